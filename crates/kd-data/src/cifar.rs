@@ -1,0 +1,95 @@
+//! CIFAR-10 and CIFAR-100 in the official binary layout.
+
+mod layout;
+mod records;
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use self::layout::Layout;
+use crate::{DataError, ImageSet, Splits};
+
+/// The two CIFAR data sets: 32x32 RGB images, 50,000 to train and 10,000 to test on.
+///
+/// Only the official binary version is read. A record is
+///
+/// | set | labels | pixels | record |
+/// |---|---|---|---|
+/// | CIFAR-10 | 1 byte, below 10 | 3 planes of 1024 bytes | 3073 bytes |
+/// | CIFAR-100 | coarse below 20, fine below 100 | 3 planes of 1024 bytes | 3074 bytes |
+///
+/// with no header and no padding. For CIFAR-100 the label is the fine one. Class names are taken
+/// from `batches.meta.txt` or `fine_label_names.txt` if that file is there.
+///
+/// ```no_run
+/// use kd_data::Cifar;
+///
+/// let splits = Cifar::Cifar100.read("data", Default::default())?;
+/// assert_eq!(splits.train.classes(), 100);
+/// # Ok::<(), kd_data::DataError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Cifar {
+    /// 10 classes; `cifar-10-batches-bin` or `cifar-10-binary`.
+    Cifar10,
+    /// 100 classes; `cifar-100-binary`.
+    Cifar100,
+}
+
+/// How many images to read of each split; `None` reads all of them.
+///
+/// The first images are taken, and no more than those are read from the disk; the size of every
+/// file that is opened is checked whatever the limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Greatest number of training images.
+    pub train: Option<usize>,
+    /// Greatest number of test images.
+    pub test: Option<usize>,
+}
+
+impl Cifar {
+    /// Reads both splits.
+    ///
+    /// `root` is the folder of the files itself, or the folder that contains the one which the
+    /// official archive unpacks to.
+    ///
+    /// # Errors
+    ///
+    /// * [`DataError::MissingRoot`], [`DataError::MissingFiles`]: the folder or files of it are
+    ///   not there. All files are looked for, whatever the limits.
+    /// * [`DataError::EmptyFile`], [`DataError::Truncated`]: a size that cannot be right.
+    /// * [`DataError::LabelRange`]: a label which the set does not have, with its record.
+    /// * [`DataError::LabelNames`]: a file of class names that does not fit.
+    /// * [`DataError::Read`]: the system could not read a file.
+    pub fn read(self, root: impl AsRef<Path>, limits: Limits) -> Result<Splits, DataError> {
+        let layout = self.layout();
+        let folder = layout.locate(root.as_ref())?;
+        let names = layout.class_names(&folder)?;
+        let split = |files: &[&str], limit: Option<usize>| -> Result<ImageSet, DataError> {
+            let files: Vec<PathBuf> = files.iter().map(|file| folder.join(file)).collect();
+            let (pixels, labels) = records::read(layout, &files, limit)?;
+            let size = [layout::SIDE, layout::SIDE];
+            let classes = layout.classes();
+            let set = ImageSet::new(pixels, labels, size, classes, layout.normalization)?;
+            match &names {
+                Some(names) => set.with_class_names(names.clone()),
+                None => Ok(set),
+            }
+        };
+        Ok(Splits {
+            train: split(layout.train, limits.train)?,
+            test: split(layout.test, limits.test)?,
+        })
+    }
+
+    fn layout(self) -> &'static Layout {
+        match self {
+            Self::Cifar10 => &layout::CIFAR10,
+            Self::Cifar100 => &layout::CIFAR100,
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! What can go wrong while data are read, described or generated.
+
+use std::path::PathBuf;
+
+/// An error of this crate: one line that names the file or field and what was expected of it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// The folder that should hold a data set is not there.
+    #[error("data folder {} does not exist or is no folder", .path.display())]
+    MissingRoot {
+        /// The folder as it was given.
+        path: PathBuf,
+    },
+    /// Files of a data set are not in its folder.
+    #[error("{dataset}: folder {} lacks {}; expected the official binary files there or in its subfolder {subfolder}", .folder.display(), .files.join(", "))]
+    MissingFiles {
+        /// The data set, as `CIFAR-100`.
+        dataset: &'static str,
+        /// The folder that was searched.
+        folder: PathBuf,
+        /// The names of the files that are not there.
+        files: Vec<String>,
+        /// The subfolder which the official archive unpacks to.
+        subfolder: &'static str,
+    },
+    /// A file could not be opened or read.
+    #[error("cannot read {}: {source}", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The reason given by the system.
+        source: std::io::Error,
+    },
+    /// A file of records has no bytes at all.
+    #[error("{} is empty; expected records of {record_bytes} bytes", .path.display())]
+    EmptyFile {
+        /// The file.
+        path: PathBuf,
+        /// The size of one record, in bytes.
+        record_bytes: usize,
+    },
+    /// The size of a file of records is not a multiple of the record size.
+    #[error("{} has {size} bytes, which is no multiple of the record size of {record_bytes} bytes: {} whole records and {} bytes more; is the file truncated?", .path.display(), .size / *.record_bytes as u64, .size % *.record_bytes as u64)]
+    Truncated {
+        /// The file.
+        path: PathBuf,
+        /// The size of the file, in bytes.
+        size: u64,
+        /// The size of one record, in bytes.
+        record_bytes: usize,
+    },
+    /// A record has a label that its data set does not have.
+    #[error("{}: record {record} has {field} {value}; expected a value below {classes}", .path.display())]
+    LabelRange {
+        /// The file.
+        path: PathBuf,
+        /// The number of the record in that file, from 0.
+        record: usize,
+        /// Which label of the record: `label`, `fine label` or `coarse label`.
+        field: &'static str,
+        /// The value found.
+        value: u8,
+        /// The number of classes of that label.
+        classes: usize,
+    },
+    /// A file of class names does not have one name a class.
+    #[error("{} has {found} class names; expected {expected}, one a line", .path.display())]
+    LabelNames {
+        /// The file.
+        path: PathBuf,
+        /// The number of names in the file.
+        found: usize,
+        /// The number of classes.
+        expected: usize,
+    },
+    /// A field of a configuration or an argument has a value that it cannot have.
+    #[error("{owner}: {field} is {found}; expected {expected}")]
+    Invalid {
+        /// The type that owns the field, as `LoaderConfig`.
+        owner: &'static str,
+        /// The field or argument.
+        field: &'static str,
+        /// The value found.
+        found: String,
+        /// What was expected instead.
+        expected: String,
+    },
+    /// A loader was asked to run over a set without images.
+    #[error("Loader: the image set is empty; expected at least one image")]
+    EmptySet,
+}
+
+impl DataError {
+    /// Shorthand for [`DataError::Invalid`].
+    pub(crate) fn invalid(
+        owner: &'static str,
+        field: &'static str,
+        found: impl ToString,
+        expected: impl ToString,
+    ) -> Self {
+        Self::Invalid {
+            owner,
+            field,
+            found: found.to_string(),
+            expected: expected.to_string(),
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The image while it is painted.
+
+use super::{grating::Grating, shape::Shape};
+
+/// A colour: red, green, blue in units of 0..1, which may be exceeded until the end.
+pub(super) type Colour = [f32; 3];
+
+/// What fills an area: a colour that swings about a mean.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Paint {
+    /// Mean colour.
+    pub(super) base: Colour,
+    /// Half the difference of the brightest and the darkest stripe.
+    pub(super) swing: Colour,
+    /// The texture; none for a plain area.
+    pub(super) grating: Option<Grating>,
+    /// A second texture and its weight in 0..=1 against the first.
+    pub(super) blend: Option<(Grating, f32)>,
+}
+
+impl Paint {
+    /// An area of one colour.
+    pub(super) fn plain(base: Colour) -> Self {
+        Self {
+            base,
+            swing: [0.0; 3],
+            grating: None,
+            blend: None,
+        }
+    }
+
+    /// The factor of `swing` at a place.
+    fn wave(&self, u: f32, v: f32) -> f32 {
+        let Some(grating) = &self.grating else {
+            return 0.0;
+        };
+        let wave = grating.value(u, v);
+        match &self.blend {
+            Some((other, weight)) => wave + weight * (other.value(u, v) - wave),
+            None => wave,
+        }
+    }
+}
+
+/// Where and how a shape lies. Lengths are in units of the image's side.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pose {
+    /// Centre, to the right and downwards.
+    pub(super) centre: [f32; 2],
+    /// Length of the shape's unit.
+    pub(super) radius: f32,
+    /// Cosine and sine of the rotation.
+    pub(super) rotation: [f32; 2],
+    /// Width relative to height.
+    pub(super) aspect: f32,
+}
+
+/// A shape to paint.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Figure {
+    pub(super) shape: Shape,
+    /// A second shape and its weight in 0..=1 against the first.
+    pub(super) blend: Option<(Shape, f32)>,
+    pub(super) pose: Pose,
+    pub(super) paint: Paint,
+}
+
+/// A square image `[3, S, S]` of floats.
+#[derive(Debug)]
+pub(super) struct Canvas {
+    side: usize,
+    pixels: Vec<f32>,
+}
+
+impl Canvas {
+    pub(super) fn new(side: usize) -> Self {
+        Self {
+            side,
+            pixels: vec![0.0; 3 * side * side],
+        }
+    }
+
+    pub(super) fn pixels(&self) -> &[f32] {
+        &self.pixels
+    }
+
+    /// Paints all of the image.
+    pub(super) fn fill(&mut self, paint: &Paint) {
+        let area = self.side * self.side;
+        let step = 1.0 / self.side as f32;
+        for i in 0..self.side {
+            let v = (i as f32 + 0.5) * step;
+            for j in 0..self.side {
+                let wave = paint.wave((j as f32 + 0.5) * step, v);
+                for channel in 0..3 {
+                    self.pixels[channel * area + i * self.side + j] =
+                        paint.base[channel] + wave * paint.swing[channel];
+                }
+            }
+        }
+    }
+
+    /// Paints a shape over what is there, with edges smooth over one pixel.
+    pub(super) fn paint(&mut self, figure: &Figure) {
+        let Pose {
+            centre,
+            radius,
+            rotation: [cos, sin],
+            aspect,
+        } = figure.pose;
+        let area = self.side * self.side;
+        let step = 1.0 / self.side as f32;
+        let rows = self.span(centre[1], radius * aspect.max(1.0));
+        let columns = self.span(centre[0], radius * aspect.max(1.0));
+        // Distances come in units of the radius and are needed in pixels.
+        let sharpness = radius * self.side as f32;
+        for i in rows {
+            let v = (i as f32 + 0.5) * step;
+            let dy = (v - centre[1]) / radius;
+            for j in columns.clone() {
+                let u = (j as f32 + 0.5) * step;
+                let dx = (u - centre[0]) / radius;
+                let (x, y) = ((cos * dx + sin * dy) / aspect, cos * dy - sin * dx);
+                let mut distance = figure.shape.distance(x, y);
+                if let Some((other, weight)) = figure.blend {
+                    distance += weight * (other.distance(x, y) - distance);
+                }
+                let coverage = (0.5 - distance * sharpness).clamp(0.0, 1.0);
+                if coverage == 0.0 {
+                    continue;
+                }
+                let wave = figure.paint.wave(u, v);
+                for channel in 0..3 {
+                    let pixel = &mut self.pixels[channel * area + i * self.side + j];
+                    let colour = figure.paint.base[channel] + wave * figure.paint.swing[channel];
+                    *pixel += coverage * (colour - *pixel);
+                }
+            }
+        }
+    }
+
+    /// The rows or columns that a shape can touch.
+    fn span(&self, centre: f32, radius: f32) -> std::ops::Range<usize> {
+        let side = self.side as f32;
+        let reach = radius * Shape::REACH * side + 1.0;
+        // The conversion clamps below 0.
+        let first = (centre * side - reach) as usize;
+        let last = (centre * side + reach) as usize;
+        first.min(self.side)..(last + 1).min(self.side)
+    }
+}

@@ -1,0 +1,66 @@
+//! The knobs that make the images harder or easier.
+
+use serde::{Deserialize, Serialize};
+
+use crate::DataError;
+
+/// How hard the procedural images are to tell apart; each field on its own, harder when greater
+/// (only `contrast` works the other way).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Difficulty {
+    /// Standard deviation of the pixel noise, independent in every channel, where the whole range
+    /// of brightness is 1; in 0..=1. Default: 0.08.
+    pub noise: f32,
+    /// Greatest number of distractors, the shapes behind the figure; each image has 0 to this many,
+    /// at most 16. Default: 3.
+    pub clutter: u32,
+    /// How much place, size and rotation of the figure and direction and wavelength of its stripes
+    /// vary, in 0..=1. Default: 0.6.
+    pub jitter: f32,
+    /// Strength of the ground's texture relative to the figure's, in 0..=2. Default: 0.5.
+    pub ground: f32,
+    /// Least distance of the mean colours of figure and ground, in 0..=0.5 where the distance of
+    /// black and red is 1. The distance varies, and is mostly greater. Default: 0.3.
+    pub contrast: f32,
+    /// Probability that a plain patch hides a part of the figure's edge, in 0..=1. Default: 0.3.
+    pub occlusion: f32,
+    /// Part of the images whose figure is a mixture of the labelled class (50 to 70 %) and another
+    /// one, in 0..=1. Default: 0.1.
+    pub ambiguous: f32,
+}
+
+impl Default for Difficulty {
+    fn default() -> Self {
+        Self {
+            noise: 0.08,
+            clutter: 3,
+            jitter: 0.6,
+            ground: 0.5,
+            contrast: 0.3,
+            occlusion: 0.3,
+            ambiguous: 0.1,
+        }
+    }
+}
+
+impl Difficulty {
+    pub(super) fn check(&self) -> Result<(), DataError> {
+        for (field, value, most) in [
+            ("noise", self.noise, 1.0),
+            ("clutter", self.clutter as f32, 16.0),
+            ("jitter", self.jitter, 1.0),
+            ("ground", self.ground, 2.0),
+            ("contrast", self.contrast, 0.5),
+            ("occlusion", self.occlusion, 1.0),
+            ("ambiguous", self.ambiguous, 1.0),
+        ] {
+            // Not a number is in no range.
+            if !(0.0..=most).contains(&value) {
+                let expected = format!("a value in 0..={most}");
+                return Err(DataError::invalid("Difficulty", field, value, expected));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,1 @@
+//! Knowledge distillation losses for Burn: plain tensors in, one loss out

@@ -1,0 +1,61 @@
+//! Errors of this crate.
+
+use std::path::PathBuf;
+
+/// What can go wrong with networks and their weights.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// No network has this name.
+    #[error("unknown model `{name}`: expected one of {known}")]
+    UnknownModel {
+        /// The name that was asked for.
+        name: String,
+        /// All names, comma separated.
+        known: String,
+    },
+    /// A weights file could not be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A weights file is not what its name says.
+    #[error("{}: not a safetensors file: {reason}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Keys or shapes in a weights file are not those of the network.
+    #[error("{}: weights do not fit {model}: {}", path.display(), problems.join("; "))]
+    Mismatch {
+        /// The file.
+        path: PathBuf,
+        /// The network that was asked for.
+        model: String,
+        /// Every missing, unexpected and mis-shaped key.
+        problems: Vec<String>,
+    },
+    /// The weights were trained for another number of classes.
+    #[error("{}: trained for {found} classes, expected {expected}", path.display())]
+    Classes {
+        /// The file.
+        path: PathBuf,
+        /// Classes in the file.
+        found: usize,
+        /// Classes of the data.
+        expected: usize,
+    },
+    /// A parameter could not be read from the device.
+    #[error("parameter `{key}`: {reason}")]
+    Parameter {
+        /// The parameter's key.
+        key: String,
+        /// What the backend said.
+        reason: String,
+    },
+}

@@ -1,0 +1,51 @@
+//! Image classification networks as stages, for knowledge distillation in Burn.
+//!
+//! A network is a list of stages: `stem → stage 1 … stage k → pool → head`. Running all of them
+//! gives logits; keeping what comes out on the way gives [`Features`]; running a slice of them
+//! is what grafting one network onto another needs. A new network implements its stages only
+//! (see [`Network`]) and everything else follows.
+//!
+//! ```
+//! use burn::tensor::{Device, Tensor};
+//! use kd_models::{Architecture, Network};
+//!
+//! # fn main() -> Result<(), kd_models::ModelError> {
+//! let device = Device::flex();
+//! let network = Architecture::by_name("resnet8x4")?.init(100, &device);
+//! let features = network.features(Tensor::zeros([1, 3, 32, 32], &device));
+//! assert_eq!(features.logits.dims(), [1, 100]);
+//! assert_eq!(features.maps[3].dims(), [1, 256, 8, 8]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Which networks
+//!
+//! The CIFAR families of the distillation literature, at 32×32 and 64×64 pixels: see
+//! [`Architecture::all`]. Parameters carry PyTorch's names, so that weights travel as
+//! safetensors in both directions: see [`weights`].
+//!
+//! # Training and evaluation
+//!
+//! A network trains (batch statistics, gradients) on inputs that are on an autodiff device, and
+//! evaluates on plain ones. A frozen teacher is `network.valid()` on plain inputs.
+
+mod any;
+mod error;
+mod feature;
+mod layers;
+mod network;
+mod registry;
+mod resnet;
+mod vgg;
+pub mod weights;
+mod wrn;
+
+pub use any::AnyNetwork;
+pub use error::ModelError;
+pub use feature::{Feature, Features};
+pub use network::{FeatureShapes, Network};
+pub use registry::{Architecture, ModelInfo};
+pub use resnet::{Resnet, ResnetConfig};
+pub use vgg::{Vgg, VggConfig};
+pub use wrn::{WideResnet, WideResnetConfig};

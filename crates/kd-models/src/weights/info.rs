@@ -1,0 +1,53 @@
+//! What a weights file says of itself.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Architecture;
+
+/// The header of a weights file: all that is needed to use the network.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WeightsInfo {
+    /// The network.
+    pub architecture: Architecture,
+    /// Number of classes.
+    pub classes: usize,
+    /// Shape of the images it was trained on, `[channels, height, width]`.
+    pub input: [usize; 3],
+    /// Per-channel mean subtracted from images scaled to 0..1.
+    pub mean: [f32; 3],
+    /// Per-channel deviation by which images are divided after that.
+    pub std: [f32; 3],
+    /// Name of the data set it was trained on.
+    pub data: String,
+    /// Top-1 accuracy on the test images, in per cent, if it was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub top1: Option<f64>,
+}
+
+/// The header entry that holds the description.
+const KEY: &str = "kd";
+
+impl WeightsInfo {
+    /// The header of a safetensors file: the description as JSON, and its main parts in plain
+    /// text for other readers.
+    pub(super) fn to_header(&self) -> Result<HashMap<String, String>, serde_json::Error> {
+        Ok(HashMap::from([
+            ("format".to_owned(), "pt".to_owned()),
+            ("architecture".to_owned(), self.architecture.to_string()),
+            ("classes".to_owned(), self.classes.to_string()),
+            (KEY.to_owned(), serde_json::to_string(self)?),
+        ]))
+    }
+
+    /// The description in a header, if there is one.
+    pub(super) fn from_header(
+        header: &HashMap<String, String>,
+    ) -> Result<Option<Self>, serde_json::Error> {
+        header
+            .get(KEY)
+            .map(|text| serde_json::from_str(text))
+            .transpose()
+    }
+}

@@ -1,0 +1,157 @@
+//! Wide residual networks.
+
+use burn::config::Config;
+use burn::module::Module;
+use burn::nn::Linear;
+use burn::nn::conv::Conv2d;
+use burn::tensor::activation::relu;
+use burn::tensor::{Device, Tensor};
+use kd_kernels::{BatchNorm, BatchNormConfig};
+
+use crate::layers::{conv1x1, conv3x3, global_average, linear_zero_bias};
+use crate::{Feature, Network};
+
+/// Configuration of a [`WideResnet`].
+#[derive(Config, Debug)]
+pub struct WideResnetConfig {
+    /// Number of layers, `6n + 4` for `n` blocks a stage.
+    pub depth: usize,
+    /// Factor on the channels 16, 32 and 64 of the three stages.
+    pub widen: usize,
+    /// Number of classes.
+    pub num_classes: usize,
+}
+
+/// Wide residual network of pre-activation blocks (Zagoruyko & Komodakis 2016,
+/// <https://arxiv.org/abs/1605.07146>), without dropout.
+///
+/// Batch norm and activation come before each convolution, so a stage hands out a sum that has
+/// not been activated. Its pre-activation features are what the next batch norm makes of that
+/// sum (computed once more, which in training mode also updates that layer's running statistics
+/// once more, as in the reference code).
+#[derive(Module, Debug)]
+pub struct WideResnet {
+    conv1: Conv2d,
+    block1: Stage,
+    block2: Stage,
+    block3: Stage,
+    bn1: BatchNorm,
+    fc: Linear,
+}
+
+impl WideResnetConfig {
+    /// Initialises the network: He initialisation by fan-out for convolutions, 1 and 0 for batch
+    /// norm, PyTorch's default weight and a zero bias for the classifier.
+    pub fn init(&self, device: &Device) -> WideResnet {
+        let [one, two, three] = [16, 32, 64].map(|channels| channels * self.widen);
+        let blocks = self.depth.saturating_sub(4) / 6;
+        WideResnet {
+            conv1: conv3x3([3, 16], 1, device),
+            block1: Stage::new(blocks, [16, one], 1, device),
+            block2: Stage::new(blocks, [one, two], 2, device),
+            block3: Stage::new(blocks, [two, three], 2, device),
+            bn1: BatchNormConfig::new(three).init(device),
+            fc: linear_zero_bias(three, self.num_classes, None, device),
+        }
+    }
+}
+
+impl Network for WideResnet {
+    fn stages(&self) -> usize {
+        3
+    }
+
+    fn stage(&self, index: usize, input: Feature) -> Feature {
+        match index {
+            0 => self.conv1.forward(input.map()).into(),
+            1 => self.block1.forward(input.map()).into(),
+            2 => self.block2.forward(input.map()).into(),
+            3 => self.block3.forward(input.map()).into(),
+            4 => global_average(relu(self.bn1.forward(input.map()))).into(),
+            5 => self.fc.forward(input.vector()).into(),
+            _ => panic!("a wide resnet has stages 0 to 5, not {index}"),
+        }
+    }
+
+    fn stage_with_preact(&self, index: usize, input: Feature) -> (Feature, Feature) {
+        let output = self.stage(index, input);
+        let next = match index {
+            1 => self.block2.first_norm(),
+            2 => self.block3.first_norm(),
+            3 => Some(&self.bn1),
+            _ => None,
+        };
+        let preact = match next {
+            Some(norm) => norm.forward(output.clone().map()).into(),
+            None => output.clone(),
+        };
+        (output, preact)
+    }
+
+    fn pytorch_key(&self, path: &str) -> String {
+        path.replace("conv_shortcut", "convShortcut")
+    }
+}
+
+/// A run of blocks at one resolution.
+#[derive(Module, Debug)]
+struct Stage {
+    layer: Vec<Block>,
+}
+
+impl Stage {
+    fn new(blocks: usize, channels: [usize; 2], stride: usize, device: &Device) -> Self {
+        let [input, output] = channels;
+        let layer = (0..blocks)
+            .map(|index| match index {
+                0 => Block::new([input, output], stride, device),
+                _ => Block::new([output, output], 1, device),
+            })
+            .collect();
+        Self { layer }
+    }
+
+    fn forward(&self, input: Tensor<4>) -> Tensor<4> {
+        self.layer
+            .iter()
+            .fold(input, |x, block| block.forward(x))
+    }
+
+    fn first_norm(&self) -> Option<&BatchNorm> {
+        self.layer.first().map(|block| &block.bn1)
+    }
+}
+
+/// Pre-activation block of two 3×3 convolutions.
+#[derive(Module, Debug)]
+struct Block {
+    bn1: BatchNorm,
+    conv1: Conv2d,
+    bn2: BatchNorm,
+    conv2: Conv2d,
+    conv_shortcut: Option<Conv2d>,
+}
+
+impl Block {
+    fn new(channels: [usize; 2], stride: usize, device: &Device) -> Self {
+        let [input, output] = channels;
+        Self {
+            bn1: BatchNormConfig::new(input).init(device),
+            conv1: conv3x3(channels, stride, device),
+            bn2: BatchNormConfig::new(output).init(device),
+            conv2: conv3x3([output, output], 1, device),
+            conv_shortcut: (input != output).then(|| conv1x1(channels, stride, device)),
+        }
+    }
+
+    fn forward(&self, input: Tensor<4>) -> Tensor<4> {
+        let activated = relu(self.bn1.forward(input.clone()));
+        let shortcut = match &self.conv_shortcut {
+            // A projection sees the activated input, the identity the plain one.
+            Some(conv) => conv.forward(activated.clone()),
+            None => input,
+        };
+        let x = relu(self.bn2.forward(self.conv1.forward(activated)));
+        self.conv2.forward(x) + shortcut
+    }
+}

@@ -1,0 +1,1 @@
+//! Distillation recipes, the training loop, checkpoints and run records, on Burn

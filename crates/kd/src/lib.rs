@@ -1,0 +1,1 @@
+//! Knowledge distillation in pure Rust: losses, models, training and the kd command

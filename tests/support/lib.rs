@@ -1,0 +1,14 @@
+//! Reading the reference fixtures under `tests/fixtures`.
+//!
+//! The fixtures hold expected values only. Inputs and weights are regenerated from a key: see
+//! [`fill`].
+
+mod case;
+mod compare;
+mod devices;
+mod rule;
+
+pub use case::{Case, cases};
+pub use compare::{assert_close, assert_scalar, max_error};
+pub use devices::devices;
+pub use rule::{fill, labels};
