@@ -57,3 +57,8 @@ pub use loader::{Batch, Epoch, Loader, LoaderConfig};
 pub use normalization::Normalization;
 pub use procedural::{Difficulty, ProceduralConfig};
 pub use view::View;
+
+/// Keeps the example of the README compiling.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

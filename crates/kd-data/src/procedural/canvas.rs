@@ -1,21 +1,19 @@
 //! The image while it is painted.
 
-use super::{grating::Grating, shape::Shape};
+use super::{grating::Grating, shape::Shape, wave::sine};
 
 /// A colour: red, green, blue in units of 0..1, which may be exceeded until the end.
 pub(super) type Colour = [f32; 3];
 
 /// What fills an area: a colour that swings about a mean.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Paint {
     /// Mean colour.
     pub(super) base: Colour,
     /// Half the difference of the brightest and the darkest stripe.
     pub(super) swing: Colour,
-    /// The texture; none for a plain area.
-    pub(super) grating: Option<Grating>,
-    /// A second texture and its weight in 0..=1 against the first.
-    pub(super) blend: Option<(Grating, f32)>,
+    /// The textures and their weights; none for a plain area.
+    pub(super) gratings: Vec<(Grating, f32)>,
 }
 
 impl Paint {
@@ -24,21 +22,17 @@ impl Paint {
         Self {
             base,
             swing: [0.0; 3],
-            grating: None,
-            blend: None,
+            gratings: Vec::new(),
         }
     }
 
     /// The factor of `swing` at a place.
     fn wave(&self, u: f32, v: f32) -> f32 {
-        let Some(grating) = &self.grating else {
-            return 0.0;
-        };
-        let wave = grating.value(u, v);
-        match &self.blend {
-            Some((other, weight)) => wave + weight * (other.value(u, v) - wave),
-            None => wave,
-        }
+        let values = self
+            .gratings
+            .iter()
+            .map(|(g, weight)| weight * g.value(u, v));
+        values.sum()
     }
 }
 
@@ -55,12 +49,33 @@ pub(super) struct Pose {
     pub(super) aspect: f32,
 }
 
-/// A shape to paint.
+/// How an outline strays from its shape.
 #[derive(Debug, Clone, Copy)]
+pub(super) struct Wobble {
+    /// Greatest way outwards or inwards, in units of the radius.
+    pub(super) depth: f32,
+    /// Where the waves along both axes begin, in turns.
+    pub(super) phases: [f32; 2],
+}
+
+impl Wobble {
+    /// Waves in a unit of length: about one from side to side.
+    const FREQUENCY: f32 = 0.45;
+
+    fn value(&self, x: f32, y: f32) -> f32 {
+        let [along_x, along_y] = self.phases;
+        self.depth * sine(Self::FREQUENCY * x + along_x) * sine(Self::FREQUENCY * y + along_y)
+    }
+}
+
+/// A shape to paint.
+#[derive(Debug, Clone)]
 pub(super) struct Figure {
     pub(super) shape: Shape,
     /// A second shape and its weight in 0..=1 against the first.
     pub(super) blend: Option<(Shape, f32)>,
+    /// Irregularity of the outline.
+    pub(super) wobble: Option<Wobble>,
     pub(super) pose: Pose,
     pub(super) paint: Paint,
 }
@@ -124,6 +139,9 @@ impl Canvas {
                 let mut distance = figure.shape.distance(x, y);
                 if let Some((other, weight)) = figure.blend {
                     distance += weight * (other.distance(x, y) - distance);
+                }
+                if let Some(wobble) = figure.wobble {
+                    distance += wobble.value(x, y);
                 }
                 let coverage = (0.5 - distance * sharpness).clamp(0.0, 1.0);
                 if coverage == 0.0 {

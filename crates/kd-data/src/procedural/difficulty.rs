@@ -15,13 +15,17 @@ pub struct Difficulty {
     /// Greatest number of distractors, the shapes behind the figure; each image has 0 to this many,
     /// at most 16. Default: 3.
     pub clutter: u32,
-    /// How much place, size and rotation of the figure and direction and wavelength of its stripes
-    /// vary, in 0..=1. Default: 0.6.
+    /// How much place, size, rotation, proportions and outline of the figure and direction and
+    /// wavelength of its stripes vary, in 0..=1. Default: 0.5.
     pub jitter: f32,
-    /// Strength of the ground's texture relative to the figure's, in 0..=2. Default: 0.5.
+    /// Strength of the ground's texture relative to the figure's, in 0..=2. Default: 0.7.
     pub ground: f32,
-    /// Least distance of the mean colours of figure and ground, in 0..=0.5 where the distance of
-    /// black and red is 1. The distance varies, and is mostly greater. Default: 0.3.
+    /// Greatest strength of a second texture, of any kind, laid over the figure's and relative to
+    /// it, in 0..=2. Default: 0.8.
+    pub interference: f32,
+    /// Least distance of the mean colours of figure and ground, in 0..=0.4 where the distance of
+    /// black and red is 1. Each image has a distance between this and 2.5 times this (or less, as
+    /// far as the colours allow). With 0, only the texture tells the figure. Default: 0.2.
     pub contrast: f32,
     /// Probability that a plain patch hides a part of the figure's edge, in 0..=1. Default: 0.3.
     pub occlusion: f32,
@@ -35,9 +39,10 @@ impl Default for Difficulty {
         Self {
             noise: 0.08,
             clutter: 3,
-            jitter: 0.6,
-            ground: 0.5,
-            contrast: 0.3,
+            jitter: 0.5,
+            ground: 0.7,
+            interference: 0.8,
+            contrast: 0.2,
             occlusion: 0.3,
             ambiguous: 0.1,
         }
@@ -51,7 +56,8 @@ impl Difficulty {
             ("clutter", self.clutter as f32, 16.0),
             ("jitter", self.jitter, 1.0),
             ("ground", self.ground, 2.0),
-            ("contrast", self.contrast, 0.5),
+            ("interference", self.interference, 2.0),
+            ("contrast", self.contrast, 0.4),
             ("occlusion", self.occlusion, 1.0),
             ("ambiguous", self.ambiguous, 1.0),
         ] {

@@ -21,30 +21,32 @@ pub(super) fn draw_split(artist: &Artist, count: usize) -> Vec<u8> {
 /// own stream only.
 fn draw_with(artist: &Artist, count: usize, threads: usize) -> Vec<u8> {
     let mut pixels = vec![0; count * artist.image_bytes()];
-    let blocks = Mutex::new(pixels.chunks_mut(BLOCK * artist.image_bytes()).enumerate());
-    let work = || {
-        let mut easel = artist.easel();
-        loop {
-            // Taken in a statement of its own: the lock is not held while drawing.
-            let next = blocks.lock().unwrap_or_else(PoisonError::into_inner).next();
-            let Some((block, images)) = next else {
-                return;
-            };
-            for (i, image) in images.chunks_exact_mut(artist.image_bytes()).enumerate() {
-                artist.draw(block * BLOCK + i, &mut easel, image);
+    {
+        let blocks = Mutex::new(pixels.chunks_mut(BLOCK * artist.image_bytes()).enumerate());
+        let work = || {
+            let mut easel = artist.easel();
+            loop {
+                // Taken in a statement of its own: the lock is not held while drawing.
+                let next = blocks.lock().unwrap_or_else(PoisonError::into_inner).next();
+                let Some((block, images)) = next else {
+                    return;
+                };
+                let images = images.chunks_exact_mut(artist.image_bytes());
+                for (i, image) in images.enumerate() {
+                    artist.draw(block * BLOCK + i, &mut easel, image);
+                }
             }
-        }
-    };
-    thread::scope(|scope| {
-        for _ in 1..threads {
-            // If the system has no thread to spare, the others do its part.
-            if thread::Builder::new().spawn_scoped(scope, work).is_err() {
-                break;
+        };
+        thread::scope(|scope| {
+            for _ in 1..threads {
+                // If the system has no thread to spare, the others do its part.
+                if thread::Builder::new().spawn_scoped(scope, work).is_err() {
+                    break;
+                }
             }
-        }
-        work();
-    });
-    drop(blocks);
+            work();
+        });
+    }
     pixels
 }
 

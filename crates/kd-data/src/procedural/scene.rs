@@ -2,7 +2,7 @@
 
 use super::{
     Difficulty, ProceduralConfig,
-    canvas::{Canvas, Colour, Figure, Paint, Pose},
+    canvas::{Canvas, Colour, Figure, Paint, Pose, Wobble},
     class::{Class, Dot},
     grating::Texture,
     shape::Shape,
@@ -14,7 +14,10 @@ use crate::stream::{Purpose, Stream};
 const DOT: f32 = 0.085;
 
 /// How far the figure turns at full jitter, in turns.
-const STRAY_ROTATION: f32 = 25.0 / 360.0;
+const STRAY_ROTATION: f32 = 35.0 / 360.0;
+
+/// Greatest distance of the colours of figure and ground, in units of the least one.
+const CONTRAST_SPREAD: f32 = 2.5;
 
 /// Standard deviation of the sum of two uniform bytes.
 const NOISE_UNIT: f32 = 104.51;
@@ -80,8 +83,7 @@ impl Artist {
         canvas.fill(&Paint {
             base: ground,
             swing: swing(strength * self.difficulty.ground, stream),
-            grating: Some(kind.draw(self.difficulty.jitter, stream)),
-            blend: None,
+            gratings: vec![(kind.draw(self.difficulty.jitter, stream), 1.0)],
         });
         for _ in 0..stream.below(self.difficulty.clutter + 1) {
             canvas.paint(&self.distractor(strength, stream));
@@ -98,23 +100,31 @@ impl Artist {
         self.develop(easel, stream, bytes);
     }
 
-    /// Colours of ground and figure with at least the wanted distance.
+    /// Colours of ground and figure, as far apart as the difficulty says.
     fn colours(&self, stream: &mut Stream) -> (Colour, Colour) {
+        let contrast = self.difficulty.contrast;
+        let wanted = stream.between(contrast, CONTRAST_SPREAD * contrast);
         let ground = colour(stream);
-        let mut best = (0.0, ground);
-        // Most draws are far enough; the bound is for the greatest contrasts, where the farthest
-        // of the draws must do.
-        for _ in 0..12 {
+        let (mut far, mut reached) = (ground, 0.0);
+        // The first draw is mostly far enough; the bound is for great contrasts, for which the
+        // farthest of the draws must do.
+        for _ in 0..16 {
             let candidate = colour(stream);
             let distance = distance(ground, candidate);
-            if distance > best.0 {
-                best = (distance, candidate);
+            if distance > reached {
+                (far, reached) = (candidate, distance);
             }
-            if distance >= self.difficulty.contrast {
+            if reached >= wanted {
                 break;
             }
         }
-        (ground, best.1)
+        if reached <= wanted {
+            return (ground, far);
+        }
+        // Between two colours that can be shown, all can be shown.
+        let part = wanted / reached;
+        let figure = [0, 1, 2].map(|c| ground[c] + part * (far[c] - ground[c]));
+        (ground, figure)
     }
 
     /// A smaller shape anywhere, with any texture.
@@ -123,6 +133,7 @@ impl Artist {
         Figure {
             shape: any(&Shape::ALL, stream),
             blend: None,
+            wobble: None,
             pose: Pose {
                 centre: [stream.unit(), stream.unit()],
                 radius: stream.between(0.08, 0.17),
@@ -132,8 +143,7 @@ impl Artist {
             paint: Paint {
                 base: colour(stream),
                 swing: swing(strength, stream),
-                grating: Some(texture.draw(self.difficulty.jitter, stream)),
-                blend: None,
+                gratings: vec![(texture.draw(self.difficulty.jitter, stream), 1.0)],
             },
         }
     }
@@ -150,7 +160,11 @@ impl Artist {
         let jitter = self.difficulty.jitter;
         let radius = 0.33 * (1.0 + jitter * stream.between(-0.3, 0.15));
         let turn = jitter * stream.between(-STRAY_ROTATION, STRAY_ROTATION);
-        let aspect = 1.0 + jitter * stream.between(-0.12, 0.12);
+        let aspect = 1.0 + jitter * stream.between(-0.2, 0.2);
+        let wobble = Wobble {
+            depth: jitter * stream.between(0.0, 0.2),
+            phases: [stream.unit(), stream.unit()],
+        };
         // A figure may lose a little of its edge at the border, but not more.
         let room = jitter * (0.5 - 0.8 * radius).max(0.0);
         let mut centre = [0, 1].map(|_| 0.5 + stream.between(-room, room));
@@ -162,19 +176,23 @@ impl Artist {
             Dot::Absent | Dot::Inside => {}
         }
 
-        let mut shape_blend = None;
-        let mut texture_blend = None;
+        let mut blend = None;
+        let mut gratings = vec![(class.texture.draw(jitter, stream), 1.0)];
         if stream.chance(self.difficulty.ambiguous) {
             let step = 1 + stream.below(self.classes as u32 - 1) as usize;
             let other = Class::of((self.label(index) + step) % self.classes);
             // Below one half, so that the label still names the greater part.
             let weight = stream.between(0.3, 0.5);
-            shape_blend = Some((other.shape, weight));
-            texture_blend = Some((other.texture.draw(jitter, stream), weight));
+            blend = Some((other.shape, weight));
+            gratings[0].1 = 1.0 - weight;
+            gratings.push((other.texture.draw(jitter, stream), weight));
         }
+        let over = any(&Texture::ALL, stream).draw(jitter, stream);
+        gratings.push((over, stream.unit() * self.difficulty.interference));
         Figure {
             shape: class.shape,
-            blend: shape_blend,
+            blend,
+            wobble: Some(wobble),
             pose: Pose {
                 centre,
                 radius,
@@ -184,8 +202,7 @@ impl Artist {
             paint: Paint {
                 base,
                 swing: swing(strength, stream),
-                grating: Some(class.texture.draw(jitter, stream)),
-                blend: texture_blend,
+                gratings,
             },
         }
     }
@@ -229,6 +246,7 @@ fn dot(place: Dot, figure: &Figure, stream: &mut Stream) -> Option<Figure> {
     Some(Figure {
         shape: Shape::Disc,
         blend: None,
+        wobble: None,
         pose: Pose {
             centre: [centre[0] + stream.between(-0.04, 0.04), centre[1] + dy],
             radius: DOT,
@@ -246,6 +264,7 @@ fn patch(figure: &Pose, stream: &mut Stream) -> Figure {
     Figure {
         shape: any(&[Shape::Disc, Shape::Square], stream),
         blend: None,
+        wobble: None,
         pose: Pose {
             centre: [0, 1].map(|axis| figure.centre[axis] + distance * direction[axis]),
             radius: figure.radius * stream.between(0.25, 0.5),

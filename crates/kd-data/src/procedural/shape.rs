@@ -19,8 +19,9 @@ impl Shape {
         Self::Cross,
     ];
 
-    /// How far a point can be from the centre and still in a shape, or a mixture of two.
-    pub(super) const REACH: f32 = 1.4;
+    /// How far a point can be from the centre and still in a shape, or a mixture of two, with
+    /// some more for an irregular outline.
+    pub(super) const REACH: f32 = 1.5;
 
     /// Distance to the outline, negative inside; right near the outline, which is all that matters
     /// for smooth edges. The shapes have about the same area and height: size tells nothing.

@@ -1,0 +1,137 @@
+//! The folder of a run.
+
+use std::path::{Path, PathBuf};
+
+use crate::files::{TEMPORARY, write_atomically, write_json};
+use crate::{Draft, EpochMetrics, Recipe, RunResult, TrainError};
+
+/// A folder that belongs to one recipe.
+#[derive(Debug)]
+pub(crate) struct RunFolder {
+    path: PathBuf,
+}
+
+impl RunFolder {
+    /// Takes an empty or absent folder for a new run, or one of the same recipe to continue it.
+    ///
+    /// Nothing is written if the folder cannot be taken.
+    pub(crate) fn take(path: &Path, recipe: &Recipe, resume: bool) -> Result<Self, TrainError> {
+        let folder = Self {
+            path: path.to_owned(),
+        };
+        let occupied = |reason: String| TrainError::Occupied {
+            path: path.to_owned(),
+            reason,
+        };
+        if path.exists() && !path.is_dir() {
+            return Err(occupied("is not a folder".to_owned()));
+        }
+        if folder.recipe_path().exists() {
+            if !resume {
+                let hint = "continue it with --resume or choose another --out";
+                return Err(occupied(format!("holds another run; {hint}")));
+            }
+            let earlier = Draft::read(folder.recipe_path())?.finish()?;
+            if let Some(difference) = difference(&earlier, recipe)? {
+                return Err(occupied(format!(
+                    "holds a run of another recipe: {difference}; choose another --out"
+                )));
+            }
+            folder.sweep()?;
+            return Ok(folder);
+        }
+        if folder.entries()?.iter().any(|name| !name.starts_with(TEMPORARY)) {
+            return Err(occupied("is not empty and holds no run; choose another --out".to_owned()));
+        }
+        std::fs::create_dir_all(path).map_err(|error| TrainError::io(path, error))?;
+        folder.sweep()?;
+        let text = serde_saphyr::to_string(recipe).map_err(|error| TrainError::RecipeFile {
+            path: folder.recipe_path(),
+            reason: error.to_string(),
+        })?;
+        write_atomically(&folder.recipe_path(), text.as_bytes())?;
+        Ok(folder)
+    }
+
+    fn entries(&self) -> Result<Vec<String>, TrainError> {
+        if !self.path.exists() {
+            return Ok(Vec::new());
+        }
+        let entries =
+            std::fs::read_dir(&self.path).map_err(|error| TrainError::io(&self.path, error))?;
+        Ok(entries
+            .filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned()))
+            .collect())
+    }
+
+    /// Removes files whose writing was cut off.
+    fn sweep(&self) -> Result<(), TrainError> {
+        for name in self.entries()? {
+            let path = self.path.join(&name);
+            if name.starts_with(TEMPORARY) && path.is_file() {
+                std::fs::remove_file(&path).map_err(|error| TrainError::io(&path, error))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn recipe_path(&self) -> PathBuf {
+        self.path.join("recipe.yaml")
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn checkpoints(&self) -> PathBuf {
+        self.path.join("checkpoint")
+    }
+
+    pub(crate) fn student(&self) -> PathBuf {
+        self.path.join("student.safetensors")
+    }
+
+    pub(crate) fn best_student(&self) -> PathBuf {
+        self.path.join("student-best.safetensors")
+    }
+
+    /// The outcome, if the run is complete.
+    pub(crate) fn result(&self) -> Option<RunResult> {
+        let text = std::fs::read(self.path.join("result.json")).ok()?;
+        serde_json::from_slice(&text).ok()
+    }
+
+    pub(crate) fn write_result(&self, result: &RunResult) -> Result<(), TrainError> {
+        write_json(&self.path.join("result.json"), result)
+    }
+
+    /// Writes `metrics.jsonl` anew, so that it never holds half a line or an epoch that the
+    /// checkpoint does not.
+    pub(crate) fn write_metrics(&self, history: &[EpochMetrics]) -> Result<(), TrainError> {
+        let path = self.path.join("metrics.jsonl");
+        let mut bytes = Vec::new();
+        for metrics in history {
+            serde_json::to_writer(&mut bytes, metrics)
+                .map_err(|error| TrainError::io(&path, error.into()))?;
+            bytes.push(b'\n');
+        }
+        write_atomically(&path, &bytes)
+    }
+}
+
+/// The first field in which two recipes differ, with both values. The number of workers does not
+/// count: it does not change the numbers.
+fn difference(earlier: &Recipe, now: &Recipe) -> Result<Option<String>, TrainError> {
+    let fields = |recipe: &Recipe| match serde_json::to_value(recipe) {
+        Ok(serde_json::Value::Object(fields)) => Ok(fields),
+        Ok(_) | Err(_) => Err(TrainError::value("recipe", "this", "a list of fields")),
+    };
+    let earlier = fields(earlier)?;
+    Ok(fields(now)?
+        .into_iter()
+        .filter(|(field, _)| field != "workers")
+        .find_map(|(field, value)| {
+            let there = earlier.get(&field).cloned().unwrap_or_default();
+            (there != value).then(|| format!("`{field}` is {there} there, {value} here"))
+        }))
+}

@@ -1,0 +1,59 @@
+//! Watching a run.
+
+use crate::{EpochMetrics, RunResult};
+
+/// Something that is told how a run goes: a progress bar, a log, a test.
+pub trait Observer {
+    /// The run starts or continues.
+    fn start(&mut self, start: &RunStart) {
+        let _ = start;
+    }
+
+    /// A training step was queued.
+    fn step(&mut self, progress: &StepProgress) {
+        let _ = progress;
+    }
+
+    /// An epoch is complete and its checkpoint written.
+    fn epoch(&mut self, metrics: &EpochMetrics) {
+        let _ = metrics;
+    }
+
+    /// The run is complete.
+    fn finish(&mut self, result: &RunResult) {
+        let _ = result;
+    }
+}
+
+/// What is known before the first step.
+#[derive(Clone, Debug)]
+pub struct RunStart {
+    /// What runs, for example `resnet8 by at from resnet20`.
+    pub title: String,
+    /// Epochs in all.
+    pub epochs: usize,
+    /// Epochs that an earlier session has completed.
+    pub completed: usize,
+    /// Steps in an epoch.
+    pub steps: usize,
+    /// Trainable parameters of the student.
+    pub params: usize,
+}
+
+/// Where the run stands.
+#[derive(Clone, Debug)]
+pub struct StepProgress {
+    /// The epoch, from 1.
+    pub epoch: usize,
+    /// The step in the epoch, from 1.
+    pub step: usize,
+    /// Names and means of the loss parts in this epoch, as far as they have been read from the
+    /// device.
+    pub parts: Vec<(&'static str, f64)>,
+}
+
+/// An observer that ignores everything.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl Observer for Silent {}

@@ -1,0 +1,399 @@
+//! Everything that a run depends on.
+
+use std::path::{Path, PathBuf};
+
+use kd_data::{Augmentation, Limits, ProceduralConfig, Splits};
+use kd_losses::Method;
+use kd_models::Architecture;
+use serde::{Deserialize, Serialize};
+
+use crate::schedule::default_milestones;
+use crate::{DataSource, LossWeights, TrainError, compiled_devices};
+
+/// A complete recipe: repeating it repeats the run. Made by [`Draft::finish`].
+///
+/// Its YAML form is what [`Draft::read`] reads, with the same keys as the flags of the command
+/// line.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Recipe {
+    /// The data set.
+    pub data: DataSource,
+    /// Folder of the data set's files.
+    pub root: Option<PathBuf>,
+    /// How to draw the procedural set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub procedural: Option<ProceduralConfig>,
+    /// Use the first so many training images.
+    pub limit_train: Option<usize>,
+    /// Use the first so many test images.
+    pub limit_test: Option<usize>,
+    /// The network that is trained.
+    pub student: Architecture,
+    /// The teacher's architecture; may be absent if its weights file names it.
+    pub teacher: Option<Architecture>,
+    /// The teacher's weights; without them there is no teacher.
+    pub teacher_weights: Option<PathBuf>,
+    /// The method.
+    pub method: Option<Method>,
+    /// Weight of the cross-entropy with the labels.
+    pub weight_ce: f64,
+    /// Weight of the distillation of logits.
+    pub weight_kd: f64,
+    /// Weight of the method's own term.
+    pub weight_method: f64,
+    /// Temperature of the distillation of logits.
+    pub temperature: f64,
+    /// Number of epochs.
+    pub epochs: usize,
+    /// Images in a batch.
+    pub batch_size: usize,
+    /// Learning rate of SGD.
+    pub lr: f64,
+    /// Momentum of SGD.
+    pub momentum: f64,
+    /// Weight decay of SGD.
+    pub weight_decay: f64,
+    /// Whether the momentum is Nesterov's.
+    pub nesterov: bool,
+    /// Epochs after which the learning rate is multiplied by `gamma`.
+    pub milestones: Vec<usize>,
+    /// Factor on the learning rate at each milestone.
+    pub gamma: f64,
+    /// What happens to the training images.
+    pub augmentation: Augmentation,
+    /// Seed of initial weights, order of images and augmentation.
+    pub seed: u64,
+    /// Threads that prepare batches; they do not change the numbers.
+    pub workers: usize,
+    /// The device.
+    pub device: String,
+}
+
+/// Declares [`Draft`] with the merge that would otherwise repeat every field.
+macro_rules! draft {
+    ($($(#[$meta:meta])* $field:ident: $type:ty,)*) => {
+        /// A recipe in the making: fields that are absent get their defaults in
+        /// [`finish`](Draft::finish).
+        #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct Draft {
+            $($(#[$meta])* pub $field: Option<$type>,)*
+        }
+
+        impl Draft {
+            /// The fields of this draft, and those of `base` where this one has none.
+            pub fn over(self, base: Self) -> Self {
+                Self {
+                    $($field: self.$field.or(base.$field),)*
+                }
+            }
+        }
+    };
+}
+
+draft! {
+    /// The data set. Default: `procedural`.
+    data: DataSource,
+    /// Folder of the data set's files; required for CIFAR.
+    root: PathBuf,
+    /// How to draw the procedural set.
+    procedural: ProceduralConfig,
+    /// Use the first so many training images. Default: all.
+    limit_train: usize,
+    /// Use the first so many test images. Default: all.
+    limit_test: usize,
+    /// The network that is trained; required.
+    student: Architecture,
+    /// The teacher's architecture. Default: what its weights file says.
+    teacher: Architecture,
+    /// The teacher's weights; required for distillation.
+    teacher_weights: PathBuf,
+    /// The method. Default: none.
+    method: Method,
+    /// Weight of the cross-entropy (`-r`). Default: the method's.
+    weight_ce: f64,
+    /// Weight of the distillation of logits (`-a`). Default: the method's.
+    weight_kd: f64,
+    /// Weight of the method's term (`-b`). Default: the method's.
+    weight_method: f64,
+    /// Temperature of the distillation of logits. Default: 4.
+    temperature: f64,
+    /// Number of epochs. Default: 240 for CIFAR, 10 for the procedural set.
+    epochs: usize,
+    /// Images in a batch. Default: 64.
+    batch_size: usize,
+    /// Learning rate. Default: 0.05.
+    lr: f64,
+    /// Momentum, in `[0, 1)`. Default: 0.9.
+    momentum: f64,
+    /// Weight decay. Default: 5e-4.
+    weight_decay: f64,
+    /// Whether the momentum is Nesterov's. Default: false.
+    nesterov: bool,
+    /// Epochs after which the learning rate falls. Default: 5/8, 6/8 and 7/8 of all epochs.
+    milestones: Vec<usize>,
+    /// Factor on the learning rate at each milestone. Default: 0.1.
+    gamma: f64,
+    /// What happens to the training images. Default: crop with a padding of 4, and flip.
+    augmentation: Augmentation,
+    /// Seed. Default: 0.
+    seed: u64,
+    /// Threads that prepare batches. Default: 0.
+    workers: usize,
+    /// The device. Default: the first that this build has.
+    device: String,
+}
+
+impl Draft {
+    /// Reads a draft from a YAML file.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Io`] if the file cannot be read, [`TrainError::RecipeFile`] with the line and
+    /// the key if it cannot be understood.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, TrainError> {
+        let path = path.as_ref();
+        let text = std::fs::read_to_string(path).map_err(|error| TrainError::io(path, error))?;
+        serde_saphyr::from_str(&text).map_err(|error| TrainError::RecipeFile {
+            path: path.to_owned(),
+            reason: one_line(&error.without_snippet().to_string()),
+        })
+    }
+
+    /// Fills in the defaults and checks every value.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Value`] or [`TrainError::Missing`] naming the field.
+    pub fn finish(self) -> Result<Recipe, TrainError> {
+        let data = self.data.unwrap_or_default();
+        let student = self.student.ok_or_else(|| TrainError::Missing {
+            field: "student",
+            hint: "name the network to train; `kd models` lists them".to_owned(),
+        })?;
+        let default_weights = match &self.method {
+            Some(method) => {
+                let weights = method.info().weights;
+                LossWeights {
+                    ce: weights.ce,
+                    kd: weights.kd,
+                    method: weights.method,
+                }
+            }
+            None => LossWeights::SUPERVISED,
+        };
+        let procedural = data == DataSource::Procedural;
+        let epochs = self.epochs.unwrap_or(if procedural { 10 } else { 240 });
+        let recipe = Recipe {
+            data,
+            root: self.root.map(absolute),
+            procedural: procedural.then(|| self.procedural.unwrap_or_default()),
+            limit_train: self.limit_train,
+            limit_test: self.limit_test,
+            student,
+            teacher: self.teacher,
+            teacher_weights: self.teacher_weights.map(absolute),
+            method: self.method,
+            weight_ce: self.weight_ce.unwrap_or(default_weights.ce),
+            weight_kd: self.weight_kd.unwrap_or(default_weights.kd),
+            weight_method: self.weight_method.unwrap_or(default_weights.method),
+            temperature: self.temperature.unwrap_or(4.0),
+            epochs,
+            batch_size: self.batch_size.unwrap_or(64),
+            lr: self.lr.unwrap_or(0.05),
+            momentum: self.momentum.unwrap_or(0.9),
+            weight_decay: self.weight_decay.unwrap_or(5e-4),
+            nesterov: self.nesterov.unwrap_or(false),
+            milestones: self.milestones.unwrap_or_else(|| default_milestones(epochs)),
+            gamma: self.gamma.unwrap_or(0.1),
+            augmentation: self.augmentation.unwrap_or(Augmentation::CIFAR),
+            seed: self.seed.unwrap_or(0),
+            workers: self.workers.unwrap_or(0),
+            device: match self.device {
+                Some(device) => device,
+                None => compiled_devices().first().copied().unwrap_or("none").to_owned(),
+            },
+        };
+        recipe.check()?;
+        Ok(recipe)
+    }
+}
+
+impl Recipe {
+    /// The weights of the loss parts.
+    pub fn weights(&self) -> LossWeights {
+        LossWeights {
+            ce: self.weight_ce,
+            kd: self.weight_kd,
+            method: self.weight_method,
+        }
+    }
+
+    /// Reads or draws the images.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Data`] naming the file, or [`TrainError::Missing`] if the root is.
+    pub fn load_data(&self) -> Result<Splits, TrainError> {
+        let limits = Limits {
+            train: self.limit_train,
+            test: self.limit_test,
+        };
+        let procedural = self.procedural.clone().unwrap_or_default();
+        self.data.load(self.root.as_ref(), &procedural, limits)
+    }
+
+    fn check(&self) -> Result<(), TrainError> {
+        let at_least_one = |field, value: usize| match value {
+            0 => Err(TrainError::value(field, 0, "at least 1")),
+            _ => Ok(()),
+        };
+        at_least_one("epochs", self.epochs)?;
+        at_least_one("batch_size", self.batch_size)?;
+        at_least_one("limit_train", self.limit_train.unwrap_or(1))?;
+        at_least_one("limit_test", self.limit_test.unwrap_or(1))?;
+        for (field, value) in [
+            ("lr", self.lr),
+            ("temperature", self.temperature),
+            ("gamma", self.gamma),
+        ] {
+            if !(value.is_finite() && value > 0.0) {
+                return Err(TrainError::value(field, value, "a finite number above 0"));
+            }
+        }
+        for (field, value) in [
+            ("weight_ce", self.weight_ce),
+            ("weight_kd", self.weight_kd),
+            ("weight_method", self.weight_method),
+            ("weight_decay", self.weight_decay),
+        ] {
+            if !(value.is_finite() && value >= 0.0) {
+                return Err(TrainError::value(field, value, "a finite number, at least 0"));
+            }
+        }
+        if !(0.0..1.0).contains(&self.momentum) {
+            return Err(TrainError::value("momentum", self.momentum, "at least 0 and below 1"));
+        }
+        if self.nesterov && self.momentum == 0.0 {
+            return Err(TrainError::value("nesterov", true, "possible without momentum"));
+        }
+        if !self.milestones.is_sorted_by(|a, b| a < b) {
+            let found = format!("{:?}", self.milestones);
+            return Err(TrainError::value("milestones", found, "an increasing list of epochs"));
+        }
+        if self.teacher_weights.is_none() {
+            let hint = "train a teacher with `kd train` and name its student.safetensors here";
+            if self.method.is_some() || self.teacher.is_some() {
+                return Err(TrainError::Missing {
+                    field: "teacher_weights",
+                    hint: hint.to_owned(),
+                });
+            }
+            if self.weight_kd != 0.0 || self.weight_method != 0.0 {
+                return Err(TrainError::Missing {
+                    field: "teacher_weights",
+                    hint: format!("weight_kd and weight_method need a teacher; {hint}"),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn absolute(path: PathBuf) -> PathBuf {
+    std::path::absolute(&path).unwrap_or(path)
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn student() -> Draft {
+        Draft {
+            student: Architecture::by_name("resnet8").ok(),
+            ..Draft::default()
+        }
+    }
+
+    fn message(draft: Draft) -> String {
+        draft.finish().expect_err("a bad recipe").to_string()
+    }
+
+    #[test]
+    fn flags_win_over_the_file() {
+        let file: Draft =
+            serde_saphyr::from_str("student: resnet20\nepochs: 3\nlr: 0.1").expect("a draft");
+        let flags = Draft {
+            epochs: Some(7),
+            ..Draft::default()
+        };
+        let recipe = flags.over(file).finish().expect("a recipe");
+        assert_eq!((recipe.epochs, recipe.lr), (7, 0.1));
+        assert_eq!(recipe.milestones, [4, 5, 6]);
+    }
+
+    #[test]
+    fn a_recipe_written_is_the_recipe_read() {
+        let draft = Draft {
+            method: Method::by_name("at").ok(),
+            teacher_weights: Some("/weights/teacher.safetensors".into()),
+            nesterov: Some(true),
+            limit_train: Some(100),
+            seed: Some(u64::MAX),
+            ..student()
+        };
+        let recipe = draft.finish().expect("a recipe");
+        let text = serde_saphyr::to_string(&recipe).expect("YAML");
+        let again: Draft = serde_saphyr::from_str(&text).expect("the same YAML");
+        assert_eq!(again.finish().expect("a recipe"), recipe, "{text}");
+    }
+
+    #[test]
+    fn the_method_brings_its_weights() {
+        let recipe = Draft {
+            method: Method::by_name("kd").ok(),
+            teacher_weights: Some("t".into()),
+            weight_ce: Some(0.5),
+            ..student()
+        }
+        .finish()
+        .expect("a recipe");
+        assert_eq!((recipe.weight_ce, recipe.weight_kd), (0.5, 0.9));
+    }
+
+    #[test]
+    fn bad_values_name_their_field() {
+        let lr = |lr| Draft {
+            lr: Some(lr),
+            ..student()
+        };
+        assert_eq!(message(lr(f64::NAN)), "lr: NaN is not a finite number above 0");
+        assert!(message(lr(-1.0)).starts_with("lr: -1"));
+        assert_eq!(
+            message(Draft {
+                batch_size: Some(0),
+                ..student()
+            }),
+            "batch_size: 0 is not at least 1"
+        );
+        assert!(
+            message(Draft {
+                milestones: Some(vec![3, 2]),
+                ..student()
+            })
+            .starts_with("milestones: [3, 2]")
+        );
+        assert!(message(Draft::default()).starts_with("student: missing"));
+        assert!(
+            message(Draft {
+                method: Method::by_name("at").ok(),
+                ..student()
+            })
+            .starts_with("teacher_weights: missing")
+        );
+    }
+}

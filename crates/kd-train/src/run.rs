@@ -1,0 +1,259 @@
+//! The one training loop.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use burn::module::Module;
+use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::tensor::Device;
+use kd_data::{ImageSet, Loader, LoaderConfig};
+use kd_losses::{KdLoss, KdLossConfig, cross_entropy};
+use kd_models::weights::{self, WeightsInfo, count_parameters};
+use kd_models::Network;
+
+use crate::checkpoint;
+use crate::events::EventLog;
+use crate::folder::RunFolder;
+use crate::result::best;
+use crate::tally::Tally;
+use crate::teacher::shapes_for_losses;
+use crate::{
+    BatchLoss, EpochMetrics, FrozenTeacher, Learner, Observer, Recipe, RunResult, RunStart,
+    StepProgress, TrainError, TrainMetrics, batch_loss, device_by_name, evaluate,
+    features_for_losses, learning_rate, sgd,
+};
+
+/// Images in a batch of evaluation; it does not change the numbers.
+const EVALUATION_BATCH: usize = 100;
+
+/// Where a run writes, and whether it continues.
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    /// The run's folder.
+    pub out: PathBuf,
+    /// Continue the run that the folder holds, if it holds one of the same recipe.
+    pub resume: bool,
+}
+
+impl RunOptions {
+    /// A new run in `out`.
+    pub fn new(out: impl Into<PathBuf>) -> Self {
+        Self {
+            out: out.into(),
+            resume: false,
+        }
+    }
+}
+
+/// Carries out a recipe.
+///
+/// All that can be wrong with recipe, data, weights and device is found before the folder is
+/// touched.
+///
+/// # Errors
+///
+/// See [`TrainError`].
+pub fn run(
+    recipe: &Recipe,
+    options: &RunOptions,
+    observer: &mut dyn Observer,
+) -> Result<RunResult, TrainError> {
+    let plain = device_by_name(&recipe.device)?;
+    let splits = recipe.load_data()?;
+    let (trainer, learner) = Trainer::new(recipe, splits.train, splits.test, plain)?;
+    let folder = RunFolder::take(&options.out, recipe, options.resume)?;
+    if let Some(result) = folder.result() {
+        return Ok(result);
+    }
+    trainer.run(learner, &folder, observer)
+}
+
+/// Everything that stays the same during a run.
+struct Trainer<'a> {
+    recipe: &'a Recipe,
+    train: Loader,
+    test: Loader,
+    plain: Device,
+    teacher: Option<FrozenTeacher>,
+    kd: KdLoss,
+}
+
+impl<'a> Trainer<'a> {
+    fn new(
+        recipe: &'a Recipe,
+        train: ImageSet,
+        test: ImageSet,
+        plain: Device,
+    ) -> Result<(Self, Learner), TrainError> {
+        let classes = train.classes();
+        let input = [train.channels(), train.height(), train.width()];
+        let teacher = match &recipe.teacher_weights {
+            Some(path) => Some(FrozenTeacher::load(path, recipe.teacher, classes, &plain)?),
+            None => None,
+        };
+
+        // One generator for the initial weights, drawn in the order of the module.
+        let training = plain.clone().autodiff();
+        plain.seed(recipe.seed);
+        let student = recipe.student.init(classes, &training);
+        let method = match (&recipe.method, &teacher) {
+            (Some(method), Some(teacher)) => {
+                let own = shapes_for_losses(&student, input, &plain);
+                method.init(&own, &teacher.shapes(input, &plain), &training)?
+            }
+            _ => None,
+        };
+        let learner = Learner { student, method };
+        learner.draw();
+
+        let config = LoaderConfig {
+            augmentation: recipe.augmentation,
+            workers: recipe.workers,
+            ..LoaderConfig::train(recipe.batch_size, recipe.seed)
+        };
+        let trainer = Self {
+            recipe,
+            train: Loader::new(train, config)?,
+            test: Loader::new(test, LoaderConfig::evaluate(EVALUATION_BATCH))?,
+            plain,
+            teacher,
+            kd: KdLossConfig::new().with_temperature(recipe.temperature).init(),
+        };
+        Ok((trainer, learner))
+    }
+
+    fn run(
+        &self,
+        learner: Learner,
+        folder: &RunFolder,
+        observer: &mut dyn Observer,
+    ) -> Result<RunResult, TrainError> {
+        let (mut learner, mut optimizer, mut state) =
+            checkpoint::load(&folder.checkpoints(), learner, sgd(self.recipe))?;
+        let events = EventLog::start(folder.path(), &state.history)?;
+        folder.write_metrics(&state.history)?;
+        let params = count_parameters(&learner.student);
+        observer.start(&RunStart {
+            title: self.title(),
+            epochs: self.recipe.epochs,
+            completed: state.history.len(),
+            steps: self.train.batches(),
+            params,
+        });
+
+        for epoch in state.history.len()..self.recipe.epochs {
+            let started = Instant::now();
+            let train;
+            (learner, train) = self.epoch(epoch, learner, &mut optimizer, observer)?;
+            let student = learner.student.valid();
+            let test = evaluate(&student, &self.test, &self.plain)?;
+            let metrics = EpochMetrics {
+                epoch: epoch + 1,
+                lr: self.learning_rate(epoch),
+                train,
+                test,
+                seconds: started.elapsed().as_secs_f64(),
+            };
+            state.history.push(metrics.clone());
+
+            // The best weights go first: if the checkpoint is not reached, the epoch is repeated
+            // to the same numbers and writes the same weights again.
+            if best(&state.history).is_some_and(|best| best.epoch == metrics.epoch) {
+                let info = self.info(metrics.test.top1);
+                weights::save(folder.best_student(), &student, &info)?;
+            }
+            checkpoint::save(&folder.checkpoints(), &learner, &optimizer, &state)?;
+            folder.write_metrics(&state.history)?;
+            events.append(&metrics)?;
+            observer.epoch(&metrics);
+        }
+
+        let images = [self.train.set().len(), self.test.set().len()];
+        let teacher = self.teacher.as_ref().map(|teacher| teacher.name().to_owned());
+        let result = RunResult::new(self.recipe, teacher, images, params, &state.history);
+        let info = self.info(result.last_top1);
+        weights::save(folder.student(), &learner.student.valid(), &info)?;
+        folder.write_result(&result)?;
+        observer.finish(&result);
+        Ok(result)
+    }
+
+    /// One pass over the training images.
+    fn epoch(
+        &self,
+        epoch: usize,
+        mut learner: Learner,
+        optimizer: &mut ModuleOptimizer,
+        observer: &mut dyn Observer,
+    ) -> Result<(Learner, TrainMetrics), TrainError> {
+        let lr = self.learning_rate(epoch);
+        let training = self.plain.clone().autodiff();
+        let mut tally = Tally::new(epoch + 1);
+        for (step, batch) in self.train.epoch(epoch, &training).enumerate() {
+            let (loss, logits) = match &self.teacher {
+                None => {
+                    let logits = learner.student.forward(batch.images);
+                    let ce = cross_entropy(logits.clone(), batch.labels.clone());
+                    (BatchLoss::supervised(ce), logits)
+                }
+                Some(teacher) => {
+                    let teacher = teacher.features(batch.images.clone());
+                    let student = features_for_losses(learner.student.features(batch.images));
+                    let loss = batch_loss(
+                        &student,
+                        &teacher,
+                        batch.labels.clone(),
+                        &self.kd,
+                        learner.method.as_ref(),
+                        &self.recipe.weights(),
+                    );
+                    (loss, student.logits)
+                }
+            };
+            tally.add(&loss, logits.inner(), batch.labels.inner())?;
+            let gradients = GradientsParams::from_grads(loss.total.backward(), &learner);
+            learner = optimizer.step(lr, learner, gradients);
+            observer.step(&StepProgress {
+                epoch: epoch + 1,
+                step: step + 1,
+                parts: tally.parts(),
+            });
+        }
+        Ok((learner, tally.finish()?))
+    }
+
+    fn learning_rate(&self, epoch: usize) -> f64 {
+        let Recipe {
+            lr,
+            gamma,
+            milestones,
+            ..
+        } = self.recipe;
+        learning_rate(*lr, *gamma, milestones, epoch)
+    }
+
+    fn title(&self) -> String {
+        let student = self.recipe.student;
+        match (&self.teacher, &self.recipe.method) {
+            (Some(teacher), Some(method)) => {
+                format!("{student} by {} from {}", method.name(), teacher.name())
+            }
+            (Some(teacher), None) => format!("{student} from {}", teacher.name()),
+            (None, _) => student.to_string(),
+        }
+    }
+
+    fn info(&self, top1: f64) -> WeightsInfo {
+        let set = self.train.set();
+        let normalization = set.normalization();
+        WeightsInfo {
+            architecture: self.recipe.student,
+            classes: set.classes(),
+            input: [set.channels(), set.height(), set.width()],
+            mean: normalization.mean,
+            std: normalization.std,
+            data: self.recipe.data.name().to_owned(),
+            top1: Some(top1),
+        }
+    }
+}
