@@ -1,1 +1,29 @@
-//! Knowledge distillation in pure Rust: losses, models, training and the kd command
+//! Knowledge distillation in pure Rust, on Burn.
+//!
+//! This crate is the door to the workspace; each part can also be had alone:
+//!
+//! | module | crate | what |
+//! |---|---|---|
+//! | [`losses`] | `kd-losses` | distillation losses on plain tensors |
+//! | [`models`] | `kd-models` | networks as stages, weights as safetensors |
+//! | [`data`] | `kd-data` | CIFAR, a procedural set, augmentation on the device |
+//! | [`train`] | `kd-train` | recipes, the training loop, checkpoints |
+//!
+//! ```
+//! use kd::models::Architecture;
+//! use kd::losses::Method;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! assert_eq!(Architecture::by_name("wrn-40-2")?.name(), "wrn_40_2");
+//! assert_eq!(Method::by_name("fitnet")?.name(), "hint");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The `kd` command comes with the feature `cli`, which is on by default: leave it out with
+//! `default-features = false, features = ["flex"]`.
+
+pub use kd_data as data;
+pub use kd_losses as losses;
+pub use kd_models as models;
+pub use kd_train as train;

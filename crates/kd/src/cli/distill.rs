@@ -1,0 +1,77 @@
+//! `kd distill`.
+
+use std::path::PathBuf;
+
+use kd_losses::Method;
+use kd_train::compare::compare;
+use kd_train::{Draft, run as run_recipe};
+
+use super::error::CliError;
+use super::flags::{RunFlags, architecture};
+use super::progress::Progress;
+use super::{output, table};
+
+/// Flags of `kd distill`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The teacher's network; needed if its weights file does not name it
+    #[arg(long, value_name = "NAME")]
+    teacher: Option<String>,
+    /// The teacher's weights, as safetensors
+    #[arg(long, value_name = "FILE")]
+    teacher_weights: Option<PathBuf>,
+    /// The student's network [default in a comparison: resnet8]
+    #[arg(long, value_name = "NAME")]
+    student: Option<String>,
+    /// The method; `kd methods` lists them. Without one, methods are compared
+    #[arg(long, value_name = "NAME")]
+    method: Option<String>,
+    /// Weight of the cross-entropy with the labels [default: the method's]
+    #[arg(short = 'r', long, value_name = "WEIGHT", allow_negative_numbers = true)]
+    weight_ce: Option<f64>,
+    /// Weight of the distillation of logits [default: the method's]
+    #[arg(short = 'a', long, value_name = "WEIGHT", allow_negative_numbers = true)]
+    weight_kd: Option<f64>,
+    /// Weight of the method's own term [default: the method's]
+    #[arg(short = 'b', long, value_name = "WEIGHT", allow_negative_numbers = true)]
+    weight_method: Option<f64>,
+    /// Temperature of the distillation of logits [default: 4]
+    #[arg(long, value_name = "T", allow_negative_numbers = true)]
+    temperature: Option<f64>,
+    #[command(flatten)]
+    run: RunFlags,
+}
+
+pub fn run(args: Args) -> Result<(), CliError> {
+    let special = Draft {
+        teacher: architecture(args.teacher)?,
+        teacher_weights: args.teacher_weights,
+        student: architecture(args.student)?,
+        method: args.method.map(|name| Method::by_name(&name)).transpose()?,
+        weight_ce: args.weight_ce,
+        weight_kd: args.weight_kd,
+        weight_method: args.weight_method,
+        temperature: args.temperature,
+        ..Draft::default()
+    };
+    let (draft, place) = args.run.draft(special)?;
+    let mut progress = Progress::new();
+    match &draft.method {
+        Some(method) => {
+            let method = method.name();
+            let recipe = draft.finish()?;
+            let name = format!("{}-{method}-{}", recipe.student, recipe.data.name());
+            let options = place.options(&name);
+            let result = run_recipe(&recipe, &options, &mut progress)?;
+            output::text(&table::result(&result, &options.out));
+        }
+        None => {
+            let out = place.folder("quickstart");
+            let rows = compare(&draft, &out, &mut progress, &mut |label| {
+                output::text(&format!("\n{label}"));
+            })?;
+            output::text(&table::comparison(&rows, &out));
+        }
+    }
+    Ok(())
+}

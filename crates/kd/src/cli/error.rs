@@ -1,0 +1,22 @@
+//! Errors of the command line.
+
+use kd_losses::LossError;
+use kd_models::ModelError;
+use kd_train::TrainError;
+
+/// What can stop a command.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// Of the run.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    /// Of a network's name or weights.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// Of a method's name.
+    #[error(transparent)]
+    Loss(#[from] LossError),
+    /// Of writing JSON.
+    #[error("cannot write JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}

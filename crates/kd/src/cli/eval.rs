@@ -1,0 +1,58 @@
+//! `kd eval`.
+
+use std::path::PathBuf;
+
+use kd_data::{Loader, LoaderConfig};
+use kd_models::weights::WeightsFile;
+use kd_train::{TrainError, device_by_name, evaluate};
+
+use super::error::CliError;
+use super::flags::{DataFlags, architecture};
+use super::output;
+
+/// Flags of `kd eval`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The weights, as safetensors
+    #[arg(long, value_name = "FILE")]
+    weights: PathBuf,
+    /// The network; needed if the file does not name it
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
+    /// Images in a batch; it does not change the numbers
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    batch_size: usize,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    data: DataFlags,
+}
+
+pub fn run(args: Args) -> Result<(), CliError> {
+    let file = WeightsFile::open(&args.weights)?;
+    let model = architecture(args.model)?;
+    let named = model.or(file.info().map(|info| info.architecture));
+    let mut draft = args.data.draft()?;
+    // A recipe wants a student; which one does not matter for its data.
+    draft.student = named.or_else(|| kd_models::Architecture::all().next());
+    let recipe = draft.finish()?;
+    let device = device_by_name(&recipe.device)?;
+    let test = recipe.load_data()?.test;
+    let network = file.into_network(model, test.classes(), &device)?;
+    let loader = Loader::new(test, LoaderConfig::evaluate(args.batch_size))
+        .map_err(TrainError::from)?;
+    let metrics = evaluate(&network, &loader, &device)?;
+    if args.json {
+        output::text(&serde_json::to_string_pretty(&metrics)?);
+    } else {
+        output::text(&format!(
+            "{} images: top-1 {:.2} %, top-5 {:.2} %, loss {:.4}",
+            loader.set().len(),
+            metrics.top1,
+            metrics.top5,
+            metrics.loss
+        ));
+    }
+    Ok(())
+}

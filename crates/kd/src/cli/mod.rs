@@ -1,0 +1,94 @@
+//! The command line: flags to recipes, and what is printed.
+
+mod distill;
+mod error;
+mod eval;
+mod flags;
+mod methods;
+mod models;
+mod output;
+mod progress;
+mod table;
+mod train;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use error::CliError;
+
+/// Knowledge distillation: train a small network with the help of a large one.
+#[derive(Debug, Parser)]
+#[command(name = "kd", version, about, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Train a network on labels alone, for example a teacher.
+    Train(train::Args),
+    /// Train a student with a teacher; without --method, compare the methods in a table.
+    Distill(distill::Args),
+    /// Measure a weights file on the test images.
+    Eval(eval::Args),
+    /// List the networks.
+    Models(models::Args),
+    /// List the distillation methods.
+    Methods(methods::Args),
+}
+
+/// Exit code of every error.
+const FAILURE: u8 = 2;
+
+/// Runs the command; the exit code is 0, or 2 after an error of one line.
+pub fn main() -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_env("KD_LOG").unwrap_or_else(|_| "warn".into()),
+        )
+        .with_writer(std::io::stderr)
+        .init();
+
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() => {
+            output::error(&first_paragraph(&error.to_string()));
+            return ExitCode::from(FAILURE);
+        }
+        Err(help) => {
+            output::text(&help.render().ansi().to_string());
+            return ExitCode::SUCCESS;
+        }
+    };
+    match cli.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::error(&format!("error: {error}"));
+            ExitCode::from(FAILURE)
+        }
+    }
+}
+
+impl Cli {
+    fn run(self) -> Result<(), CliError> {
+        match self.command {
+            Command::Train(args) => train::run(args),
+            Command::Distill(args) => distill::run(args),
+            Command::Eval(args) => eval::run(args),
+            Command::Models(args) => models::run(&args),
+            Command::Methods(args) => methods::run(&args),
+        }
+    }
+}
+
+/// The message without usage and hints, on one line.
+fn first_paragraph(message: &str) -> String {
+    message
+        .lines()
+        .take_while(|line| !line.trim().is_empty())
+        .map(str::trim)
+        .collect::<Vec<_>>()
+        .join(" ")
+}

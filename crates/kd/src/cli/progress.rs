@@ -1,0 +1,98 @@
+//! Progress: a live bar on a terminal, a line an epoch elsewhere.
+
+use std::fmt::Write;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use kd_train::{EpochMetrics, Observer, RunResult, RunStart, StepProgress};
+
+use super::output;
+
+/// Shows a run.
+#[derive(Debug)]
+pub struct Progress {
+    bar: ProgressBar,
+    start: Option<RunStart>,
+}
+
+impl Progress {
+    /// Shows runs on standard error if that is a terminal.
+    pub fn new() -> Self {
+        Self {
+            bar: ProgressBar::hidden(),
+            start: None,
+        }
+    }
+
+    fn line(&self, line: &str) {
+        if self.bar.is_hidden() {
+            output::text(line);
+        } else {
+            self.bar.suspend(|| output::text(line));
+        }
+    }
+}
+
+impl Observer for Progress {
+    fn start(&mut self, start: &RunStart) {
+        let steps = (start.epochs * start.steps) as u64;
+        let bar = ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::stderr());
+        let template = "{bar:24} {percent:>3} %  {elapsed} of {duration}, {eta} left  {msg}";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        let completed = (start.completed * start.steps) as u64;
+        bar.set_position(completed);
+        // Earlier epochs took none of this session's time.
+        bar.reset_eta();
+        self.bar = bar;
+        let continued = match start.completed {
+            0 => String::new(),
+            epochs => format!(", continued after epoch {epochs}"),
+        };
+        self.line(&format!(
+            "{}: {} parameters, {} epochs of {} steps{continued}",
+            start.title, start.params, start.epochs, start.steps
+        ));
+        self.start = Some(start.clone());
+    }
+
+    fn step(&mut self, progress: &StepProgress) {
+        self.bar.inc(1);
+        if self.bar.is_hidden() {
+            return;
+        }
+        let mut message = format!("epoch {}", progress.epoch);
+        for (part, mean) in &progress.parts {
+            let _ = write!(message, "  {part} {mean:.3}");
+        }
+        self.bar.set_message(message);
+    }
+
+    fn epoch(&mut self, metrics: &EpochMetrics) {
+        let epochs = self.start.as_ref().map_or(0, |start| start.epochs);
+        let width = epochs.to_string().len();
+        let EpochMetrics { train, test, .. } = metrics;
+        let mut line = format!(
+            "epoch {:>width$}/{epochs}  lr {:<7}  loss {:.4}  ce {:.4}",
+            metrics.epoch,
+            format!("{:.2e}", metrics.lr),
+            train.loss,
+            train.ce
+        );
+        for (part, mean) in [("kd", train.kd), ("method", train.method)] {
+            if let Some(mean) = mean {
+                let _ = write!(line, "  {part} {mean:.4}");
+            }
+        }
+        let _ = write!(
+            line,
+            "  train {:5.2} %  test {:5.2} %  top-5 {:5.2} %  {:.1} s",
+            train.top1, test.top1, test.top5, metrics.seconds
+        );
+        self.line(&line);
+    }
+
+    fn finish(&mut self, _result: &RunResult) {
+        self.bar.finish_and_clear();
+    }
+}
