@@ -10,7 +10,12 @@ use kd_tests::{Case, assert_close, assert_scalar, cases, devices};
 use serde_json::Value;
 
 /// Cases small enough for the `ndarray` backend, one of each family and naming.
-const SMALL: &[&str] = &["rep_resnet20", "sakd_resnet8", "sakd_resnet8x4", "sakd_wrn_16_1"];
+const SMALL: &[&str] = &[
+    "rep_resnet20",
+    "sakd_resnet8",
+    "sakd_resnet8x4",
+    "sakd_wrn_16_1",
+];
 
 fn load(case: &Case, device: &Device) -> AnyNetwork {
     let class = case.manifest["source"]["cls"].as_str().expect("a class");
@@ -36,7 +41,7 @@ fn values(feature: Feature) -> Vec<f32> {
         Feature::Map(map) => map.into_data(),
         Feature::Vector(vector) => vector.into_data(),
     };
-    data.to_vec().expect("f32")
+    data.try_to_vec().expect("f32")
 }
 
 fn l2(values: &[f32]) -> f64 {
@@ -52,7 +57,9 @@ fn assert_summary(label: &str, dims: &[usize], actual: &[f32], summary: &Value, 
     let shape: Vec<usize> = serde_json::from_value(summary["shape"].clone()).expect("a shape");
     assert_eq!(dims, shape, "{label}: shape");
     let number = |name: &str| summary[name].as_f64().expect("a number");
-    let largest = actual.iter().fold(0.0f64, |max, v| max.max(f64::from(v.abs())));
+    let largest = actual
+        .iter()
+        .fold(0.0f64, |max, v| max.max(f64::from(v.abs())));
     let first: Vec<f64> = serde_json::from_value(summary["first"].clone()).expect("values");
     for (index, (value, expected)) in actual.iter().zip(&first).enumerate() {
         assert!(
@@ -60,7 +67,12 @@ fn assert_summary(label: &str, dims: &[usize], actual: &[f32], summary: &Value, 
             "{label}: value {index} is {value}, expected {expected}"
         );
     }
-    assert_scalar(&format!("{label}: l2"), l2(actual), number("l2"), 10.0 * tolerance);
+    assert_scalar(
+        &format!("{label}: l2"),
+        l2(actual),
+        number("l2"),
+        10.0 * tolerance,
+    );
     if summary["mean"].is_number() {
         let mean = actual.iter().map(|v| f64::from(*v)).sum::<f64>() / actual.len() as f64;
         assert!(
@@ -136,9 +148,12 @@ fn check(name: &str, device: &Device) {
     let state: BTreeMap<String, Vec<f32>> = state_dict(&network)
         .expect("readable tensors")
         .into_iter()
-        .map(|(key, data)| (key, data.to_vec().expect("f32")))
+        .map(|(key, data)| (key, data.try_to_vec().expect("f32")))
         .collect();
-    for which in ["first_bn_after_train_forward", "last_bn_after_train_forward"] {
+    for which in [
+        "first_bn_after_train_forward",
+        "last_bn_after_train_forward",
+    ] {
         let summary = &case.manifest[which];
         let layer = summary["name"].as_str().expect("a name");
         for statistic in ["running_mean", "running_var"] {

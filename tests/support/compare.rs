@@ -14,7 +14,11 @@ pub fn max_error(actual: &[f32], expected: &[f32]) -> f64 {
             .zip(expected)
             .map(|(a, e)| (f64::from(*a) - f64::from(*e)).abs()),
     );
-    if scale > 0.0 { difference / scale } else { difference }
+    if scale > 0.0 {
+        difference / scale
+    } else {
+        difference
+    }
 }
 
 /// Asserts that two tensors agree to `tolerance` of the expected tensor's largest magnitude.

@@ -1,15 +1,13 @@
 //! The CPU backends that this build holds.
 
 use burn::tensor::Device;
+use kd_train::{compiled_devices, device_by_name};
 
 /// Every compiled-in CPU backend, with its name.
 pub fn devices() -> Vec<(&'static str, Device)> {
-    let mut devices = Vec::new();
-    #[cfg(feature = "flex")]
-    devices.push(("flex", Device::flex()));
-    // Deprecated upstream, still the second opinion that the tests want.
-    #[cfg(feature = "ndarray")]
-    #[allow(deprecated)]
-    devices.push(("ndarray", Device::ndarray()));
-    devices
+    compiled_devices()
+        .into_iter()
+        .filter(|name| ["flex", "ndarray"].contains(name))
+        .map(|name| (name, device_by_name(name).expect("a CPU is always there")))
+        .collect()
 }

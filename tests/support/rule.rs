@@ -47,10 +47,7 @@ mod tests {
 
     #[test]
     fn the_worked_example_holds() {
-        assert_eq!(
-            fill("demo/x", 2, 1.0, 0.0),
-            [0.464_246_99_f32, 0.768_569_95]
-        );
+        assert_eq!(fill("demo/x", 2, 1.0, 0.0), [0.464_247_f32, 0.768_569_95]);
         assert_eq!(labels("demo/x", 4, 10), [2, 8, 5, 5]);
     }
 }

@@ -66,9 +66,9 @@ pub struct ProceduralConfig {
     pub classes: usize,
     /// Height and width of the images, 32 or 64 pixels. Default: 32.
     pub size: usize,
-    /// Number of training images, at least 1. Default: 2000.
+    /// Number of training images, at least 1. Default: 1200.
     pub train: usize,
-    /// Number of test images, at least 1. Default: 1000.
+    /// Number of test images, at least 1. Default: 400.
     pub test: usize,
     /// Seed of all drawings. Default: 0.
     pub seed: u64,
@@ -81,8 +81,8 @@ impl Default for ProceduralConfig {
         Self {
             classes: 10,
             size: 32,
-            train: 2000,
-            test: 1000,
+            train: 1200,
+            test: 400,
             seed: 0,
             difficulty: Difficulty::default(),
         }

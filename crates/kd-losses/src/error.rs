@@ -1,51 +1,76 @@
 //! Errors of this crate.
 
-/// What can be wrong with a method for two networks.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+/// Why a method cannot be used. Each message is one line and says what to change.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LossError {
     /// No method has this name.
-    #[error("unknown method `{name}`: expected one of {known}")]
+    #[error("unknown method `{name}`: {}known methods are {known}", hint(suggestion.as_deref()))]
     UnknownMethod {
         /// The name that was asked for.
         name: String,
+        /// The known name nearest to it, if one is near.
+        suggestion: Option<String>,
         /// All names, comma separated.
         known: String,
     },
-    /// The networks have not the same number of stages.
-    #[error("{method}: the student has {student} stages, the teacher {teacher}: they must be equal")]
-    StageCount {
-        /// The method.
-        method: &'static str,
-        /// Stages of the student.
-        student: usize,
-        /// Stages of the teacher.
-        teacher: usize,
+    /// Two maps that the method compares differ in shape.
+    #[error(
+        "student stage {stage} is {}, teacher's is {}: {advice}",
+        map(student),
+        map(teacher)
+    )]
+    Shapes {
+        /// The stage of both maps; the stem is 0.
+        stage: usize,
+        /// `[channels, height, width]` of the student's map.
+        student: [usize; 3],
+        /// `[channels, height, width]` of the teacher's map.
+        teacher: [usize; 3],
+        /// What to do.
+        advice: &'static str,
     },
-    /// A network has no such stage.
-    #[error("{method}: stage {stage} does not exist: the {network} has stages 0 to {last}")]
-    Stage {
+    /// No convolution leads from the student's map to the teacher's.
+    #[error(
+        "no regressor leads from the student's {} to the teacher's {}: {reason}",
+        map(student),
+        map(teacher)
+    )]
+    NoRegressor {
+        /// `[channels, height, width]` of the student's map.
+        student: [usize; 3],
+        /// `[channels, height, width]` of the teacher's map.
+        teacher: [usize; 3],
+        /// What stands in the way.
+        reason: &'static str,
+    },
+    /// A network has no map of this stage.
+    #[error("{method} acts at stage {stage}, but the {network} has maps of {} only", range(*maps))]
+    StageOutOfRange {
         /// The method.
         method: &'static str,
         /// `student` or `teacher`.
         network: &'static str,
-        /// The stage that was asked for.
+        /// The stage that was asked for; the stem is 0.
         stage: usize,
-        /// The last stage.
-        last: usize,
+        /// Number of maps, the stem's included.
+        maps: usize,
     },
-    /// The networks have not the same classes.
-    #[error("{method}: the student has {student} classes, the teacher {teacher}")]
-    Classes {
+    /// The networks have different numbers of stages and the method compares them in pairs.
+    #[error(
+        "{method} compares stages in pairs, but the student has {student} after the stem and the \
+         teacher {teacher}"
+    )]
+    StageCounts {
         /// The method.
         method: &'static str,
-        /// Classes of the student.
+        /// The student's stages after the stem.
         student: usize,
-        /// Classes of the teacher.
+        /// The teacher's stages after the stem.
         teacher: usize,
     },
-    /// A parameter of a method cannot be used.
-    #[error("{method}: {parameter} is {value}, expected {expected}")]
+    /// A parameter of a method is out of range.
+    #[error("{method}: `{parameter}` is {value}, expected {expected}")]
     Parameter {
         /// The method.
         method: &'static str,
@@ -53,17 +78,23 @@ pub enum LossError {
         parameter: &'static str,
         /// Its value.
         value: String,
-        /// What was expected.
+        /// What is allowed.
         expected: &'static str,
     },
-    /// A feature map has no extent.
-    #[error("{method}: student map {student:?} cannot be brought to the teacher's {teacher:?}: every extent must be at least 1")]
-    EmptyMap {
-        /// The method.
-        method: &'static str,
-        /// `[channels, height, width]` of the student.
-        student: [usize; 3],
-        /// `[channels, height, width]` of the teacher.
-        teacher: [usize; 3],
-    },
+}
+
+fn hint(suggestion: Option<&str>) -> String {
+    suggestion.map_or_else(String::new, |name| format!("did you mean `{name}`? "))
+}
+
+fn map([channels, height, width]: &[usize; 3]) -> String {
+    format!("[N, {channels}, {height}, {width}]")
+}
+
+fn range(maps: usize) -> String {
+    match maps {
+        0 => "no stage".to_owned(),
+        1 => "stage 0".to_owned(),
+        _ => format!("stages 0 to {}", maps - 1),
+    }
 }

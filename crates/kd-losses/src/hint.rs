@@ -1,70 +1,152 @@
-//! FitNets' hint.
+//! FitNet hints.
 
+use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    DefaultWeights, FeatureShapes, Features, LossError, MethodInfo, ParameterInfo, Regressor,
-    RegressorConfig,
-};
+use crate::adapters::{Regressor, RegressorConfig};
+use crate::method::{Register, Term};
+use crate::{DefaultWeights, FeatureShapes, Features, LossError, MethodInfo, ParameterInfo};
 
-/// The distance between a regressed student map and the teacher's (Romero et al. 2014,
-/// <https://arxiv.org/abs/1412.6550>): the mean of the squared differences.
-///
-/// The paper has half the sum of squares; all reference repositories use the mean over all
-/// elements, and so does this.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct HintLoss;
-
-impl HintLoss {
-    /// The loss of two maps of the same shape.
-    ///
-    /// # Shapes
-    ///
-    /// - both: `[batch, channels, height, width]`
-    /// - output: `[1]`
-    ///
-    /// # Panics
-    ///
-    /// If the shapes differ.
-    pub fn forward(&self, student: Tensor<4>, teacher: Tensor<4>) -> Tensor<1> {
-        assert_eq!(
-            student.dims(),
-            teacher.dims(),
-            "hint: student map (left) and teacher map (right) differ: use a regressor"
-        );
-        let difference = student - teacher;
-        (difference.clone() * difference).mean()
-    }
-}
-
-/// The method `hint`: [`HintLoss`] at one stage, through a [`Regressor`] that is trained together
-/// with the student.
+/// Configuration of [`HintLoss`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HintConfig {
-    /// The stage whose maps are matched; 0 is the stem. Default: 2.
+    /// The stage whose maps are compared; the stem is 0. Default 2.
     pub stage: usize,
-    /// Whether the regressor ends in a ReLU. Default: true.
+    /// Whether the student's map goes through a [`Regressor`]. Default true; without it, both
+    /// maps must have the same shape.
+    pub regressor: bool,
+    /// Whether the regressor ends in a ReLU. Default true, because the teacher's map does.
     pub use_relu: bool,
 }
+
+impl Config for HintConfig {}
 
 impl Default for HintConfig {
     fn default() -> Self {
         Self {
             stage: 2,
+            regressor: true,
             use_relu: true,
         }
     }
 }
 
 impl HintConfig {
-    pub(crate) const INFO: MethodInfo = MethodInfo {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the stage whose maps are compared.
+    pub fn with_stage(mut self, stage: usize) -> Self {
+        self.stage = stage;
+        self
+    }
+
+    /// Sets whether the student's map goes through a regressor.
+    pub fn with_regressor(mut self, regressor: bool) -> Self {
+        self.regressor = regressor;
+        self
+    }
+
+    /// Sets whether the regressor ends in a ReLU.
+    pub fn with_use_relu(mut self, use_relu: bool) -> Self {
+        self.use_relu = use_relu;
+        self
+    }
+
+    /// Initialises the loss between a student's and a teacher's map of shape
+    /// `[channels, height, width]`.
+    ///
+    /// # Errors
+    ///
+    /// If no regressor leads from one shape to the other, or if they differ and there is to be
+    /// no regressor.
+    pub fn init(
+        &self,
+        student: [usize; 3],
+        teacher: [usize; 3],
+        device: &Device,
+    ) -> Result<HintLoss, LossError> {
+        let regressor = if self.regressor {
+            let config = RegressorConfig::new(student, teacher).with_use_relu(self.use_relu);
+            Some(config.init(device)?)
+        } else if student == teacher {
+            None
+        } else {
+            return Err(LossError::Shapes {
+                stage: self.stage,
+                student,
+                teacher,
+                advice: "add a regressor",
+            });
+        };
+        Ok(HintLoss {
+            regressor,
+            stage: self.stage,
+        })
+    }
+}
+
+/// FitNet hints (Romero et al. 2014, <https://arxiv.org/abs/1412.6550>): a map of the student is
+/// to predict a map of the teacher value by value.
+///
+/// ```text
+/// L = mean over all elements of (r(s) − t)²
+/// ```
+///
+/// for maps `s` of the student and `t` of the teacher and a regressor `r` that is trained with
+/// the student.
+///
+/// The paper trains the lower half of the student by this loss alone, in a phase of its own, and
+/// takes half the sum of squares. This is the form of RepDistiller and spot-adaptive
+/// distillation: the mean of squares, trained together with the other parts of the loss.
+/// Their [`Regressor`] has a batch norm, the paper's has none; Knowledge-Distillation-Zoo has no
+/// regressor at all ([`HintConfig::regressor`]).
+#[derive(Module, Debug)]
+pub struct HintLoss {
+    /// The regressor, if the student's map goes through one.
+    pub regressor: Option<Regressor>,
+    /// The stage that the registry takes the maps from.
+    pub stage: usize,
+}
+
+impl HintLoss {
+    /// The loss; the teacher's map is a constant.
+    ///
+    /// # Shapes
+    ///
+    /// - student: `[batch, channels, height, width]` as given to [`HintConfig::init`]
+    /// - teacher: `[batch, channels, height, width]` as given to [`HintConfig::init`]
+    /// - output: `[1]`
+    ///
+    /// # Panics
+    ///
+    /// If the maps have other shapes.
+    pub fn forward(&self, student: Tensor<4>, teacher: Tensor<4>) -> Tensor<1> {
+        let student = match &self.regressor {
+            Some(regressor) => regressor.forward(student),
+            None => student,
+        };
+        let (own, others) = (student.dims(), teacher.dims());
+        assert_eq!(
+            own, others,
+            "hint: the student's map arrives as {own:?}, the teacher's is {others:?}"
+        );
+        (student - teacher.inner()).square().mean()
+    }
+}
+
+impl Register for HintConfig {
+    const INFO: MethodInfo = MethodInfo {
         name: "hint",
         aliases: &["fitnet"],
-        title: "FitNets: hints for thin deep nets",
-        paper: "Romero et al. 2014, https://arxiv.org/abs/1412.6550",
+        title: "FitNet hints: one map of the teacher predicted through a regressor",
+        paper: "Romero et al. 2014, FitNets: Hints for Thin Deep Nets, \
+                https://arxiv.org/abs/1412.6550",
         acts_on: "one feature map",
         weights: DefaultWeights {
             ce: 1.0,
@@ -75,7 +157,12 @@ impl HintConfig {
             ParameterInfo {
                 name: "stage",
                 default: "2",
-                description: "stage whose maps are matched; 0 is the stem",
+                description: "stage whose maps are compared; the stem is 0",
+            },
+            ParameterInfo {
+                name: "regressor",
+                default: "true",
+                description: "whether the student's map goes through a trained convolution",
             },
             ParameterInfo {
                 name: "use_relu",
@@ -84,81 +171,94 @@ impl HintConfig {
             },
         ],
     };
+    type Loss = HintLoss;
 
-    /// Builds the regressor for two networks.
-    ///
-    /// # Errors
-    ///
-    /// [`LossError::Stage`] if one of them has no such stage, [`LossError::EmptyMap`] if their
-    /// maps cannot be joined.
-    pub fn init(
+    fn build(
         &self,
         student: &FeatureShapes,
         teacher: &FeatureShapes,
         device: &Device,
-    ) -> Result<Hint, LossError> {
-        let map = |network, shapes: &FeatureShapes| {
-            shapes.maps.get(self.stage).copied().ok_or(LossError::Stage {
+    ) -> Result<HintLoss, LossError> {
+        let map = |shapes: &FeatureShapes, network| {
+            let map = shapes.maps.get(self.stage).copied();
+            map.ok_or(LossError::StageOutOfRange {
                 method: "hint",
                 network,
                 stage: self.stage,
-                last: shapes.maps.len().saturating_sub(1),
+                maps: shapes.maps.len(),
             })
         };
-        let regressor = RegressorConfig::new(map("student", student)?, map("teacher", teacher)?)
-            .with_use_relu(self.use_relu)
-            .init(device)?;
-        Ok(Hint {
-            regressor,
-            stage: self.stage,
-        })
+        self.init(map(student, "student")?, map(teacher, "teacher")?, device)
     }
 }
 
-/// The method `hint` for two networks.
-#[derive(Module, Debug)]
-pub struct Hint {
-    /// The learnable regressor.
-    pub regressor: Regressor,
-    stage: usize,
-}
-
-impl Hint {
-    /// The loss of two networks' features, `[1]`.
-    pub fn forward(&self, student: &Features, teacher: &Features) -> Tensor<1> {
-        let regressed = self.regressor.forward(student.maps[self.stage].clone());
-        HintLoss.forward(regressed, teacher.maps[self.stage].clone())
+impl Term for HintLoss {
+    fn term(&self, student: &Features, teacher: &Features) -> Option<Tensor<1>> {
+        let map = |features: &Features| features.maps[self.stage].clone();
+        Some(self.forward(map(student), map(teacher)))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use burn::tensor::Distribution;
 
-    #[test]
-    fn identical_maps_give_zero() {
-        let map = Tensor::<4>::ones([2, 3, 4, 4], &Device::default());
-        let loss: f32 = HintLoss.forward(map.clone(), map).into_scalar();
-        assert_eq!(loss, 0.0);
+    fn map(shape: [usize; 4], device: &Device) -> Tensor<4> {
+        Tensor::random(shape, Distribution::Default, device)
     }
 
     #[test]
-    fn a_stage_that_does_not_exist_is_an_error() {
-        let shapes = FeatureShapes {
-            maps: vec![[8, 4, 4]; 3],
-            pooled: 8,
-            classes: 10,
-        };
-        let config = HintConfig {
-            stage: 3,
-            ..Default::default()
-        };
-        let error = config
-            .init(&shapes, &shapes, &Device::default())
-            .expect_err("no such stage");
+    fn without_a_regressor_it_is_the_mean_squared_difference() {
+        let device = Device::default();
+        let hint = HintConfig::new()
+            .with_regressor(false)
+            .init([2, 1, 1], [2, 1, 1], &device)
+            .expect("equal shapes");
+        let student = Tensor::from_floats([[[[1.0]], [[2.0]]]], &device);
+        let teacher = Tensor::from_floats([[[[2.0]], [[5.0]]]], &device);
+        let value =
+            |a: &Tensor<4>, b: &Tensor<4>| hint.forward(a.clone(), b.clone()).into_scalar::<f32>();
+        assert_eq!(value(&student, &teacher), 5.0);
+        assert_eq!(value(&student, &student), 0.0);
+    }
+
+    #[test]
+    fn different_shapes_without_a_regressor_are_an_error() {
+        let device = Device::default();
+        let error = HintConfig::new()
+            .with_stage(3)
+            .with_regressor(false)
+            .init([64, 8, 8], [256, 8, 8], &device)
+            .expect_err("different shapes");
         assert_eq!(
             error.to_string(),
-            "hint: stage 3 does not exist: the student has stages 0 to 2"
+            "student stage 3 is [N, 64, 8, 8], teacher's is [N, 256, 8, 8]: add a regressor"
         );
+    }
+
+    #[test]
+    fn a_batch_of_one_gives_finite_values_and_gradients() {
+        let device = Device::default();
+        let training = device.clone().autodiff();
+        let hint = HintConfig::new()
+            .init([2, 2, 2], [3, 2, 2], &training)
+            .expect("a hint");
+        let student = map([1, 2, 2, 2], &training).require_grad();
+        let loss = hint.forward(student.clone(), map([1, 3, 2, 2], &device));
+        let grads = loss.backward();
+        let gradient = student.grad(&grads).expect("a gradient");
+        assert!(loss.into_scalar::<f32>().is_finite());
+        assert!(gradient.sum().into_scalar::<f32>().is_finite());
+    }
+
+    #[test]
+    #[should_panic(expected = "arrives as [2, 3, 2, 2], the teacher's is [1, 3, 2, 2]")]
+    fn a_smaller_teacher_batch_is_not_broadcast() {
+        let device = Device::default();
+        let hint = HintConfig::new()
+            .init([2, 2, 2], [3, 2, 2], &device)
+            .expect("a hint");
+        hint.forward(map([2, 2, 2, 2], &device), map([1, 3, 2, 2], &device));
     }
 }

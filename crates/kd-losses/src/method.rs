@@ -1,222 +1,357 @@
-//! All methods by name.
+//! The registry of methods.
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    AttentionConfig, AttentionLoss, FeatureShapes, Features, Hint, HintConfig, KdConfig, LossError,
-};
+use crate::attention::{AttentionConfig, AttentionLoss};
+use crate::hint::{HintConfig, HintLoss};
+use crate::kd::{KdMethod, NoTerm};
+use crate::suggest::nearest;
+use crate::{FeatureShapes, Features, LossError, MethodInfo};
 
-/// Weights of the loss parts that the field uses for a method.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct DefaultWeights {
-    /// Of the cross-entropy with the labels (`-r`).
-    pub ce: f64,
-    /// Of the distillation of logits (`-a`).
-    pub kd: f64,
-    /// Of the method's own term (`-b`).
-    pub method: f64,
-}
+/// What the configuration of a method gives to the registry.
+pub(crate) trait Register: Default {
+    /// The description; its name and aliases are those of the line in `methods!`.
+    const INFO: MethodInfo;
+    /// The loss with its adapters.
+    type Loss: Term;
 
-/// A parameter of a method.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct ParameterInfo {
-    /// The name in a recipe.
-    pub name: &'static str,
-    /// The default.
-    pub default: &'static str,
-    /// What it does.
-    pub description: &'static str,
-}
-
-/// What the registry knows of a method.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct MethodInfo {
-    /// The name.
-    pub name: &'static str,
-    /// Other names under which it is found.
-    pub aliases: &'static [&'static str],
-    /// The paper's title.
-    pub title: &'static str,
-    /// Authors, year and address of the paper.
-    pub paper: &'static str,
-    /// Where it acts.
-    pub acts_on: &'static str,
-    /// Default weights of the loss parts.
-    pub weights: DefaultWeights,
-    /// Parameters in a recipe.
-    pub parameters: &'static [ParameterInfo],
-}
-
-/// The registry: a method with its parameters, as a recipe holds it (`{name: at, p: 2}`).
-///
-/// Adding a method is one file, one variant here and one line in each `match`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "name")]
-pub enum Method {
-    /// Distillation of logits.
-    #[serde(rename = "kd", alias = "st", alias = "soft-target")]
-    Kd(KdConfig),
-    /// FitNets' hint.
-    #[serde(rename = "hint", alias = "fitnet")]
-    Hint(HintConfig),
-    /// Attention transfer.
-    #[serde(rename = "at", alias = "attention")]
-    Attention(AttentionConfig),
-}
-
-impl Method {
-    /// All methods with their default parameters.
-    pub fn all() -> Vec<Method> {
-        vec![
-            Method::Kd(KdConfig::default()),
-            Method::Hint(HintConfig::default()),
-            Method::Attention(AttentionConfig::default()),
-        ]
-    }
-
-    /// The method of this name or alias, with default parameters.
-    ///
-    /// # Errors
-    ///
-    /// [`LossError::UnknownMethod`], which lists the known names.
-    pub fn by_name(name: &str) -> Result<Method, LossError> {
-        Self::all()
-            .into_iter()
-            .find(|method| {
-                let info = method.info();
-                info.name.eq_ignore_ascii_case(name)
-                    || info.aliases.iter().any(|alias| alias.eq_ignore_ascii_case(name))
-            })
-            .ok_or_else(|| LossError::UnknownMethod {
-                name: name.to_owned(),
-                known: Self::all()
-                    .iter()
-                    .map(Method::name)
-                    .collect::<Vec<_>>()
-                    .join(", "),
-            })
-    }
-
-    /// What the registry knows of it.
-    pub fn info(&self) -> MethodInfo {
-        match self {
-            Method::Kd(_) => KdConfig::INFO,
-            Method::Hint(_) => HintConfig::INFO,
-            Method::Attention(_) => AttentionConfig::INFO,
-        }
-    }
-
-    /// The name.
-    pub fn name(&self) -> &'static str {
-        self.info().name
-    }
-
-    /// Builds the method's own term, with its adapters, for two networks; `None` if it has none
-    /// besides the distillation of logits.
-    ///
-    /// # Errors
-    ///
-    /// If the networks' shapes do not allow the method, or a parameter is out of range.
-    pub fn init(
+    /// Checks the shapes and initialises the adapters.
+    fn build(
         &self,
         student: &FeatureShapes,
         teacher: &FeatureShapes,
         device: &Device,
-    ) -> Result<Option<MethodLoss>, LossError> {
-        // Every method can be combined with distillation of logits.
-        KdConfig {}.check(student.classes, teacher.classes)?;
-        Ok(match self {
-            Method::Kd(_) => None,
-            Method::Hint(config) => Some(MethodLoss::Hint(config.init(student, teacher, device)?)),
-            Method::Attention(config) => {
-                config.check(student, teacher)?;
-                Some(MethodLoss::Attention(config.init()?))
-            }
-        })
-    }
+    ) -> Result<Self::Loss, LossError>;
 }
 
-/// A method's own term, built for two networks. Its adapters are trained together with the
-/// student.
-#[derive(Module, Debug)]
-pub enum MethodLoss {
-    /// FitNets' hint.
-    Hint(Hint),
-    /// Attention transfer.
-    Attention(AttentionLoss),
+/// What an initialised method gives to the registry.
+pub(crate) trait Term {
+    /// The method's own term, if it has one.
+    fn term(&self, student: &Features, teacher: &Features) -> Option<Tensor<1>>;
 }
 
-impl MethodLoss {
-    /// The value of the term, `[1]`.
-    ///
-    /// # Panics
-    ///
-    /// If the features have not the shapes that the method was built for.
-    pub fn forward(&self, student: &Features, teacher: &Features) -> Tensor<1> {
-        match self {
-            MethodLoss::Hint(hint) => hint.forward(student, teacher),
-            MethodLoss::Attention(loss) => loss.forward_features(student, teacher),
+macro_rules! methods {
+    ($(
+        $(#[$doc:meta])*
+        $name:literal $(or $alias:literal)* => $variant:ident($config:ident => $loss:ident);
+    )+) => {
+        /// A method of distillation and its parameters.
+        ///
+        /// Reads and writes as `{ name: at, p: 2 }`: parameters that are left out take their
+        /// defaults, and unknown ones are refused by name.
+        ///
+        /// ```
+        /// use kd_losses::{AttentionConfig, Method};
+        ///
+        /// let method: Method = serde_json::from_str(r#"{"name": "at", "p": 4}"#)?;
+        /// assert_eq!(method, Method::At(AttentionConfig::new().with_p(4)));
+        /// # Ok::<(), serde_json::Error>(())
+        /// ```
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(tag = "name")]
+        #[non_exhaustive]
+        pub enum Method {
+            $(
+                $(#[$doc])*
+                #[serde(rename = $name $(, alias = $alias)*)]
+                $variant($config),
+            )+
         }
+
+        /// An initialised [`Method`]: its adapters are trained together with the student and
+        /// thrown away afterwards.
+        // There is one of them in a whole run: its size does not matter.
+        #[allow(clippy::large_enum_variant)]
+        #[derive(Module, Debug)]
+        #[non_exhaustive]
+        pub enum MethodLoss {
+            $(
+                $(#[$doc])*
+                $variant($loss),
+            )+
+        }
+
+        impl Method {
+            /// All methods with their default parameters.
+            pub fn all() -> Vec<Method> {
+                vec![$(Method::$variant($config::default())),+]
+            }
+
+            /// The description of the method.
+            pub fn info(&self) -> MethodInfo {
+                match self {
+                    $(Method::$variant(_) => $config::INFO,)+
+                }
+            }
+
+            /// Initialises the method for a pair of networks, given by the shapes of their
+            /// features.
+            ///
+            /// The device is the one that the student trains on; adapters are trained if it is
+            /// an autodiff device.
+            ///
+            /// # Errors
+            ///
+            /// If the method cannot compare features of these shapes, or a parameter is out of
+            /// range.
+            pub fn init(
+                &self,
+                student: &FeatureShapes,
+                teacher: &FeatureShapes,
+                device: &Device,
+            ) -> Result<MethodLoss, LossError> {
+                match self {
+                    $(Method::$variant(config) => config
+                        .build(student, teacher, device)
+                        .map(MethodLoss::$variant),)+
+                }
+            }
+        }
+
+        impl MethodLoss {
+            /// The method's own term, unweighted, of shape `[1]`; `None` for a method that has
+            /// none, as `kd`, whose divergence of logits is a part of every distillation loss
+            /// (see [`KdLoss`](crate::KdLoss)).
+            ///
+            /// The teacher's features are constants. Nothing is read back to the host.
+            ///
+            /// # Panics
+            ///
+            /// If the features have not the shapes that the method was initialised for.
+            pub fn forward(&self, student: &Features, teacher: &Features) -> Option<Tensor<1>> {
+                match self {
+                    $(MethodLoss::$variant(loss) => loss.term(student, teacher),)+
+                }
+            }
+        }
+    };
+}
+
+// One line a method.
+methods! {
+    /// Softened logits: [`KdMethod`].
+    "kd" => Kd(KdMethod => NoTerm);
+    /// One feature map, through a regressor: [`HintLoss`].
+    "hint" or "fitnet" => Hint(HintConfig => HintLoss);
+    /// Attention maps of all stages: [`AttentionLoss`].
+    "at" or "attention" => At(AttentionConfig => AttentionLoss);
+}
+
+impl Method {
+    /// The method of this name or alias, in any case of letters, with its default parameters.
+    ///
+    /// # Errors
+    ///
+    /// [`LossError::UnknownMethod`], which lists the known names and the nearest one.
+    pub fn by_name(name: &str) -> Result<Method, LossError> {
+        let all = Self::all();
+        let known: Vec<_> = all.iter().map(Method::name).collect();
+        let aliases = all.iter().flat_map(|method| method.info().aliases);
+        let nearest = nearest(name, known.iter().chain(aliases).copied());
+        let error = LossError::UnknownMethod {
+            name: name.to_owned(),
+            suggestion: nearest.map(str::to_owned),
+            known: known.join(", "),
+        };
+        all.into_iter()
+            .find(|method| {
+                let info = method.info();
+                std::iter::once(&info.name)
+                    .chain(info.aliases)
+                    .any(|own| own.eq_ignore_ascii_case(name))
+            })
+            .ok_or(error)
+    }
+
+    /// The name in recipes.
+    pub fn name(&self) -> &'static str {
+        self.info().name
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::{Value, json};
+
+    fn shapes(maps: &[[usize; 3]]) -> FeatureShapes {
+        FeatureShapes {
+            maps: maps.to_vec(),
+            pooled: maps.last().map_or(0, |map| map[0]),
+            classes: 3,
+        }
+    }
+
+    fn features(maps: &[[usize; 3]], device: &Device) -> Features {
+        let fill = burn::tensor::Distribution::Default;
+        Features {
+            maps: maps
+                .iter()
+                .map(|[c, h, w]| Tensor::random([2, *c, *h, *w], fill, device))
+                .collect(),
+            preact: Vec::new(),
+            pooled: Tensor::random([2, maps[maps.len() - 1][0]], fill, device),
+            logits: Tensor::random([2, 3], fill, device),
+        }
+    }
+
+    const SMALL: [[usize; 3]; 4] = [[2, 4, 4], [2, 4, 4], [3, 2, 2], [4, 1, 1]];
+    const LARGE: [[usize; 3]; 4] = [[4, 4, 4], [4, 4, 4], [6, 2, 2], [8, 1, 1]];
 
     #[test]
-    fn every_method_is_found_by_every_name_and_round_trips() {
+    fn every_description_agrees_with_what_is_read_and_written() {
         for method in Method::all() {
             let info = method.info();
+            let written = serde_json::to_value(&method).expect("JSON");
+            assert_eq!(written["name"], info.name);
+            let mut described = json!({ "name": info.name });
+            for parameter in info.parameters {
+                described[parameter.name] =
+                    serde_json::from_str(parameter.default).expect("a JSON default");
+            }
+            assert_eq!(written, described, "{}", info.name);
+
             for name in std::iter::once(&info.name).chain(info.aliases) {
                 assert_eq!(Method::by_name(name).as_ref(), Ok(&method));
-                let json = format!("{{\"name\": \"{name}\"}}");
-                assert_eq!(serde_json::from_str::<Method>(&json).ok(), Some(method.clone()));
+                let read: Method =
+                    serde_json::from_value(json!({ "name": name })).expect("a method");
+                assert_eq!(read, method, "{name}");
             }
-            let json = serde_json::to_string(&method).expect("JSON");
-            assert_eq!(serde_json::from_str::<Method>(&json).ok(), Some(method));
+            assert!(
+                info.paper.contains("https://arxiv.org/abs/"),
+                "{}",
+                info.name
+            );
         }
     }
 
     #[test]
-    fn listed_parameters_are_those_of_the_configuration() {
+    fn parameters_left_out_take_their_defaults() {
+        let method: Method = serde_json::from_value(json!({ "name": "at", "p": 1 })).expect("at");
+        assert_eq!(method, Method::At(AttentionConfig::new().with_p(1)));
+        let method: Method =
+            serde_json::from_value(json!({ "name": "fitnet", "use_relu": false })).expect("hint");
+        assert_eq!(method, Method::Hint(HintConfig::new().with_use_relu(false)));
+    }
+
+    #[test]
+    fn unknown_parameters_are_refused_by_name_for_every_method() {
         for method in Method::all() {
-            let value = serde_json::to_value(&method).expect("JSON");
-            let fields = value.as_object().expect("an object");
-            let listed: Vec<&str> = method.info().parameters.iter().map(|p| p.name).collect();
-            assert_eq!(fields.len(), listed.len() + 1, "{}", method.name());
-            for parameter in method.info().parameters {
-                let text = match &fields[parameter.name] {
-                    serde_json::Value::String(text) => text.clone(),
-                    other => other.to_string(),
-                };
-                assert_eq!(text, parameter.default, "{}: {}", method.name(), parameter.name);
+            let mut value: Value = serde_json::to_value(&method).expect("JSON");
+            value["foo"] = json!(1);
+            let error = serde_json::from_value::<Method>(value)
+                .expect_err("unknown parameter")
+                .to_string();
+            assert!(error.contains("unknown field `foo`"), "{error}");
+        }
+    }
+
+    #[test]
+    fn yaml_reads_the_same() {
+        let read = serde_saphyr::from_str::<Method>;
+        assert_eq!(
+            read("{ name: at, p: 4, convention: zoo }").ok(),
+            Some(Method::At(
+                AttentionConfig::new()
+                    .with_p(4)
+                    .with_convention(crate::AttentionConvention::Zoo)
+            ))
+        );
+        assert_eq!(read("name: kd").ok(), Some(Method::Kd(KdMethod {})));
+        let error = read("{ name: at, foo: 1 }")
+            .expect_err("unknown")
+            .to_string();
+        assert!(error.contains("unknown field `foo`"), "{error}");
+        let error = read("{ name: kd, foo: 1 }")
+            .expect_err("unknown")
+            .to_string();
+        assert!(error.contains("foo"), "{error}");
+        let error = read("{ name: att }").expect_err("unknown").to_string();
+        assert!(error.contains("att") && error.contains("hint"), "{error}");
+    }
+
+    #[test]
+    fn an_unknown_name_lists_the_known_ones_and_the_nearest() {
+        let message = |name| Method::by_name(name).expect_err("unknown").to_string();
+        assert_eq!(
+            message("attn"),
+            "unknown method `attn`: did you mean `attention`? known methods are kd, hint, at"
+        );
+        assert_eq!(
+            message("distillation"),
+            "unknown method `distillation`: known methods are kd, hint, at"
+        );
+        assert_eq!(Method::by_name("AT"), Method::by_name("attention"));
+    }
+
+    #[test]
+    fn infos_serialise_for_a_list() {
+        let infos: Vec<_> = Method::all().iter().map(Method::info).collect();
+        let list = serde_json::to_value(infos).expect("JSON");
+        assert_eq!(list[0]["name"], "kd");
+        assert_eq!(
+            list[1]["weights"],
+            json!({"ce": 1.0, "kd": 0.0, "method": 100.0})
+        );
+        assert_eq!(list[2]["parameters"][0]["name"], "p");
+    }
+
+    #[test]
+    fn every_method_runs_on_the_shapes_it_was_initialised_for() {
+        let device = Device::default().autodiff();
+        let (student, teacher) = (features(&SMALL, &device), features(&LARGE, &device));
+        assert_eq!(student.shapes(), shapes(&SMALL));
+        for method in Method::all() {
+            let loss = method
+                .init(&student.shapes(), &teacher.shapes(), &device)
+                .expect("a loss");
+            let term = loss.forward(&student, &teacher);
+            assert_eq!(term.is_some(), method.info().weights.method != 0.0);
+            if let Some(term) = term {
+                assert_eq!(term.dims(), [1]);
+                assert!(term.into_scalar::<f32>() > 0.0, "{}", method.name());
             }
         }
     }
 
     #[test]
-    fn parameters_have_defaults_and_unknown_ones_are_named() {
-        let method: Method = serde_json::from_str(r#"{"name": "at", "p": 4}"#).expect("a method");
-        assert_eq!(
-            method,
-            Method::Attention(AttentionConfig {
-                p: 4,
-                ..Default::default()
-            })
-        );
-        let error = serde_json::from_str::<Method>(r#"{"name": "at", "foo": 1}"#)
-            .expect_err("an unknown parameter");
-        assert!(error.to_string().contains("`foo`"), "{error}");
+    fn only_the_hint_learns() {
+        let device = Device::default();
+        let learned = |name| {
+            Method::by_name(name)
+                .and_then(|method| method.init(&shapes(&SMALL), &shapes(&LARGE), &device))
+                .expect("a loss")
+                .num_params()
+        };
+        assert_eq!(learned("kd"), 0);
+        assert_eq!(learned("at"), 0);
+        // 1x1 convolution 3 to 6, and four vectors of the batch norm.
+        assert_eq!(learned("hint"), 3 * 6 + 6 + 4 * 6);
     }
 
     #[test]
-    fn an_unknown_name_is_answered_with_the_known_ones() {
+    fn stages_that_are_not_there_are_named() {
+        let device = Device::default();
+        let (student, teacher) = (shapes(&SMALL), shapes(&LARGE[..3]));
+        let message = |method: Method| {
+            method
+                .init(&student, &teacher, &device)
+                .expect_err("a mistake")
+                .to_string()
+        };
         assert_eq!(
-            Method::by_name("magic").map_err(|error| error.to_string()),
-            Err("unknown method `magic`: expected one of kd, hint, at".to_owned())
+            message(Method::At(AttentionConfig::new())),
+            "at compares stages in pairs, but the student has 3 after the stem and the teacher 2"
+        );
+        assert_eq!(
+            message(Method::Hint(HintConfig::new().with_stage(3))),
+            "hint acts at stage 3, but the teacher has maps of stages 0 to 2 only"
+        );
+        assert_eq!(
+            message(Method::Hint(HintConfig::new().with_stage(4))),
+            "hint acts at stage 4, but the student has maps of stages 0 to 3 only"
         );
     }
 }

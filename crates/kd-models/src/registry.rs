@@ -114,7 +114,9 @@ impl Architecture {
     pub fn by_name(name: &str) -> Result<Architecture, ModelError> {
         Self::all()
             .find(|architecture| {
-                let Entry { name: own, aliases, .. } = architecture.0;
+                let Entry {
+                    name: own, aliases, ..
+                } = architecture.0;
                 name.eq_ignore_ascii_case(own)
                     || aliases.iter().any(|alias| name.eq_ignore_ascii_case(alias))
             })

@@ -112,9 +112,7 @@ impl Stage {
     }
 
     fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        self.layer
-            .iter()
-            .fold(input, |x, block| block.forward(x))
+        self.layer.iter().fold(input, |x, block| block.forward(x))
     }
 
     fn first_norm(&self) -> Option<&BatchNorm> {

@@ -62,11 +62,11 @@ pub fn batch_loss(
     weights: &LossWeights,
 ) -> BatchLoss {
     let ce = cross_entropy(student.logits.clone(), labels);
-    let kd = (weights.kd != 0.0)
-        .then(|| kd.forward(student.logits.clone(), teacher.logits.clone()));
+    let kd =
+        (weights.kd != 0.0).then(|| kd.forward(student.logits.clone(), teacher.logits.clone()));
     let method = method
         .filter(|_| weights.method != 0.0)
-        .map(|method| method.forward(student, teacher));
+        .and_then(|method| method.forward(student, teacher));
 
     let mut total = ce.clone() * weights.ce;
     if let Some(kd) = &kd {

@@ -53,12 +53,12 @@ pub(crate) fn save(
     for file in [LEARNER, OPTIMIZER] {
         sync(&temporary.join(file))?;
     }
-    sync(&temporary)?;
+    sync_folder(&temporary)?;
 
     // Left by a session that was continued from an earlier epoch.
     remove(&place)?;
     fs::rename(&temporary, &place).map_err(|error| TrainError::io(&place, error))?;
-    sync(folder)?;
+    sync_folder(folder)?;
     for (_, earlier) in checkpoints(folder)? {
         if earlier != place {
             remove(&earlier)?;
@@ -81,7 +81,8 @@ pub(crate) fn load(
         path: place.join(file),
         reason,
     };
-    let text = fs::read(place.join(STATE)).map_err(|error| TrainError::io(place.join(STATE), error))?;
+    let text =
+        fs::read(place.join(STATE)).map_err(|error| TrainError::io(place.join(STATE), error))?;
     let state: State =
         serde_json::from_slice(&text).map_err(|error| unusable(STATE, error.to_string()))?;
     let record = ModuleRecord::load(place.join(LEARNER))
@@ -125,4 +126,9 @@ fn sync(path: &Path) -> Result<(), TrainError> {
     fs::File::open(path)
         .and_then(|file| file.sync_all())
         .map_err(|error| TrainError::io(path, error))
+}
+
+/// As [`sync`] for a folder, where the system can open one.
+fn sync_folder(path: &Path) -> Result<(), TrainError> {
+    if cfg!(unix) { sync(path) } else { Ok(()) }
 }

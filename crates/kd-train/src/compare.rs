@@ -39,7 +39,7 @@ pub fn compare(
 ) -> Result<Vec<Row>, TrainError> {
     let student = Some(draft.student.map_or_else(|| "resnet8".parse(), Ok)?);
     let teacher: Option<Architecture> = match (&draft.teacher, &draft.teacher_weights) {
-        (None, None) => Some("resnet20".parse()?),
+        (None, None) => Some("resnet14".parse()?),
         (teacher, _) => *teacher,
     };
     // A member has its own networks and method; everything else is the draft's.

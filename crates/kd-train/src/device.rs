@@ -79,7 +79,9 @@ mod tests {
 
     #[test]
     fn an_unknown_device_is_answered_with_those_of_this_build() {
-        let message = device_by_name("tpu").expect_err("no such device").to_string();
+        let message = device_by_name("tpu")
+            .expect_err("no such device")
+            .to_string();
         assert_eq!(
             message,
             format!(
@@ -93,7 +95,10 @@ mod tests {
     #[test]
     fn a_device_that_is_not_compiled_in_names_its_feature() {
         let message = device_by_name("cuda:1").expect_err("no cuda").to_string();
-        assert!(message.ends_with("build with `--features cuda`"), "{message}");
+        assert!(
+            message.ends_with("build with `--features cuda`"),
+            "{message}"
+        );
     }
 
     #[cfg(feature = "flex")]

@@ -69,13 +69,15 @@ pub enum TrainError {
         reason: String,
     },
     /// A loss became infinite or NaN.
-    #[error("the loss part `{part}` is {value} at epoch {epoch}, step {step}: try a lower learning rate or weight")]
+    #[error(
+        "the loss part `{part}` is {value} at epoch {epoch}, step {step}: try a lower learning rate or weight"
+    )]
     NonFinite {
         /// The epoch, from 1.
         epoch: usize,
         /// The step in the epoch, from 1.
         step: usize,
-        /// `ce`, `kd`, `method`, or `total`.
+        /// `ce`, `kd`, `method`, `total`, or `test ce`.
         part: &'static str,
         /// The value.
         value: f32,
@@ -88,6 +90,19 @@ impl TrainError {
         Self::Io {
             path: path.as_ref().to_owned(),
             source,
+        }
+    }
+
+    /// Says that a loss that is not finite was one on the test images after `epoch`.
+    pub(crate) fn at_test(self, epoch: usize) -> Self {
+        match self {
+            Self::NonFinite { step, value, .. } => Self::NonFinite {
+                epoch,
+                step,
+                part: "test ce",
+                value,
+            },
+            other => other,
         }
     }
 

@@ -73,10 +73,8 @@ mod tests {
     #[test]
     fn ranks_count_larger_logits_and_earlier_equals() {
         let device = Device::default();
-        let logits = Tensor::from_floats(
-            [[0.0, 3.0, 1.0], [2.0, 2.0, 2.0], [2.0, 2.0, 2.0]],
-            &device,
-        );
+        let logits =
+            Tensor::from_floats([[0.0, 3.0, 1.0], [2.0, 2.0, 2.0], [2.0, 2.0, 2.0]], &device);
         let labels = Tensor::from_ints([2, 0, 2], &device);
         let ranks = rank_of_labels(logits, labels).into_data().convert::<i32>();
         assert_eq!(ranks.try_to_vec::<i32>().expect("integers"), [1, 0, 2]);

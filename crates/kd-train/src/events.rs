@@ -210,7 +210,12 @@ mod tests {
                 .iter()
                 .any(|scalar| scalar.tag == "test/top1" && scalar.simple_value == 42.0)
         );
-        assert!(!summary.value.iter().any(|scalar| scalar.tag == "train/method"));
+        assert!(
+            !summary
+                .value
+                .iter()
+                .any(|scalar| scalar.tag == "train/method")
+        );
     }
 
     #[test]

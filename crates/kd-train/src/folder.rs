@@ -40,8 +40,14 @@ impl RunFolder {
             folder.sweep()?;
             return Ok(folder);
         }
-        if folder.entries()?.iter().any(|name| !name.starts_with(TEMPORARY)) {
-            return Err(occupied("is not empty and holds no run; choose another --out".to_owned()));
+        if folder
+            .entries()?
+            .iter()
+            .any(|name| !name.starts_with(TEMPORARY))
+        {
+            return Err(occupied(
+                "is not empty and holds no run; choose another --out".to_owned(),
+            ));
         }
         std::fs::create_dir_all(path).map_err(|error| TrainError::io(path, error))?;
         folder.sweep()?;

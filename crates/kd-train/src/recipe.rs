@@ -118,9 +118,9 @@ draft! {
     weight_method: f64,
     /// Temperature of the distillation of logits. Default: 4.
     temperature: f64,
-    /// Number of epochs. Default: 240 for CIFAR, 10 for the procedural set.
+    /// Number of epochs. Default: 240 for CIFAR, 7 for the procedural set.
     epochs: usize,
-    /// Images in a batch. Default: 64.
+    /// Images in a batch. Default: 64 for CIFAR, 32 for the procedural set.
     batch_size: usize,
     /// Learning rate. Default: 0.05.
     lr: f64,
@@ -183,7 +183,7 @@ impl Draft {
             None => LossWeights::SUPERVISED,
         };
         let procedural = data == DataSource::Procedural;
-        let epochs = self.epochs.unwrap_or(if procedural { 10 } else { 240 });
+        let epochs = self.epochs.unwrap_or(if procedural { 7 } else { 240 });
         let recipe = Recipe {
             data,
             root: self.root.map(absolute),
@@ -199,19 +199,25 @@ impl Draft {
             weight_method: self.weight_method.unwrap_or(default_weights.method),
             temperature: self.temperature.unwrap_or(4.0),
             epochs,
-            batch_size: self.batch_size.unwrap_or(64),
+            batch_size: self.batch_size.unwrap_or(if procedural { 32 } else { 64 }),
             lr: self.lr.unwrap_or(0.05),
             momentum: self.momentum.unwrap_or(0.9),
             weight_decay: self.weight_decay.unwrap_or(5e-4),
             nesterov: self.nesterov.unwrap_or(false),
-            milestones: self.milestones.unwrap_or_else(|| default_milestones(epochs)),
+            milestones: self
+                .milestones
+                .unwrap_or_else(|| default_milestones(epochs)),
             gamma: self.gamma.unwrap_or(0.1),
             augmentation: self.augmentation.unwrap_or(Augmentation::CIFAR),
             seed: self.seed.unwrap_or(0),
             workers: self.workers.unwrap_or(0),
             device: match self.device {
                 Some(device) => device,
-                None => compiled_devices().first().copied().unwrap_or("none").to_owned(),
+                None => compiled_devices()
+                    .first()
+                    .copied()
+                    .unwrap_or("none")
+                    .to_owned(),
             },
         };
         recipe.check()?;
@@ -268,18 +274,34 @@ impl Recipe {
             ("weight_decay", self.weight_decay),
         ] {
             if !(value.is_finite() && value >= 0.0) {
-                return Err(TrainError::value(field, value, "a finite number, at least 0"));
+                return Err(TrainError::value(
+                    field,
+                    value,
+                    "a finite number, at least 0",
+                ));
             }
         }
         if !(0.0..1.0).contains(&self.momentum) {
-            return Err(TrainError::value("momentum", self.momentum, "at least 0 and below 1"));
+            return Err(TrainError::value(
+                "momentum",
+                self.momentum,
+                "at least 0 and below 1",
+            ));
         }
         if self.nesterov && self.momentum == 0.0 {
-            return Err(TrainError::value("nesterov", true, "possible without momentum"));
+            return Err(TrainError::value(
+                "nesterov",
+                true,
+                "possible without momentum",
+            ));
         }
         if !self.milestones.is_sorted_by(|a, b| a < b) {
             let found = format!("{:?}", self.milestones);
-            return Err(TrainError::value("milestones", found, "an increasing list of epochs"));
+            return Err(TrainError::value(
+                "milestones",
+                found,
+                "an increasing list of epochs",
+            ));
         }
         if self.teacher_weights.is_none() {
             let hint = "train a teacher with `kd train` and name its student.safetensors here";
@@ -371,7 +393,10 @@ mod tests {
             lr: Some(lr),
             ..student()
         };
-        assert_eq!(message(lr(f64::NAN)), "lr: NaN is not a finite number above 0");
+        assert_eq!(
+            message(lr(f64::NAN)),
+            "lr: NaN is not a finite number above 0"
+        );
         assert!(message(lr(-1.0)).starts_with("lr: -1"));
         assert_eq!(
             message(Draft {

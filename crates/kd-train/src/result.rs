@@ -58,7 +58,10 @@ impl RunResult {
         Self {
             student: recipe.student.to_string(),
             teacher,
-            method: recipe.method.as_ref().map(|method| method.name().to_owned()),
+            method: recipe
+                .method
+                .as_ref()
+                .map(|method| method.name().to_owned()),
             data: recipe.data.name().to_owned(),
             train_images: images[0],
             test_images: images[1],

@@ -8,12 +8,13 @@ use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Device;
 use kd_data::{ImageSet, Loader, LoaderConfig};
 use kd_losses::{KdLoss, KdLossConfig, cross_entropy};
-use kd_models::weights::{self, WeightsInfo, count_parameters};
 use kd_models::Network;
+use kd_models::weights::{self, WeightsInfo, count_parameters};
 
 use crate::checkpoint;
 use crate::events::EventLog;
 use crate::folder::RunFolder;
+use crate::learner::draw;
 use crate::result::best;
 use crate::tally::Tally;
 use crate::teacher::shapes_for_losses;
@@ -92,19 +93,20 @@ impl<'a> Trainer<'a> {
             None => None,
         };
 
-        // One generator for the initial weights, drawn in the order of the module.
+        // The student's initial weights come first, so that they do not depend on the method.
         let training = plain.clone().autodiff();
         plain.seed(recipe.seed);
         let student = recipe.student.init(classes, &training);
+        draw(&student);
         let method = match (&recipe.method, &teacher) {
             (Some(method), Some(teacher)) => {
                 let own = shapes_for_losses(&student, input, &plain);
-                method.init(&own, &teacher.shapes(input, &plain), &training)?
+                Some(method.init(&own, &teacher.shapes(input, &plain), &training)?)
             }
             _ => None,
         };
+        draw(&method);
         let learner = Learner { student, method };
-        learner.draw();
 
         let config = LoaderConfig {
             augmentation: recipe.augmentation,
@@ -117,7 +119,9 @@ impl<'a> Trainer<'a> {
             test: Loader::new(test, LoaderConfig::evaluate(EVALUATION_BATCH))?,
             plain,
             teacher,
-            kd: KdLossConfig::new().with_temperature(recipe.temperature).init(),
+            kd: KdLossConfig::new()
+                .with_temperature(recipe.temperature)
+                .init(),
         };
         Ok((trainer, learner))
     }
@@ -146,7 +150,8 @@ impl<'a> Trainer<'a> {
             let train;
             (learner, train) = self.epoch(epoch, learner, &mut optimizer, observer)?;
             let student = learner.student.valid();
-            let test = evaluate(&student, &self.test, &self.plain)?;
+            let test = evaluate(&student, &self.test, &self.plain)
+                .map_err(|error| error.at_test(epoch + 1))?;
             let metrics = EpochMetrics {
                 epoch: epoch + 1,
                 lr: self.learning_rate(epoch),
@@ -169,7 +174,10 @@ impl<'a> Trainer<'a> {
         }
 
         let images = [self.train.set().len(), self.test.set().len()];
-        let teacher = self.teacher.as_ref().map(|teacher| teacher.name().to_owned());
+        let teacher = self
+            .teacher
+            .as_ref()
+            .map(|teacher| teacher.name().to_owned());
         let result = RunResult::new(self.recipe, teacher, images, params, &state.history);
         let info = self.info(result.last_top1);
         weights::save(folder.student(), &learner.student.valid(), &info)?;

@@ -3,7 +3,10 @@
 /// Multi-step schedule: `lr · gamma^k`, where `k` is the number of milestones that the epoch has
 /// reached. Epochs count from 0, so that a milestone of 150 takes effect after 150 epochs.
 pub fn learning_rate(lr: f64, gamma: f64, milestones: &[usize], epoch: usize) -> f64 {
-    let reached = milestones.iter().filter(|milestone| epoch >= **milestone).count();
+    let reached = milestones
+        .iter()
+        .filter(|milestone| epoch >= **milestone)
+        .count();
     lr * gamma.powi(reached as i32)
 }
 

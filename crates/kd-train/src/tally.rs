@@ -48,7 +48,12 @@ impl Tally {
         let batch = logits.dims()[0];
         let plain = |loss: &Tensor<1>| loss.clone().inner();
         let zero = Tensor::zeros([1], &logits.device());
-        let parts = [Some(&loss.ce), loss.kd.as_ref(), loss.method.as_ref(), Some(&loss.total)];
+        let parts = [
+            Some(&loss.ce),
+            loss.kd.as_ref(),
+            loss.method.as_ref(),
+            Some(&loss.total),
+        ];
         self.present = parts.map(|part| part.is_some());
         let mut values: Vec<Tensor<1>> = parts
             .into_iter()

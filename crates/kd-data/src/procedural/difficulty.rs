@@ -10,41 +10,41 @@ use crate::DataError;
 #[serde(default, deny_unknown_fields)]
 pub struct Difficulty {
     /// Standard deviation of the pixel noise, independent in every channel, where the whole range
-    /// of brightness is 1; in 0..=1. Default: 0.08.
+    /// of brightness is 1; in 0..=1. Default: 0.03.
     pub noise: f32,
     /// Greatest number of distractors, the shapes behind the figure; each image has 0 to this many,
-    /// at most 16. Default: 3.
+    /// at most 16. Default: 1.
     pub clutter: u32,
     /// How much place, size, rotation, proportions and outline of the figure and direction and
-    /// wavelength of its stripes vary, in 0..=1. Default: 0.5.
+    /// wavelength of its stripes vary, in 0..=1. Default: 0.1.
     pub jitter: f32,
-    /// Strength of the ground's texture relative to the figure's, in 0..=2. Default: 0.7.
+    /// Strength of the ground's texture relative to the figure's, in 0..=2. Default: 0.2.
     pub ground: f32,
     /// Greatest strength of a second texture, of any kind, laid over the figure's and relative to
-    /// it, in 0..=2. Default: 0.8.
+    /// it, in 0..=2. Default: 0.1.
     pub interference: f32,
     /// Least distance of the mean colours of figure and ground, in 0..=0.4 where the distance of
     /// black and red is 1. Each image has a distance between this and 2.5 times this (or less, as
-    /// far as the colours allow). With 0, only the texture tells the figure. Default: 0.2.
+    /// far as the colours allow). With 0, only the texture tells the figure. Default: 0.4.
     pub contrast: f32,
-    /// Probability that a plain patch hides a part of the figure's edge, in 0..=1. Default: 0.3.
+    /// Probability that a plain patch hides a part of the figure's edge, in 0..=1. Default: 0.05.
     pub occlusion: f32,
     /// Part of the images whose figure is a mixture of the labelled class (50 to 70 %) and another
-    /// one, in 0..=1. Default: 0.1.
+    /// one, in 0..=1. Default: 0.05.
     pub ambiguous: f32,
 }
 
 impl Default for Difficulty {
     fn default() -> Self {
         Self {
-            noise: 0.08,
-            clutter: 3,
-            jitter: 0.5,
-            ground: 0.7,
-            interference: 0.8,
-            contrast: 0.2,
-            occlusion: 0.3,
-            ambiguous: 0.1,
+            noise: 0.03,
+            clutter: 1,
+            jitter: 0.1,
+            ground: 0.2,
+            interference: 0.1,
+            contrast: 0.4,
+            occlusion: 0.05,
+            ambiguous: 0.05,
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Learnable adapters between feature shapes.
+//! Layers between a student's features and a teacher's, trained together with the student and
+//! thrown away afterwards.
 
 mod regressor;
 

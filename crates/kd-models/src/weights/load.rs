@@ -6,8 +6,8 @@ use burn::tensor::{DType, Device, TensorData};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, SafeTensorError};
 
-use super::state_dict::{COUNTER, load_state_dict};
 use super::WeightsInfo;
+use super::state_dict::{COUNTER, load_state_dict};
 use crate::{AnyNetwork, Architecture, ModelError};
 
 /// A weights file that has been read and checked, but not yet put into a network.

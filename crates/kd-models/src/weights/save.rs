@@ -40,7 +40,9 @@ pub fn save<N: Network>(
             views.push((format!("{prefix}{COUNTER}"), view));
         }
     }
-    let header = info.to_header().map_err(|error| format(error.to_string()))?;
+    let header = info
+        .to_header()
+        .map_err(|error| format(error.to_string()))?;
     let bytes =
         safetensors::serialize(views, Some(header)).map_err(|error| format(error.to_string()))?;
     write_atomically(path, &bytes).map_err(|source| ModelError::Io {
@@ -54,7 +56,11 @@ fn write_atomically(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    let mut builder = tempfile::Builder::new();
+    // Temporary files are private by default; this one is to become an ordinary file.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(folder)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;

@@ -75,7 +75,10 @@ pub fn load_state_dict<N: Network>(
         Ok(network)
     } else {
         let errors = result.errors.iter().map(ToString::to_string);
-        let missing = result.missing.iter().map(|(path, _)| format!("missing `{path}`"));
+        let missing = result
+            .missing
+            .iter()
+            .map(|(path, _)| format!("missing `{path}`"));
         Err(errors.chain(missing).collect())
     }
 }

@@ -14,7 +14,8 @@ use super::{output, table};
 /// Flags of `kd distill`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The teacher's network; needed if its weights file does not name it
+    /// The teacher's network; needed if its weights file does not name it [default in a
+    /// comparison: resnet14]
     #[arg(long, value_name = "NAME")]
     teacher: Option<String>,
     /// The teacher's weights, as safetensors
@@ -27,13 +28,28 @@ pub struct Args {
     #[arg(long, value_name = "NAME")]
     method: Option<String>,
     /// Weight of the cross-entropy with the labels [default: the method's]
-    #[arg(short = 'r', long, value_name = "WEIGHT", allow_negative_numbers = true)]
+    #[arg(
+        short = 'r',
+        long,
+        value_name = "WEIGHT",
+        allow_negative_numbers = true
+    )]
     weight_ce: Option<f64>,
     /// Weight of the distillation of logits [default: the method's]
-    #[arg(short = 'a', long, value_name = "WEIGHT", allow_negative_numbers = true)]
+    #[arg(
+        short = 'a',
+        long,
+        value_name = "WEIGHT",
+        allow_negative_numbers = true
+    )]
     weight_kd: Option<f64>,
     /// Weight of the method's own term [default: the method's]
-    #[arg(short = 'b', long, value_name = "WEIGHT", allow_negative_numbers = true)]
+    #[arg(
+        short = 'b',
+        long,
+        value_name = "WEIGHT",
+        allow_negative_numbers = true
+    )]
     weight_method: Option<f64>,
     /// Temperature of the distillation of logits [default: 4]
     #[arg(long, value_name = "T", allow_negative_numbers = true)]

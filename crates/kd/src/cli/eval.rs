@@ -40,8 +40,8 @@ pub fn run(args: Args) -> Result<(), CliError> {
     let device = device_by_name(&recipe.device)?;
     let test = recipe.load_data()?.test;
     let network = file.into_network(model, test.classes(), &device)?;
-    let loader = Loader::new(test, LoaderConfig::evaluate(args.batch_size))
-        .map_err(TrainError::from)?;
+    let loader =
+        Loader::new(test, LoaderConfig::evaluate(args.batch_size)).map_err(TrainError::from)?;
     let metrics = evaluate(&network, &loader, &device)?;
     if args.json {
         output::text(&serde_json::to_string_pretty(&metrics)?);

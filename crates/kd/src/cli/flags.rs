@@ -47,10 +47,10 @@ impl DataFlags {
 pub struct RunFlags {
     #[command(flatten)]
     data: DataFlags,
-    /// Number of epochs [default: 240, or 10 for the procedural set]
+    /// Number of epochs [default: 240, or 7 for the procedural set]
     #[arg(long, value_name = "N")]
     epochs: Option<usize>,
-    /// Images in a batch [default: 64]
+    /// Images in a batch [default: 64, or 32 for the procedural set]
     #[arg(long, value_name = "N")]
     batch_size: Option<usize>,
     /// Learning rate [default: 0.05]

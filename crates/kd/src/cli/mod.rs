@@ -19,7 +19,13 @@ use error::CliError;
 
 /// Knowledge distillation: train a small network with the help of a large one.
 #[derive(Debug, Parser)]
-#[command(name = "kd", version, about, arg_required_else_help = true)]
+#[command(
+    name = "kd",
+    version,
+    about,
+    arg_required_else_help = true,
+    args_override_self = true
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

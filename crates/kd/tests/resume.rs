@@ -1,0 +1,121 @@
+//! A run that was killed continues to the same numbers.
+
+mod common;
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+use burn::tensor::Device;
+use common::{kd, metrics};
+use kd::models::weights::{WeightsFile, state_dict};
+use tempfile::tempdir;
+
+fn arguments(out: &Path) -> Vec<String> {
+    [
+        "train",
+        "--model",
+        "resnet8",
+        "--epochs",
+        "4",
+        "--limit-train",
+        "48",
+        "--limit-test",
+        "20",
+        "--batch-size",
+        "16",
+        "--nesterov",
+        "--resume",
+        "--out",
+    ]
+    .iter()
+    .map(|arg| (*arg).to_owned())
+    .chain([out.display().to_string()])
+    .collect()
+}
+
+#[test]
+fn a_run_killed_at_any_moment_continues_to_the_same_numbers() {
+    let folder = tempdir().expect("a folder");
+    let whole = folder.path().join("whole");
+    kd().args(arguments(&whole)).assert().success();
+    let expected = metrics(&whole);
+    assert_eq!(expected.len(), 4);
+
+    let killed = folder.path().join("killed");
+    // Each session gets a little further, wherever that is: in start-up, in a step, in the
+    // writing of a checkpoint.
+    for session in 1..=12 {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_kd"))
+            .args(arguments(&killed))
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("kd runs");
+        sleep(Duration::from_millis(97 * session));
+        child.kill().expect("a signal");
+        child.wait().expect("an end");
+        let so_far = metrics(&killed);
+        assert_eq!(so_far, expected[..so_far.len()]);
+    }
+    kd().args(arguments(&killed)).assert().success();
+    assert_eq!(metrics(&killed), expected);
+    let weights = |folder: &Path| {
+        let file = WeightsFile::open(folder.join("student.safetensors")).expect("weights");
+        let network = file
+            .into_network(None, 10, &Device::default())
+            .expect("a network");
+        state_dict(&network).expect("tensors")
+    };
+    assert_eq!(weights(&whole), weights(&killed));
+}
+
+#[test]
+fn an_interrupted_distillation_with_adapters_continues_to_the_same_numbers() {
+    let folder = tempdir().expect("a folder");
+    let teacher = folder.path().join("teacher");
+    common::tiny_run(&teacher).assert().success();
+    let distill = |out: &Path| -> Vec<String> {
+        [
+            "distill",
+            "--student",
+            "resnet8",
+            "--method",
+            "hint",
+            "--epochs",
+            "3",
+            "--limit-train",
+            "48",
+            "--limit-test",
+            "20",
+            "--batch-size",
+            "16",
+            "--resume",
+            "--teacher-weights",
+        ]
+        .iter()
+        .map(|arg| (*arg).to_owned())
+        .chain([
+            teacher.join("student.safetensors").display().to_string(),
+            "--out".to_owned(),
+            out.display().to_string(),
+        ])
+        .collect()
+    };
+    let whole = folder.path().join("whole");
+    kd().args(distill(&whole)).assert().success();
+
+    let killed = folder.path().join("killed");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_kd"))
+        .args(distill(&killed))
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("kd runs");
+    while metrics(&killed).is_empty() && child.try_wait().expect("a state").is_none() {
+        sleep(Duration::from_millis(5));
+    }
+    child.kill().expect("a signal");
+    child.wait().expect("an end");
+    kd().args(distill(&killed)).assert().success();
+    assert_eq!(metrics(&killed), metrics(&whole));
+}
