@@ -30,13 +30,25 @@ pub const METHODS: &[&str] = &["kd", "at"];
 ///
 /// # Errors
 ///
-/// As [`run`].
+/// As [`run`]; [`TrainError::Missing`] if the draft has weights of loss parts, which belong to one
+/// method.
 pub fn compare(
     draft: &Draft,
     out: &Path,
     observer: &mut dyn Observer,
     announce: &mut dyn FnMut(&str),
 ) -> Result<Vec<Row>, TrainError> {
+    if draft
+        .weight_ce
+        .or(draft.weight_kd)
+        .or(draft.weight_method)
+        .is_some()
+    {
+        return Err(TrainError::Missing {
+            field: "method",
+            hint: "weights belong to one method; the comparison takes each method's own".to_owned(),
+        });
+    }
     let student = Some(draft.student.map_or_else(|| "resnet8".parse(), Ok)?);
     let teacher: Option<Architecture> = match (&draft.teacher, &draft.teacher_weights) {
         (None, None) => Some("resnet14".parse()?),
@@ -47,9 +59,6 @@ pub fn compare(
         teacher: None,
         teacher_weights: None,
         method: None,
-        weight_ce: None,
-        weight_kd: None,
-        weight_method: None,
         student,
         ..draft.clone()
     };
@@ -88,9 +97,6 @@ pub fn compare(
             teacher,
             teacher_weights: Some(teacher_weights.clone()),
             method: Some(Method::by_name(name)?),
-            weight_ce: draft.weight_ce,
-            weight_kd: draft.weight_kd,
-            weight_method: draft.weight_method,
             ..common.clone()
         };
         member(format!("student by {name}"), name, draft)?;

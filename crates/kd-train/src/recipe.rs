@@ -303,6 +303,17 @@ impl Recipe {
                 "an increasing list of epochs",
             ));
         }
+        if let Some(method) = &self.method
+            && method.info().weights.method == 0.0
+            && self.weight_method != 0.0
+        {
+            let expected = format!("0, as `{}` has no term of its own", method.name());
+            return Err(TrainError::value(
+                "weight_method",
+                self.weight_method,
+                expected,
+            ));
+        }
         if self.teacher_weights.is_none() {
             let hint = "train a teacher with `kd train` and name its student.safetensors here";
             if self.method.is_some() || self.teacher.is_some() {
@@ -413,6 +424,15 @@ mod tests {
             .starts_with("milestones: [3, 2]")
         );
         assert!(message(Draft::default()).starts_with("student: missing"));
+        assert_eq!(
+            message(Draft {
+                method: Method::by_name("kd").ok(),
+                teacher_weights: Some("t".into()),
+                weight_method: Some(5.0),
+                ..student()
+            }),
+            "weight_method: 5 is not 0, as `kd` has no term of its own"
+        );
         assert!(
             message(Draft {
                 method: Method::by_name("at").ok(),

@@ -66,9 +66,9 @@ fn a_run_writes_its_folder_and_can_be_evaluated_and_repeated() {
         .count();
     assert_eq!(events, 1);
 
-    // The recipe that was written repeats the run to the same numbers.
+    // The recipe that was written repeats the run to the same numbers, also with other threads.
     let again = folder.path().join("again");
-    kd().arg("train")
+    kd().args(["train", "--workers", "2"])
         .arg("--config")
         .arg(out.join("recipe.yaml"))
         .arg("--out")
@@ -209,6 +209,10 @@ fn bad_values_name_their_field_and_write_nothing() {
         ];
         assert_one_line_error(&args, parts);
     }
+    assert_one_line_error(
+        &["distill", "-b", "5", "--out", &out],
+        &["method", "weights"],
+    );
     assert!(!folder.path().join("run").exists());
 }
 
