@@ -66,7 +66,7 @@ pub struct ProceduralConfig {
     pub classes: usize,
     /// Height and width of the images, 32 or 64 pixels. Default: 32.
     pub size: usize,
-    /// Number of training images, at least 1. Default: 1200.
+    /// Number of training images, at least 1. Default: 1000.
     pub train: usize,
     /// Number of test images, at least 1. Default: 400.
     pub test: usize,
@@ -81,7 +81,7 @@ impl Default for ProceduralConfig {
         Self {
             classes: 10,
             size: 32,
-            train: 1200,
+            train: 1000,
             test: 400,
             seed: 0,
             difficulty: Difficulty::default(),
