@@ -64,6 +64,7 @@ pub fn run(
     let (trainer, learner) = Trainer::new(recipe, splits.train, splits.test, plain)?;
     let folder = RunFolder::take(&options.out, recipe, options.resume)?;
     if let Some(result) = folder.result() {
+        tracing::info!(folder = %folder.path().display(), "the run is complete already");
         return Ok(result);
     }
     trainer.run(learner, &folder, observer)
@@ -134,6 +135,12 @@ impl<'a> Trainer<'a> {
     ) -> Result<RunResult, TrainError> {
         let (mut learner, mut optimizer, mut state) =
             checkpoint::load(&folder.checkpoints(), learner, sgd(self.recipe))?;
+        tracing::info!(
+            device = self.recipe.device,
+            completed = state.history.len(),
+            "training {}",
+            self.title()
+        );
         let events = EventLog::start(folder.path(), &state.history)?;
         folder.write_metrics(&state.history)?;
         let params = count_parameters(&learner.student);
@@ -168,6 +175,7 @@ impl<'a> Trainer<'a> {
                 weights::save(folder.best_student(), &student, &info)?;
             }
             checkpoint::save(&folder.checkpoints(), &learner, &optimizer, &state)?;
+            tracing::debug!(epoch = metrics.epoch, "checkpoint written");
             folder.write_metrics(&state.history)?;
             events.append(&metrics)?;
             observer.epoch(&metrics);

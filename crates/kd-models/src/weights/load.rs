@@ -36,6 +36,7 @@ impl WeightsFile {
             reason,
         };
         let (info, entries) = parse(&bytes).map_err(format)?;
+        tracing::debug!(path = %path.display(), tensors = entries.len(), "weights read");
         Ok(Self {
             path,
             info,
