@@ -126,6 +126,33 @@ fn inference(name: &str, steps: usize, device: &str) -> Result<f64, Box<dyn Erro
     Ok((BATCH * steps) as f64 / start.elapsed().as_secs_f64())
 }
 
+/// Milliseconds of forward and backward of one batch-norm layer: ours, and Burn's own.
+fn batch_norm(steps: usize, device: &str) -> Result<[f64; 2], Box<dyn Error>> {
+    let plain = device_by_name(device)?;
+    let training = plain.clone().autodiff();
+    let ours = kd_kernels::BatchNormConfig::new(16).init(&training);
+    let burns = burn::nn::BatchNormConfig::new(16).init(&training);
+    let mut times = [0.0; 2];
+    // In turns, so that both see the same machine.
+    for step in 0..=steps {
+        for (which, time) in times.iter_mut().enumerate() {
+            let x = burn::tensor::Tensor::<4>::ones([BATCH, 16, 32, 32], &training).require_grad();
+            plain.sync()?;
+            let start = Instant::now();
+            let y = match which {
+                0 => ours.forward(x),
+                _ => burns.forward(x),
+            };
+            y.sum().backward();
+            plain.sync()?;
+            if step > 0 {
+                *time += start.elapsed().as_secs_f64() * 1e3 / steps as f64;
+            }
+        }
+    }
+    Ok(times)
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
     // `cargo bench` and `cargo test` hand over flags of their own harness.
     let mut arguments = std::env::args()
@@ -162,5 +189,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     for name in ["resnet20", "resnet8x4"] {
         println!("{name:<28} {:>9.1}", inference(name, steps, &device)?);
     }
+    let [ours, burns] = batch_norm(4 * steps, &device)?;
+    println!("\nbatch norm, forward and backward of [{BATCH}, 16, 32, 32], ms");
+    println!(
+        "{:<28} {ours:>9.2}\n{:<28} {burns:>9.2}",
+        "kd-kernels", "burn-nn"
+    );
     Ok(())
 }
