@@ -12,6 +12,8 @@ use super::output;
 pub struct Progress {
     bar: ProgressBar,
     start: Option<RunStart>,
+    /// The latest means of the loss parts: an epoch's first steps have none yet.
+    parts: Vec<(&'static str, f64)>,
 }
 
 impl Progress {
@@ -20,6 +22,7 @@ impl Progress {
         Self {
             bar: ProgressBar::hidden(),
             start: None,
+            parts: Vec::new(),
         }
     }
 
@@ -54,6 +57,7 @@ impl Observer for Progress {
             start.title, start.params, start.epochs, start.steps
         ));
         self.start = Some(start.clone());
+        self.parts.clear();
     }
 
     fn step(&mut self, progress: &StepProgress) {
@@ -61,8 +65,11 @@ impl Observer for Progress {
         if self.bar.is_hidden() {
             return;
         }
+        if !progress.parts.is_empty() {
+            self.parts.clone_from(&progress.parts);
+        }
         let mut message = format!("epoch {}", progress.epoch);
-        for (part, mean) in &progress.parts {
+        for (part, mean) in &self.parts {
             let _ = write!(message, "  {part} {mean:.3}");
         }
         self.bar.set_message(message);
@@ -72,6 +79,15 @@ impl Observer for Progress {
         let epochs = self.start.as_ref().map_or(0, |start| start.epochs);
         let width = epochs.to_string().len();
         let EpochMetrics { train, test, .. } = metrics;
+        self.parts = [
+            ("ce", Some(train.ce)),
+            ("kd", train.kd),
+            ("method", train.method),
+            ("total", Some(train.loss)),
+        ]
+        .into_iter()
+        .filter_map(|(part, mean)| Some((part, mean?)))
+        .collect();
         let mut line = format!(
             "epoch {:>width$}/{epochs}  lr {:<7}  loss {:.4}  ce {:.4}",
             metrics.epoch,
