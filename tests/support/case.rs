@@ -101,12 +101,19 @@ impl Case {
         let shape = shape(entry);
         let len = shape.iter().product();
         let values = match entry["rule"].as_str().unwrap_or("fill") {
-            "fill" => rule::fill(
-                &format!("{}/{name}", self.name),
-                len,
-                entry["scale"].as_f64().expect("a scale"),
-                entry["offset"].as_f64().expect("an offset"),
-            ),
+            rule @ ("fill" | "fill_then_row1_copies_row0") => {
+                let mut values = rule::fill(
+                    &format!("{}/{name}", self.name),
+                    len,
+                    entry["scale"].as_f64().expect("a scale"),
+                    entry["offset"].as_f64().expect("an offset"),
+                );
+                if rule != "fill" {
+                    let row = len / shape[0];
+                    values.copy_within(..row, row);
+                }
+                values
+            }
             "const" => vec![entry["value"].as_f64().expect("a value") as f32; len],
             "copy" => {
                 let source = entry["of"]
@@ -120,15 +127,44 @@ impl Case {
         Tensor::from_data(TensorData::new(values, shape), device)
     }
 
-    /// An integer input (labels), whose values the manifest lists.
+    /// An integer input (labels, indices), whose values the manifest lists row by row.
+    pub fn integers<const D: usize>(&self, name: &str, device: &Device) -> Tensor<D, Int> {
+        fn flatten(value: &Value, depth: usize, shape: &mut Vec<usize>, into: &mut Vec<i32>) {
+            match value {
+                Value::Array(values) => {
+                    if shape.len() == depth {
+                        shape.push(values.len());
+                    }
+                    for value in values {
+                        flatten(value, depth + 1, shape, into);
+                    }
+                }
+                value => into.push(value.as_i64().expect("an integer") as i32),
+            }
+        }
+
+        let (mut shape, mut values) = (Vec::new(), Vec::new());
+        let listed = &self.entry("inputs", "name", name)["values"];
+        flatten(listed, 0, &mut shape, &mut values);
+        Tensor::from_data(TensorData::new(values, shape), device)
+    }
+
+    /// Labels, whose values the manifest lists.
     pub fn labels(&self, name: &str, device: &Device) -> Tensor<1, Int> {
-        let values: Vec<i32> = self.entry("inputs", "name", name)["values"]
-            .as_array()
-            .expect("listed labels")
-            .iter()
-            .map(|value| value.as_i64().expect("a label") as i32)
-            .collect();
-        Tensor::from_data(TensorData::from(values.as_slice()), device)
+        self.integers(name, device)
+    }
+
+    /// Whether there is an expected tensor of this name.
+    pub fn has_expected(&self, name: &str) -> bool {
+        self.tensors.contains_key(name)
+    }
+
+    /// Names of all expected tensors that start with `prefix`.
+    pub fn expected_names<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a str> {
+        self.tensors
+            .keys()
+            .map(String::as_str)
+            .filter(move |name| name.starts_with(prefix))
     }
 
     /// All parameters and buffers by their PyTorch key, filled by role: (key, shape, values).
@@ -149,10 +185,19 @@ impl Case {
                     "bias" | "bn_bias" | "bn_mean" => (0.1, 0.0),
                     "bn_weight" => (0.2, 1.0),
                     "bn_var" => (0.5, 1.0),
+                    "memory" => (param["scale"].as_f64().expect("a scale"), 0.0),
+                    // Its values are listed.
+                    "const" => (0.0, 0.0),
                     other => panic!("{}: unsupported parameter role `{other}`", self.name),
                 };
                 let len = shape.iter().product();
-                let values = rule::fill(&format!("{}/{key}", self.name), len, scale, offset);
+                let values = match param["value"].as_array() {
+                    Some(values) => values
+                        .iter()
+                        .map(|value| value.as_f64().expect("a value") as f32)
+                        .collect(),
+                    None => rule::fill(&format!("{}/{key}", self.name), len, scale, offset),
+                };
                 (key.to_owned(), shape, values)
             })
             .collect()

@@ -1,5 +1,8 @@
 //! Comparisons at the tolerances of the reference values.
 
+use std::fs::OpenOptions;
+use std::io::Write;
+
 /// Largest absolute difference, relative to the largest magnitude among the expected values.
 /// Infinite if lengths differ or a value is not finite.
 pub fn max_error(actual: &[f32], expected: &[f32]) -> f64 {
@@ -25,6 +28,7 @@ pub fn max_error(actual: &[f32], expected: &[f32]) -> f64 {
 #[track_caller]
 pub fn assert_close(label: &str, actual: &[f32], expected: &[f32], tolerance: f64) {
     let error = max_error(actual, expected);
+    record(label, error);
     assert!(
         error <= tolerance,
         "{label}: error {error:.2e} of the largest value exceeds {tolerance:.0e} ({} values, {} expected)",
@@ -37,8 +41,23 @@ pub fn assert_close(label: &str, actual: &[f32], expected: &[f32], tolerance: f6
 #[track_caller]
 pub fn assert_scalar(label: &str, actual: f64, expected: f64, tolerance: f64) {
     let error = (actual - expected).abs();
+    record(label, error / expected.abs().max(1e-7));
     assert!(
         error <= (tolerance * expected.abs()).max(1e-7),
         "{label}: {actual} is not {expected} to {tolerance:.0e}"
     );
+}
+
+/// Appends the error of a comparison to the file that `KD_PARITY_LOG` names, if it names one:
+/// the tables of the documentation are made of it.
+fn record(label: &str, error: f64) {
+    let Some(path) = std::env::var_os("KD_PARITY_LOG") else {
+        return;
+    };
+    let mut log = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .expect("KD_PARITY_LOG can be written");
+    writeln!(log, "{label}\t{error:.2e}").expect("KD_PARITY_LOG can be written");
 }

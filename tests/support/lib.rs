@@ -6,9 +6,11 @@
 mod case;
 mod compare;
 mod devices;
+mod parameters;
 mod rule;
 
 pub use case::{Case, cases};
 pub use compare::{assert_close, assert_scalar, max_error};
 pub use devices::devices;
+pub use parameters::{ReadParameter, fill_parameters, visit_parameters};
 pub use rule::{fill, labels};

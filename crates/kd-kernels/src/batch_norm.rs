@@ -93,6 +93,81 @@ impl BatchNorm {
         }
     }
 
+    /// As [`forward`](Self::forward), but in training the statistics are those of the chosen
+    /// samples alone: what `forward` would compute on them if they were gathered first.
+    ///
+    /// The samples that are not chosen are normalised too, by the same statistics, and do not
+    /// influence them. If none is chosen, the running statistics stay as they are.
+    ///
+    /// # Shapes
+    ///
+    /// - input: `[batch, num_features, ...]`
+    /// - chosen: `[batch]`, 1 for a chosen sample and 0 for any other; `None` for all
+    /// - output: as the input
+    ///
+    /// # Panics
+    ///
+    /// If the second axis is not `num_features`, or if the batches differ.
+    pub fn forward_gated<const D: usize>(
+        &self,
+        input: Tensor<D>,
+        chosen: Option<&Tensor<1>>,
+    ) -> Tensor<D> {
+        match chosen {
+            Some(chosen) if input.is_autodiff() && self.training.is_enabled() => {
+                self.forward_train_gated(input, chosen)
+            }
+            _ => self.forward(input),
+        }
+    }
+
+    fn forward_train_gated<const D: usize>(
+        &self,
+        input: Tensor<D>,
+        chosen: &Tensor<1>,
+    ) -> Tensor<D> {
+        let dims = input.dims();
+        let (batch, channels) = (dims[0], dims[1]);
+        assert_eq!(
+            chosen.dims(),
+            [batch],
+            "a gate of {:?} does not fit a batch of {batch}",
+            chosen.dims()
+        );
+        let positions = input.shape().num_elements() / (batch * channels).max(1);
+        let x = input.reshape([batch, channels, positions]);
+        let weight: Tensor<3> = chosen.clone().reshape([batch, 1, 1]);
+        let values = chosen.clone().sum() * positions as f64;
+        // At least 1, so that no choice at all divides 0 by 1.
+        let count: Tensor<3> = values.clone().clamp_min(1.0).reshape([1, 1, 1]);
+        let mean_over_chosen =
+            |values: Tensor<3>| (values.sum_dim(2) * weight.clone()).sum_dim(0) / count.clone();
+
+        let mean = mean_over_chosen(x.clone());
+        let centred = x - mean.clone();
+        let variance = mean_over_chosen(centred.clone().square());
+        let scale =
+            self.weight.val().reshape([1, channels, 1]) / (variance.clone() + self.epsilon).sqrt();
+        let output = centred * scale + self.bias.val().reshape([1, channels, 1]);
+
+        // 1 if anything was chosen: without samples there is nothing to learn from.
+        let any = values.clone().clamp(0.0, 1.0);
+        let unbias = values.clone() / (values - 1.0).clamp_min(1.0);
+        update_if(
+            &self.running_mean,
+            mean.reshape([channels]),
+            &any,
+            self.momentum,
+        );
+        update_if(
+            &self.running_var,
+            variance.reshape([channels]).inner() * unbias,
+            &any,
+            self.momentum,
+        );
+        output.reshape(dims)
+    }
+
     fn forward_train<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
         let samples = input.shape().num_elements() / input.dims()[1].max(1);
         let batch = batch_norm_train(input, self.weight.val(), self.bias.val(), self.epsilon);
@@ -113,6 +188,14 @@ fn update(state: &RunningState<Tensor<1>>, batch: Tensor<1>, momentum: f64, fact
     let new = old.mul_scalar(1.0 - momentum) + batch.inner().mul_scalar(momentum * factor);
     state.update(Tensor::from_inner(new));
     // Burn parks an update per thread; reading it at once makes it the current value.
+    state.value_sync();
+}
+
+/// Moves a running statistic towards the batch's by `momentum`, or not at all if `any` is 0.
+fn update_if(state: &RunningState<Tensor<1>>, batch: Tensor<1>, any: &Tensor<1>, momentum: f64) {
+    let old = state.value_sync().inner();
+    let new = old.clone() + (batch.inner() - old) * any.clone() * momentum;
+    state.update(Tensor::from_inner(new));
     state.value_sync();
 }
 
@@ -152,6 +235,52 @@ mod tests {
         y.into_data()
             .assert_approx_eq(&x.into_data(), Tolerance::<f32>::absolute(1e-4));
         assert_eq!(norm.running_mean.value().into_data(), [0.0f32, 0.0].into());
+    }
+
+    #[test]
+    fn gated_statistics_are_those_of_the_chosen_samples() {
+        let device = Device::default().autodiff();
+        let x = Tensor::<3>::from_floats(
+            [[[1.0, 2.0]], [[50.0, -9.0]], [[4.0, 8.0]], [[0.5, 0.0]]],
+            &device,
+        )
+        .require_grad();
+        let weights = Tensor::<3>::from_floats([[[1.0, -2.0]], [[3.0, 0.5]]], &device);
+        let rows = Tensor::<1, burn::tensor::Int>::from_ints([0, 2], &device);
+        let chosen = Tensor::from_floats([1.0, 0.0, 1.0, 0.0], &device.clone().inner());
+        let norm = || BatchNormConfig::new(1).init(&device);
+
+        let (gathered, gated) = (norm(), norm());
+        let gathered_loss =
+            (gathered.forward(x.clone().select(0, rows.clone())) * weights.clone()).sum();
+        let output = gated.forward_gated(x.clone(), Some(&chosen));
+        let gated_loss = (output.select(0, rows) * weights).sum();
+
+        let tolerance = Tolerance::<f32>::absolute(1e-5);
+        let value = |norm: &BatchNorm| {
+            Tensor::cat(vec![norm.running_mean.value(), norm.running_var.value()], 0).into_data()
+        };
+        value(&gated).assert_approx_eq(&value(&gathered), tolerance);
+        let gradient = |loss: Tensor<1>| {
+            let grads = loss.backward();
+            x.grad(&grads).expect("a gradient").into_data()
+        };
+        let expected = gradient(gathered_loss.clone());
+        gradient(gated_loss.clone()).assert_approx_eq(&expected, tolerance);
+        gated_loss
+            .into_data()
+            .assert_approx_eq(&gathered_loss.into_data(), tolerance);
+    }
+
+    #[test]
+    fn nothing_chosen_changes_no_statistics_and_stays_finite() {
+        let device = Device::default().autodiff();
+        let norm = BatchNormConfig::new(2).init(&device);
+        let none = Tensor::zeros([2], &device.clone().inner());
+        let output = norm.forward_gated(input(&device), Some(&none));
+        assert!(output.sum().into_scalar::<f32>().is_finite());
+        assert_eq!(norm.running_mean.value().into_data(), [0.0f32, 0.0].into());
+        assert_eq!(norm.running_var.value().into_data(), [1.0f32, 1.0].into());
     }
 
     #[test]

@@ -69,6 +69,48 @@ pub enum LossError {
         /// The teacher's stages after the stem.
         teacher: usize,
     },
+    /// The networks have different numbers of classes.
+    #[error("{method}: the student has {student} classes, the teacher {teacher}")]
+    Classes {
+        /// The method.
+        method: &'static str,
+        /// The student's classes.
+        student: usize,
+        /// The teacher's classes.
+        teacher: usize,
+    },
+    /// The method needs more classes.
+    #[error("{method} needs at least {least} classes, the networks have {classes}")]
+    TooFewClasses {
+        /// The method.
+        method: &'static str,
+        /// Classes of both networks.
+        classes: usize,
+        /// Least number of classes.
+        least: usize,
+    },
+    /// The setup lacks something that the method needs.
+    #[error("{method} needs {what}")]
+    Incomplete {
+        /// The method.
+        method: &'static str,
+        /// What is missing, and how to give it.
+        what: &'static str,
+    },
+    /// Two features that the method compares differ in a dimension.
+    #[error("{method}: the student's {what} is {student:?}, the teacher's {teacher:?}: {advice}")]
+    Mismatch {
+        /// The method.
+        method: &'static str,
+        /// What is compared.
+        what: &'static str,
+        /// The student's shape without the batch.
+        student: Vec<usize>,
+        /// The teacher's shape without the batch.
+        teacher: Vec<usize>,
+        /// What to do.
+        advice: &'static str,
+    },
     /// A parameter of a method is out of range.
     #[error("{method}: `{parameter}` is {value}, expected {expected}")]
     Parameter {

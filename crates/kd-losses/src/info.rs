@@ -19,6 +19,34 @@ pub struct MethodInfo {
     pub weights: DefaultWeights,
     /// Its parameters.
     pub parameters: &'static [ParameterInfo],
+    /// What it reads besides post-activation maps, pooled features and logits.
+    pub needs: Needs,
+    /// What its preliminary phase trains.
+    pub preliminary: Preliminary,
+}
+
+/// What a method reads besides post-activation maps, pooled features and logits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Needs {
+    /// Maps before the activation ([`Features::preact`](crate::Features::preact)).
+    pub preact: bool,
+    /// The networks themselves ([`Step::with_networks`](crate::Step::with_networks)) and the
+    /// images.
+    pub networks: bool,
+}
+
+/// What the preliminary phase of a method trains, by
+/// [`MethodLoss::preliminary`](crate::MethodLoss::preliminary).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Preliminary {
+    /// There is none.
+    #[default]
+    None,
+    /// Adapters only: the student is not changed.
+    Adapters,
+    /// The student, together with the adapters.
+    Student,
 }
 
 /// Weights of the three parts of a distillation loss,
@@ -34,6 +62,40 @@ pub struct DefaultWeights {
     pub kd: f64,
     /// Of the method's own term (`-b`).
     pub method: f64,
+}
+
+impl MethodInfo {
+    /// A description with no aliases, no parameters and no needs, to be completed by
+    /// `..MethodInfo::BASE`.
+    pub(crate) const BASE: Self = Self {
+        name: "",
+        aliases: &[],
+        title: "",
+        paper: "",
+        acts_on: "",
+        weights: DefaultWeights {
+            ce: 1.0,
+            kd: 0.0,
+            method: 1.0,
+        },
+        parameters: &[],
+        needs: Needs {
+            preact: false,
+            networks: false,
+        },
+        preliminary: Preliminary::None,
+    };
+}
+
+impl DefaultWeights {
+    /// Cross-entropy at 1, no distillation of logits, and the method at this weight.
+    pub(crate) const fn method(method: f64) -> Self {
+        Self {
+            ce: 1.0,
+            kd: 0.0,
+            method,
+        }
+    }
 }
 
 /// A parameter of a method.

@@ -31,7 +31,7 @@
 //!
 //! ```
 //! use burn::tensor::{Device, Tensor};
-//! use kd_losses::{Features, Method};
+//! use kd_losses::{Features, Method, Setup, Step};
 //!
 //! # fn main() -> Result<(), kd_losses::LossError> {
 //! let device = Device::flex();
@@ -43,8 +43,9 @@
 //! };
 //! let (student, teacher) = (features(16), features(64));
 //!
-//! let method = Method::by_name("at")?.init(&student.shapes(), &teacher.shapes(), &device)?;
-//! assert!(method.forward(&student, &teacher).is_some());
+//! let setup = Setup::new(student.shapes(), teacher.shapes());
+//! let method = Method::by_name("at")?.init(&setup, &device)?;
+//! assert!(method.forward(&Step::new(&student, &teacher)).is_some());
 //! # Ok(())
 //! # }
 //! ```
@@ -79,24 +80,31 @@
 //! - Where public implementations differ, the page of the method says which one it follows.
 
 pub mod adapters;
-mod attention;
-mod cross_entropy;
 mod error;
 mod features;
-mod hint;
+mod gate;
+mod gradients;
 mod info;
-mod kd;
+mod logits;
+mod maps;
 mod method;
+mod pool;
+mod relations;
+mod setup;
+mod step;
 mod suggest;
 
-pub use attention::{AttentionConfig, AttentionConvention, AttentionLoss};
-pub use cross_entropy::cross_entropy;
 pub use error::LossError;
 pub use features::{FeatureShapes, Features};
-pub use hint::{HintConfig, HintLoss};
-pub use info::{DefaultWeights, MethodInfo, ParameterInfo};
-pub use kd::{KdLoss, KdLossConfig, KdMethod, NoTerm};
+pub use gate::Gate;
+pub use gradients::*;
+pub use info::{DefaultWeights, MethodInfo, Needs, ParameterInfo, Preliminary};
+pub use logits::*;
+pub use maps::*;
 pub use method::{Method, MethodLoss};
+pub use relations::*;
+pub use setup::{Classifier, NormAffine, Setup};
+pub use step::{Step, Upper};
 
 /// Compiles the example in the README.
 #[cfg(doctest)]

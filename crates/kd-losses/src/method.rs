@@ -4,11 +4,11 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::attention::{AttentionConfig, AttentionLoss};
-use crate::hint::{HintConfig, HintLoss};
-use crate::kd::{KdMethod, NoTerm};
 use crate::suggest::nearest;
-use crate::{FeatureShapes, Features, LossError, MethodInfo};
+use crate::{
+    AttentionConfig, AttentionLoss, HintConfig, HintLoss, KdMethod, LossError, MethodInfo, NoTerm,
+    Setup, Step,
+};
 
 /// What the configuration of a method gives to the registry.
 pub(crate) trait Register: Default {
@@ -18,18 +18,23 @@ pub(crate) trait Register: Default {
     type Loss: Term;
 
     /// Checks the shapes and initialises the adapters.
-    fn build(
-        &self,
-        student: &FeatureShapes,
-        teacher: &FeatureShapes,
-        device: &Device,
-    ) -> Result<Self::Loss, LossError>;
+    fn build(&self, setup: &Setup, device: &Device) -> Result<Self::Loss, LossError>;
 }
 
 /// What an initialised method gives to the registry.
 pub(crate) trait Term {
     /// The method's own term, if it has one.
-    fn term(&self, student: &Features, teacher: &Features) -> Option<Tensor<1>>;
+    fn term(&self, step: &Step<'_>) -> Option<Tensor<1>>;
+
+    /// The loss of the method's preliminary phase, if it has one.
+    fn preliminary(&self, _step: &Step<'_>) -> Option<Tensor<1>> {
+        None
+    }
+
+    /// Number of places at which the method acts, each with a gate of its own.
+    fn spots(&self, _stages: usize) -> usize {
+        1
+    }
 }
 
 macro_rules! methods {
@@ -86,25 +91,19 @@ macro_rules! methods {
                 }
             }
 
-            /// Initialises the method for a pair of networks, given by the shapes of their
-            /// features.
+            /// Initialises the method for a pair of networks.
             ///
             /// The device is the one that the student trains on; adapters are trained if it is
             /// an autodiff device.
             ///
             /// # Errors
             ///
-            /// If the method cannot compare features of these shapes, or a parameter is out of
-            /// range.
-            pub fn init(
-                &self,
-                student: &FeatureShapes,
-                teacher: &FeatureShapes,
-                device: &Device,
-            ) -> Result<MethodLoss, LossError> {
+            /// If the method cannot compare features of these shapes, if a parameter is out of
+            /// range, or if the setup lacks something that the method needs.
+            pub fn init(&self, setup: &Setup, device: &Device) -> Result<MethodLoss, LossError> {
                 match self {
                     $(Method::$variant(config) => config
-                        .build(student, teacher, device)
+                        .build(setup, device)
                         .map(MethodLoss::$variant),)+
                 }
             }
@@ -119,10 +118,31 @@ macro_rules! methods {
             ///
             /// # Panics
             ///
-            /// If the features have not the shapes that the method was initialised for.
-            pub fn forward(&self, student: &Features, teacher: &Features) -> Option<Tensor<1>> {
+            /// If the features have not the shapes that the method was initialised for, or if
+            /// the step lacks something that the method needs (labels, for example).
+            pub fn forward(&self, step: &Step<'_>) -> Option<Tensor<1>> {
                 match self {
-                    $(MethodLoss::$variant(loss) => loss.term(student, teacher),)+
+                    $(MethodLoss::$variant(loss) => loss.term(step),)+
+                }
+            }
+
+            /// The loss that a preliminary phase of training minimises, of shape `[1]`; `None`
+            /// for a method that has no such phase ([`MethodInfo::preliminary`]).
+            ///
+            /// # Panics
+            ///
+            /// As [`forward`](Self::forward).
+            pub fn preliminary(&self, step: &Step<'_>) -> Option<Tensor<1>> {
+                match self {
+                    $(MethodLoss::$variant(loss) => loss.preliminary(step),)+
+                }
+            }
+
+            /// Number of spots at which the method acts in networks of `stages` stages after the
+            /// stem: it takes a gate for each.
+            pub fn spots(&self, stages: usize) -> usize {
+                match self {
+                    $(MethodLoss::$variant(loss) => loss.spots(stages),)+
                 }
             }
         }
@@ -174,6 +194,7 @@ impl Method {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{FeatureShapes, Features};
     use serde_json::{Value, json};
 
     fn shapes(maps: &[[usize; 3]]) -> FeatureShapes {
@@ -305,9 +326,9 @@ mod tests {
         assert_eq!(student.shapes(), shapes(&SMALL));
         for method in Method::all() {
             let loss = method
-                .init(&student.shapes(), &teacher.shapes(), &device)
+                .init(&Setup::new(student.shapes(), teacher.shapes()), &device)
                 .expect("a loss");
-            let term = loss.forward(&student, &teacher);
+            let term = loss.forward(&Step::new(&student, &teacher));
             assert_eq!(term.is_some(), method.info().weights.method != 0.0);
             if let Some(term) = term {
                 assert_eq!(term.dims(), [1]);
@@ -321,7 +342,9 @@ mod tests {
         let device = Device::default();
         let learned = |name| {
             Method::by_name(name)
-                .and_then(|method| method.init(&shapes(&SMALL), &shapes(&LARGE), &device))
+                .and_then(|method| {
+                    method.init(&Setup::new(shapes(&SMALL), shapes(&LARGE)), &device)
+                })
                 .expect("a loss")
                 .num_params()
         };
@@ -337,7 +360,7 @@ mod tests {
         let (student, teacher) = (shapes(&SMALL), shapes(&LARGE[..3]));
         let message = |method: Method| {
             method
-                .init(&student, &teacher, &device)
+                .init(&Setup::new(student.clone(), teacher.clone()), &device)
                 .expect_err("a mistake")
                 .to_string()
         };

@@ -1,7 +1,7 @@
 //! The loss of one batch, from its parts.
 
 use burn::tensor::{Int, Tensor};
-use kd_losses::{Features, KdLoss, MethodLoss, cross_entropy};
+use kd_losses::{Features, KdLoss, MethodLoss, Step, cross_entropy};
 use serde::{Deserialize, Serialize};
 
 /// Weights of the loss parts, in the field's order: `-r`, `-a`, `-b`.
@@ -66,7 +66,7 @@ pub fn batch_loss(
         (weights.kd != 0.0).then(|| kd.forward(student.logits.clone(), teacher.logits.clone()));
     let method = method
         .filter(|_| weights.method != 0.0)
-        .and_then(|method| method.forward(student, teacher));
+        .and_then(|method| method.forward(&Step::new(student, teacher)));
 
     let mut total = ce.clone() * weights.ce;
     if let Some(kd) = &kd {

@@ -7,7 +7,7 @@ use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Device;
 use kd_data::{ImageSet, Loader, LoaderConfig};
-use kd_losses::{KdLoss, KdLossConfig, cross_entropy};
+use kd_losses::{KdLoss, KdLossConfig, Setup, cross_entropy};
 use kd_models::Network;
 use kd_models::weights::{self, WeightsInfo, count_parameters};
 
@@ -102,7 +102,8 @@ impl<'a> Trainer<'a> {
         let method = match (&recipe.method, &teacher) {
             (Some(method), Some(teacher)) => {
                 let own = shapes_for_losses(&student, input, &plain);
-                Some(method.init(&own, &teacher.shapes(input, &plain), &training)?)
+                let setup = Setup::new(own, teacher.shapes(input, &plain));
+                Some(method.init(&setup, &training)?)
             }
             _ => None,
         };

@@ -8,7 +8,7 @@ use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use kd_kernels::{BatchNorm, BatchNormConfig};
 
-use crate::LossError;
+use crate::{Gate, LossError};
 
 /// Configuration of [`Regressor`].
 #[derive(Config, Debug, PartialEq, Eq)]
@@ -165,11 +165,20 @@ impl Regressor {
     ///
     /// If the number of channels is not the configured one.
     pub fn forward(&self, student: Tensor<4>) -> Tensor<4> {
+        self.forward_gated(student, &Gate::all())
+    }
+
+    /// The same, with batch statistics over the chosen samples only: see [`Gate`].
+    ///
+    /// # Panics
+    ///
+    /// As [`forward`](Self::forward), or if the gate is for another batch.
+    pub fn forward_gated(&self, student: Tensor<4>, gate: &Gate) -> Tensor<4> {
         let output = match &self.conv {
             RegressorConv::Conv(conv) => conv.forward(student),
             RegressorConv::ConvTranspose(conv) => conv.forward(student),
         };
-        let output = self.bn.forward(output);
+        let output = self.bn.forward_gated(output, gate.entries());
         if self.use_relu { relu(output) } else { output }
     }
 }

@@ -6,8 +6,9 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::adapters::{Regressor, RegressorConfig};
+use crate::gate::sample_means;
 use crate::method::{Register, Term};
-use crate::{DefaultWeights, FeatureShapes, Features, LossError, MethodInfo, ParameterInfo};
+use crate::{DefaultWeights, Gate, LossError, MethodInfo, ParameterInfo, Setup, Step};
 
 /// Configuration of [`HintLoss`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -127,8 +128,18 @@ impl HintLoss {
     ///
     /// If the maps have other shapes.
     pub fn forward(&self, student: Tensor<4>, teacher: Tensor<4>) -> Tensor<1> {
+        self.forward_gated(student, teacher, &Gate::all())
+    }
+
+    /// The loss of the chosen samples: see [`Gate`]. The regressor's batch norm takes its
+    /// statistics from them alone.
+    ///
+    /// # Panics
+    ///
+    /// As [`forward`](Self::forward), or if the gate is for another batch.
+    pub fn forward_gated(&self, student: Tensor<4>, teacher: Tensor<4>, gate: &Gate) -> Tensor<1> {
         let student = match &self.regressor {
-            Some(regressor) => regressor.forward(student),
+            Some(regressor) => regressor.forward_gated(student, gate),
             None => student,
         };
         let (own, others) = (student.dims(), teacher.dims());
@@ -136,7 +147,7 @@ impl HintLoss {
             own, others,
             "hint: the student's map arrives as {own:?}, the teacher's is {others:?}"
         );
-        (student - teacher.inner()).square().mean()
+        gate.mean(sample_means((student - teacher.inner()).square()))
     }
 }
 
@@ -170,32 +181,21 @@ impl Register for HintConfig {
                 description: "whether the regressor ends in a ReLU",
             },
         ],
+        ..MethodInfo::BASE
     };
     type Loss = HintLoss;
 
-    fn build(
-        &self,
-        student: &FeatureShapes,
-        teacher: &FeatureShapes,
-        device: &Device,
-    ) -> Result<HintLoss, LossError> {
-        let map = |shapes: &FeatureShapes, network| {
-            let map = shapes.maps.get(self.stage).copied();
-            map.ok_or(LossError::StageOutOfRange {
-                method: "hint",
-                network,
-                stage: self.stage,
-                maps: shapes.maps.len(),
-            })
-        };
-        self.init(map(student, "student")?, map(teacher, "teacher")?, device)
+    fn build(&self, setup: &Setup, device: &Device) -> Result<HintLoss, LossError> {
+        let (student, teacher) = setup.maps("hint", self.stage)?;
+        self.init(student, teacher, device)
     }
 }
 
 impl Term for HintLoss {
-    fn term(&self, student: &Features, teacher: &Features) -> Option<Tensor<1>> {
-        let map = |features: &Features| features.maps[self.stage].clone();
-        Some(self.forward(map(student), map(teacher)))
+    fn term(&self, step: &Step<'_>) -> Option<Tensor<1>> {
+        let student = step.student.maps[self.stage].clone();
+        let teacher = step.teacher.maps[self.stage].clone();
+        Some(self.forward_gated(student, teacher, &step.gate(0)))
     }
 }
 

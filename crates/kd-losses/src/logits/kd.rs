@@ -6,8 +6,9 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
+use crate::gate::sample_sums;
 use crate::method::{Register, Term};
-use crate::{DefaultWeights, FeatureShapes, Features, LossError, MethodInfo};
+use crate::{DefaultWeights, Gate, LossError, MethodInfo, Setup, Step};
 
 /// Configuration of [`KdLoss`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -88,6 +89,15 @@ impl KdLoss {
     ///
     /// If the shapes differ.
     pub fn forward(&self, student: Tensor<2>, teacher: Tensor<2>) -> Tensor<1> {
+        self.forward_gated(student, teacher, &Gate::all())
+    }
+
+    /// The loss of the chosen samples: see [`Gate`].
+    ///
+    /// # Panics
+    ///
+    /// As [`forward`](Self::forward), or if the gate is for another batch.
+    pub fn forward_gated(&self, student: Tensor<2>, teacher: Tensor<2>, gate: &Gate) -> Tensor<1> {
         let (own, others) = (student.dims(), teacher.dims());
         assert_eq!(
             own, others,
@@ -96,7 +106,7 @@ impl KdLoss {
         let log_student = log_softmax(student / self.temperature, 1);
         let log_teacher = log_softmax(teacher.inner() / self.temperature, 1);
         let divergence = log_teacher.clone().exp() * (log_teacher - log_student);
-        divergence.sum() * (self.temperature * self.temperature / own[0] as f64)
+        gate.mean(sample_sums(divergence)) * (self.temperature * self.temperature)
     }
 }
 
@@ -116,7 +126,6 @@ pub struct NoTerm;
 impl Register for KdMethod {
     const INFO: MethodInfo = MethodInfo {
         name: "kd",
-        aliases: &[],
         title: "Knowledge distillation with a temperature",
         paper: "Hinton, Vinyals & Dean 2015, Distilling the Knowledge in a Neural Network, \
                 https://arxiv.org/abs/1503.02531",
@@ -126,22 +135,18 @@ impl Register for KdMethod {
             kd: 0.9,
             method: 0.0,
         },
-        parameters: &[],
+        ..MethodInfo::BASE
     };
     type Loss = NoTerm;
 
-    fn build(
-        &self,
-        _student: &FeatureShapes,
-        _teacher: &FeatureShapes,
-        _device: &Device,
-    ) -> Result<NoTerm, LossError> {
+    fn build(&self, setup: &Setup, _device: &Device) -> Result<NoTerm, LossError> {
+        setup.classes("kd", 1)?;
         Ok(NoTerm)
     }
 }
 
 impl Term for NoTerm {
-    fn term(&self, _student: &Features, _teacher: &Features) -> Option<Tensor<1>> {
+    fn term(&self, _step: &Step<'_>) -> Option<Tensor<1>> {
         None
     }
 }

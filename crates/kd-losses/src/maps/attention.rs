@@ -2,12 +2,13 @@
 
 use burn::config::Config;
 use burn::module::Module;
-use burn::tensor::module::adaptive_avg_pool2d;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
+use crate::gate::sample_means;
 use crate::method::{Register, Term};
-use crate::{DefaultWeights, FeatureShapes, Features, LossError, MethodInfo, ParameterInfo};
+use crate::pool::{pool_to, smaller};
+use crate::{DefaultWeights, Gate, LossError, MethodInfo, ParameterInfo, Setup, Step};
 
 /// Where the square of a norm is clamped before its root: 1e-12 for the norm itself. Clamping
 /// under the root keeps the gradient of an all-zero map finite, and 0.
@@ -130,15 +131,24 @@ impl AttentionLoss {
     ///
     /// If the batches differ in size.
     pub fn forward(&self, student: Tensor<4>, teacher: Tensor<4>) -> Tensor<1> {
+        self.forward_gated(student, teacher, &Gate::all())
+    }
+
+    /// The loss of the chosen samples: see [`Gate`].
+    ///
+    /// # Panics
+    ///
+    /// As [`forward`](Self::forward), or if the gate is for another batch.
+    pub fn forward_gated(&self, student: Tensor<4>, teacher: Tensor<4>, gate: &Gate) -> Tensor<1> {
         let (own, others) = (student.dims(), teacher.dims());
         assert_eq!(
             own[0], others[0],
             "at: the student's map is {own:?}, the teacher's is {others:?}"
         );
-        let size = [own[2].min(others[2]), own[3].min(others[3])];
-        let student = self.attention(pool(student, size));
-        let teacher = self.attention(pool(teacher.inner(), size));
-        (student - teacher).square().mean()
+        let size = smaller(&student, &teacher);
+        let student = self.attention(pool_to(student, size));
+        let teacher = self.attention(pool_to(teacher.inner(), size));
+        gate.mean(sample_means((student - teacher).square()))
     }
 
     /// The sum of the losses of several pairs of maps.
@@ -184,15 +194,6 @@ impl AttentionLoss {
     }
 }
 
-fn pool(map: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
-    let [_, _, height, width] = map.dims();
-    if [height, width] == size {
-        map
-    } else {
-        adaptive_avg_pool2d(map, size)
-    }
-}
-
 /// `x^p` by multiplications: a power function need not be defined for negative `x` on every
 /// backend. `p` is at least 1.
 fn power(x: Tensor<4>, p: u32) -> Tensor<4> {
@@ -228,47 +229,37 @@ impl Register for AttentionConfig {
                 description: "`repdistiller` (mean of f^p) or `zoo` (sum of |f|^p)",
             },
         ],
+        ..MethodInfo::BASE
     };
     type Loss = AttentionLoss;
 
-    fn build(
-        &self,
-        student: &FeatureShapes,
-        teacher: &FeatureShapes,
-        _device: &Device,
-    ) -> Result<AttentionLoss, LossError> {
-        let stages = |shapes: &FeatureShapes| shapes.maps.len().saturating_sub(1);
-        let (own, others) = (stages(student), stages(teacher));
-        if own != others {
-            return Err(LossError::StageCounts {
-                method: "at",
-                student: own,
-                teacher: others,
-            });
-        }
-        if own == 0 {
-            return Err(LossError::StageOutOfRange {
-                method: "at",
-                network: "student",
-                stage: 1,
-                maps: student.maps.len(),
-            });
-        }
+    fn build(&self, setup: &Setup, _device: &Device) -> Result<AttentionLoss, LossError> {
+        setup.stages("at")?;
         self.init()
     }
 }
 
 impl Term for AttentionLoss {
-    /// All stages but the stem, as in RepDistiller.
-    fn term(&self, student: &Features, teacher: &Features) -> Option<Tensor<1>> {
-        Some(self.forward_stages(&student.maps[1..], &teacher.maps[1..]))
+    /// All stages but the stem, as in RepDistiller; one spot for each.
+    fn term(&self, step: &Step<'_>) -> Option<Tensor<1>> {
+        let maps = step.student.maps.iter().zip(&step.teacher.maps).skip(1);
+        let losses = maps.enumerate().map(|(spot, (student, teacher))| {
+            self.forward_gated(student.clone(), teacher.clone(), &step.gate(spot))
+        });
+        losses.reduce(|sum, loss| sum + loss)
+    }
+
+    fn spots(&self, stages: usize) -> usize {
+        stages
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::FeatureShapes;
     use burn::tensor::Distribution;
+    use burn::tensor::module::adaptive_avg_pool2d;
     use proptest::prelude::*;
 
     const BOTH: [AttentionConvention; 2] =
@@ -404,7 +395,7 @@ mod tests {
         };
         let message = |config: AttentionConfig, maps| {
             config
-                .build(&shapes(maps), &shapes(maps), &Device::default())
+                .build(&Setup::new(shapes(maps), shapes(maps)), &Device::default())
                 .expect_err("a mistake")
                 .to_string()
         };

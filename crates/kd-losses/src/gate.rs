@@ -1,0 +1,179 @@
+//! Which samples of a batch are distilled.
+
+use burn::tensor::{Int, Tensor};
+
+/// Which samples of a batch are distilled: all, or those whose entry of a `[batch]` tensor is 1.
+///
+/// A gate is the static form of "gather the chosen samples, then compute": every loss here gives
+/// the value and the gradients that it would have on the chosen samples alone, whatever the others
+/// hold (as long as it is finite), without a read-back from the device and without shapes that
+/// depend on the choice. If no sample is chosen, value and gradients are 0.
+///
+/// The entries are constants: no gradient flows into a gate. A loss is *not* multiplied by the
+/// share of chosen samples; a caller who wants that has [`Gate::share`].
+#[derive(Clone, Debug, Default)]
+pub struct Gate(Option<Tensor<1>>);
+
+impl Gate {
+    /// All samples.
+    pub fn all() -> Self {
+        Self(None)
+    }
+
+    /// The samples whose entry is 1; all other entries are 0.
+    ///
+    /// # Shapes
+    ///
+    /// - chosen: `[batch]`
+    pub fn new(chosen: Tensor<1>) -> Self {
+        Self(Some(chosen.inner()))
+    }
+
+    /// Share of the chosen samples, of shape `[1]`; `None` if all are chosen.
+    pub fn share(&self) -> Option<Tensor<1>> {
+        self.0.clone().map(Tensor::mean)
+    }
+
+    /// The entries, `[batch]`; `None` if all samples are chosen.
+    pub fn entries(&self) -> Option<&Tensor<1>> {
+        self.0.as_ref()
+    }
+
+    /// Number of chosen samples, `[1]`, at least 1; `None` if all are chosen.
+    pub(crate) fn count(&self) -> Option<Tensor<1>> {
+        self.0.clone().map(|chosen| chosen.sum().clamp_min(1.0))
+    }
+
+    /// Mean over the chosen samples of one value a sample, `[batch]` to `[1]`.
+    pub(crate) fn mean(&self, values: Tensor<1>) -> Tensor<1> {
+        match &self.0 {
+            None => values.mean(),
+            Some(chosen) => {
+                check(chosen, values.dims()[0]);
+                (values * chosen.clone()).sum() / chosen.clone().sum().clamp_min(1.0)
+            }
+        }
+    }
+
+    /// Sum over the chosen samples of one value a sample, `[batch]` to `[1]`.
+    pub(crate) fn sum(&self, values: Tensor<1>) -> Tensor<1> {
+        match &self.0 {
+            None => values.sum(),
+            Some(chosen) => {
+                check(chosen, values.dims()[0]);
+                (values * chosen.clone()).sum()
+            }
+        }
+    }
+
+    /// The tensor with the samples that are not chosen set to 0; the first axis is the batch.
+    pub(crate) fn keep<const D: usize>(&self, rows: Tensor<D>) -> Tensor<D> {
+        match &self.0 {
+            None => rows,
+            Some(chosen) => {
+                let mut shape = [1; D];
+                shape[0] = rows.dims()[0];
+                check(chosen, shape[0]);
+                rows * chosen.clone().reshape(shape)
+            }
+        }
+    }
+
+    /// 1 for the pairs `[batch, batch]` of which both are chosen, else 0; `None` if all are.
+    pub(crate) fn pairs(&self) -> Option<Tensor<2>> {
+        self.0.clone().map(|chosen| {
+            let column: Tensor<2> = chosen.clone().unsqueeze_dim(1);
+            column * chosen.unsqueeze_dim(0)
+        })
+    }
+
+    /// The chosen rows of `[batch, length]` at the top, in their order, and rows of 0 below.
+    ///
+    /// It is a product with a matrix of 0 and 1, so it is differentiable and needs no sorting.
+    pub(crate) fn compact(&self, rows: Tensor<2>) -> Tensor<2> {
+        match &self.0 {
+            None => rows,
+            Some(chosen) => {
+                let batch = rows.dims()[0];
+                check(chosen, batch);
+                // Row i goes to place (number of chosen rows up to i) − 1.
+                let place: Tensor<2> = (chosen.clone().cumsum(0) - 1.0).unsqueeze_dim(0);
+                let places = Tensor::<1, Int>::arange(0..batch as i64, &chosen.device()).float();
+                let moves = places
+                    .unsqueeze_dim::<2>(1)
+                    .equal(place)
+                    .float()
+                    .mul(chosen.clone().unsqueeze_dim(0));
+                moves.matmul(rows)
+            }
+        }
+    }
+}
+
+impl From<Tensor<1>> for Gate {
+    fn from(chosen: Tensor<1>) -> Self {
+        Self::new(chosen)
+    }
+}
+
+fn check(chosen: &Tensor<1>, batch: usize) {
+    assert_eq!(
+        chosen.dims(),
+        [batch],
+        "a gate of shape {:?} does not fit a batch of {batch}",
+        chosen.dims()
+    );
+}
+
+/// Mean of each sample's values, `[batch, ...]` to `[batch]`.
+pub(crate) fn sample_means<const D: usize>(values: Tensor<D>) -> Tensor<1> {
+    let batch = values.dims()[0];
+    let length = values.shape().num_elements() / batch.max(1);
+    values.reshape([batch, length]).mean_dim(1).squeeze_dim(1)
+}
+
+/// Sum of each sample's values, `[batch, ...]` to `[batch]`.
+pub(crate) fn sample_sums<const D: usize>(values: Tensor<D>) -> Tensor<1> {
+    let batch = values.dims()[0];
+    let length = values.shape().num_elements() / batch.max(1);
+    values.reshape([batch, length]).sum_dim(1).squeeze_dim(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Device;
+
+    fn gate(entries: [f32; 4]) -> Gate {
+        Gate::new(Tensor::from_floats(entries, &Device::default()))
+    }
+
+    fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+        tensor.into_data().try_to_vec().expect("f32")
+    }
+
+    #[test]
+    fn means_are_over_the_chosen_samples() {
+        let device = Device::default();
+        let x = Tensor::from_floats([1.0, 2.0, 4.0, 8.0], &device);
+        assert_eq!(values(Gate::all().mean(x.clone())), [3.75]);
+        assert_eq!(values(gate([0.0, 1.0, 1.0, 0.0]).mean(x.clone())), [3.0]);
+        assert_eq!(values(gate([0.0; 4]).mean(x)), [0.0]);
+    }
+
+    #[test]
+    fn chosen_rows_move_to_the_top_in_their_order() {
+        let device = Device::default();
+        let rows = Tensor::from_floats([[1.0], [2.0], [3.0], [4.0]], &device);
+        let compact = |entries| values(gate(entries).compact(rows.clone()));
+        assert_eq!(compact([0.0, 1.0, 0.0, 1.0]), [2.0, 4.0, 0.0, 0.0]);
+        assert_eq!(compact([1.0; 4]), [1.0, 2.0, 3.0, 4.0]);
+        assert_eq!(compact([0.0; 4]), [0.0; 4]);
+    }
+
+    #[test]
+    #[should_panic(expected = "a gate of shape [4] does not fit a batch of 3")]
+    fn a_gate_of_another_batch_is_refused() {
+        gate([1.0; 4]).mean(Tensor::zeros([3], &Device::default()));
+    }
+}

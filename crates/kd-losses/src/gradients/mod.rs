@@ -1,0 +1,1 @@
+//! Methods that differentiate the networks with respect to their inputs or maps.

@@ -1,0 +1,7 @@
+//! Methods that compare feature maps, or vectors, sample by sample.
+
+mod attention;
+mod hint;
+
+pub use attention::{AttentionConfig, AttentionConvention, AttentionLoss};
+pub use hint::{HintConfig, HintLoss};

@@ -1,0 +1,1 @@
+//! Methods that compare relations: between samples, channels, regions or stages.

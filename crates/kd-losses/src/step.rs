@@ -1,0 +1,106 @@
+//! What a method reads in one step of training.
+
+use burn::tensor::{Int, Tensor};
+
+use crate::{Features, Gate};
+
+/// The part of a network above one of its features, for the methods that differentiate the
+/// network itself with respect to its input or to a map.
+pub trait Upper {
+    /// Logits `[batch, classes]` of images `[batch, 3, height, width]`.
+    fn from_images(&self, images: Tensor<4>) -> Tensor<2>;
+
+    /// Logits `[batch, classes]` of the map of a stage (the stem is 0).
+    fn from_map(&self, stage: usize, map: Tensor<4>) -> Tensor<2>;
+}
+
+/// What a method reads in one step: the features of both networks, and what some methods ask for
+/// besides.
+#[derive(Clone, Copy)]
+pub struct Step<'a> {
+    /// The student's features, in the graph.
+    pub student: &'a Features,
+    /// The teacher's features; they are constants, whatever graph they come from.
+    pub teacher: &'a Features,
+    pub(crate) labels: Option<&'a Tensor<1, Int>>,
+    pub(crate) indices: Option<&'a Tensor<1, Int>>,
+    pub(crate) images: Option<&'a Tensor<4>>,
+    pub(crate) networks: Option<[&'a dyn Upper; 2]>,
+    pub(crate) gates: &'a [Gate],
+    pub(crate) epoch: usize,
+}
+
+impl<'a> Step<'a> {
+    /// Features of both networks for the same batch, all samples distilled.
+    pub fn new(student: &'a Features, teacher: &'a Features) -> Self {
+        Self {
+            student,
+            teacher,
+            labels: None,
+            indices: None,
+            images: None,
+            networks: None,
+            gates: &[],
+            epoch: 1,
+        }
+    }
+
+    /// Sets the labels, `[batch]`.
+    pub fn with_labels(mut self, labels: &'a Tensor<1, Int>) -> Self {
+        self.labels = Some(labels);
+        self
+    }
+
+    /// Sets the indices of the samples in the training set, `[batch]`.
+    pub fn with_indices(mut self, indices: &'a Tensor<1, Int>) -> Self {
+        self.indices = Some(indices);
+        self
+    }
+
+    /// Sets the images, `[batch, 3, height, width]`.
+    pub fn with_images(mut self, images: &'a Tensor<4>) -> Self {
+        self.images = Some(images);
+        self
+    }
+
+    /// Sets the networks themselves.
+    pub fn with_networks(mut self, student: &'a dyn Upper, teacher: &'a dyn Upper) -> Self {
+        self.networks = Some([student, teacher]);
+        self
+    }
+
+    /// Sets the gates: one for all spots, or one for each spot of the method
+    /// ([`MethodLoss::spots`](crate::MethodLoss::spots)).
+    pub fn with_gates(mut self, gates: &'a [Gate]) -> Self {
+        self.gates = gates;
+        self
+    }
+
+    /// Sets the epoch, which counts from 1.
+    pub fn with_epoch(mut self, epoch: usize) -> Self {
+        self.epoch = epoch;
+        self
+    }
+
+    /// The gate of a spot.
+    pub(crate) fn gate(&self, spot: usize) -> Gate {
+        match self.gates {
+            [] => Gate::all(),
+            [gate] => gate.clone(),
+            gates => gates[spot].clone(),
+        }
+    }
+
+    /// The labels, for a method that cannot do without.
+    ///
+    /// # Panics
+    ///
+    /// If they are not there.
+    #[track_caller]
+    pub(crate) fn expect_labels(&self, method: &str) -> Tensor<1, Int> {
+        match self.labels {
+            Some(labels) => labels.clone(),
+            None => panic!("{method} needs the labels of the batch: call `Step::with_labels`"),
+        }
+    }
+}
