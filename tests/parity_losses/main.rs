@@ -3,13 +3,21 @@
 
 mod attention;
 mod check;
+mod correlation;
+mod crd;
 mod hint;
 mod logits;
 
 use kd_tests::cases;
 
 /// The cases of each file.
-const USED: &[&[&str]] = &[attention::CASES, hint::CASES, logits::CASES];
+const USED: &[&[&str]] = &[
+    attention::CASES,
+    correlation::CASES,
+    crd::CASES,
+    hint::CASES,
+    logits::CASES,
+];
 
 #[test]
 fn every_fixture_is_used() {

@@ -27,6 +27,12 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// The indices as a tensor `[N]`.
+    pub fn index_tensor(&self, device: &Device) -> Tensor<1, Int> {
+        let indices: Vec<i32> = self.indices.iter().map(|index| *index as i32).collect();
+        Tensor::from_ints(&*indices, device)
+    }
+
     /// Number of images.
     pub fn len(&self) -> usize {
         self.indices.len()

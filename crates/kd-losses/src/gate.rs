@@ -87,6 +87,20 @@ impl Gate {
         })
     }
 
+    /// Mean over the pairs of chosen samples of one value a pair, `[batch, batch]` to `[1]`.
+    pub(crate) fn pair_mean(&self, values: Tensor<2>) -> Tensor<1> {
+        match &self.0 {
+            None => values.mean(),
+            Some(chosen) => {
+                check(chosen, values.dims()[0]);
+                let count = chosen.clone().sum().clamp_min(1.0);
+                let column: Tensor<2> = chosen.clone().unsqueeze_dim(1);
+                let pairs = column * chosen.clone().unsqueeze_dim(0);
+                (values * pairs).sum() / count.square()
+            }
+        }
+    }
+
     /// The chosen rows of `[batch, length]` at the top, in their order, and rows of 0 below.
     ///
     /// It is a product with a matrix of 0 and 1, so it is differentiable and needs no sorting.

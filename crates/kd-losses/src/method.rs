@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::suggest::nearest;
 use crate::{
-    AttentionConfig, AttentionLoss, HintConfig, HintLoss, KdMethod, LossError, MethodInfo, NoTerm,
-    Setup, Step,
+    AttentionConfig, AttentionLoss, CorrelationConfig, CorrelationLoss, CrdConfig, CrdLoss,
+    HintConfig, HintLoss, KdMethod, LossError, MethodInfo, NoTerm, Setup, Step,
 };
 
 /// What the configuration of a method gives to the registry.
@@ -157,6 +157,10 @@ methods! {
     "hint" or "fitnet" => Hint(HintConfig => HintLoss);
     /// Attention maps of all stages: [`AttentionLoss`].
     "at" or "attention" => At(AttentionConfig => AttentionLoss);
+    /// Relations between neighbouring samples: [`CorrelationLoss`].
+    "cc" or "correlation" => Correlation(CorrelationConfig => CorrelationLoss);
+    /// Contrasts with a bank of all samples: [`CrdLoss`].
+    "crd" or "contrastive" => Crd(CrdConfig => CrdLoss);
 }
 
 impl Method {
@@ -216,6 +220,11 @@ mod tests {
             pooled: Tensor::random([2, maps[maps.len() - 1][0]], fill, device),
             logits: Tensor::random([2, 3], fill, device),
         }
+    }
+
+    /// All that any method asks for.
+    fn setup(student: FeatureShapes, teacher: FeatureShapes) -> Setup {
+        Setup::new(student, teacher).with_labels(vec![1, 0, 0, 2, 1])
     }
 
     const SMALL: [[usize; 3]; 4] = [[2, 4, 4], [2, 4, 4], [3, 2, 2], [4, 1, 1]];
@@ -296,13 +305,15 @@ mod tests {
     #[test]
     fn an_unknown_name_lists_the_known_ones_and_the_nearest() {
         let message = |name| Method::by_name(name).expect_err("unknown").to_string();
+        let known: Vec<_> = Method::all().iter().map(Method::name).collect();
+        let known = known.join(", ");
         assert_eq!(
             message("attn"),
-            "unknown method `attn`: did you mean `attention`? known methods are kd, hint, at"
+            format!("unknown method `attn`: did you mean `attention`? known methods are {known}")
         );
         assert_eq!(
             message("distillation"),
-            "unknown method `distillation`: known methods are kd, hint, at"
+            format!("unknown method `distillation`: known methods are {known}")
         );
         assert_eq!(Method::by_name("AT"), Method::by_name("attention"));
     }
@@ -324,11 +335,16 @@ mod tests {
         let device = Device::default().autodiff();
         let (student, teacher) = (features(&SMALL, &device), features(&LARGE, &device));
         assert_eq!(student.shapes(), shapes(&SMALL));
+        let labels = Tensor::from_ints([2, 0], &device);
+        let indices = Tensor::from_ints([3, 1], &device);
         for method in Method::all() {
             let loss = method
-                .init(&Setup::new(student.shapes(), teacher.shapes()), &device)
+                .init(&setup(student.shapes(), teacher.shapes()), &device)
                 .expect("a loss");
-            let term = loss.forward(&Step::new(&student, &teacher));
+            let step = Step::new(&student, &teacher)
+                .with_labels(&labels)
+                .with_indices(&indices);
+            let term = loss.forward(&step);
             assert_eq!(term.is_some(), method.info().weights.method != 0.0);
             if let Some(term) = term {
                 assert_eq!(term.dims(), [1]);

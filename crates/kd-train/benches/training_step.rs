@@ -14,7 +14,7 @@ use std::time::Instant;
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use kd_data::{Loader, LoaderConfig, ProceduralConfig};
-use kd_losses::KdLossConfig;
+use kd_losses::{KdLossConfig, Step};
 use kd_models::{Architecture, Network};
 use kd_train::{
     BatchLoss, Draft, FrozenTeacher, Learner, LossWeights, batch_loss, device_by_name,
@@ -91,7 +91,13 @@ fn measure(
         let features = features_for_losses(learner.student.features(batch.images));
         lap(2)?;
         let loss = match &soft {
-            Some(soft) => batch_loss(&features, soft, batch.labels, &kd, None, &weights),
+            Some(soft) => batch_loss(
+                &Step::new(&features, soft),
+                batch.labels,
+                &kd,
+                None,
+                &weights,
+            ),
             None => BatchLoss::supervised(kd_losses::cross_entropy(
                 features.logits.clone(),
                 batch.labels,

@@ -1,7 +1,7 @@
 //! The loss of one batch, from its parts.
 
 use burn::tensor::{Int, Tensor};
-use kd_losses::{Features, KdLoss, MethodLoss, Step, cross_entropy};
+use kd_losses::{KdLoss, MethodLoss, Step, cross_entropy};
 use serde::{Deserialize, Serialize};
 
 /// Weights of the loss parts, in the field's order: `-r`, `-a`, `-b`.
@@ -54,19 +54,19 @@ impl BatchLoss {
 ///
 /// Parts of weight 0 are not computed.
 pub fn batch_loss(
-    student: &Features,
-    teacher: &Features,
+    step: &Step<'_>,
     labels: Tensor<1, Int>,
     kd: &KdLoss,
     method: Option<&MethodLoss>,
     weights: &LossWeights,
 ) -> BatchLoss {
+    let (student, teacher) = (step.student, step.teacher);
     let ce = cross_entropy(student.logits.clone(), labels);
     let kd =
         (weights.kd != 0.0).then(|| kd.forward(student.logits.clone(), teacher.logits.clone()));
     let method = method
         .filter(|_| weights.method != 0.0)
-        .and_then(|method| method.forward(&Step::new(student, teacher)));
+        .and_then(|method| method.forward(step));
 
     let mut total = ce.clone() * weights.ce;
     if let Some(kd) = &kd {

@@ -20,8 +20,18 @@ const PREFIX: &str = "epoch-";
 /// of seed and epoch, so there is no generator to save.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct State {
+    /// Mean losses of the preliminary epochs that are complete.
+    #[serde(default)]
+    pub(crate) preliminary: Vec<f64>,
     /// The epochs that are complete.
     pub(crate) history: Vec<EpochMetrics>,
+}
+
+impl State {
+    /// Epochs of both phases that are complete.
+    fn epochs(&self) -> usize {
+        self.preliminary.len() + self.history.len()
+    }
 }
 
 /// Writes the checkpoint of the last epoch in `state`, then removes earlier ones.
@@ -31,7 +41,7 @@ pub(crate) fn save(
     optimizer: &ModuleOptimizer,
     state: &State,
 ) -> Result<(), TrainError> {
-    let name = format!("{PREFIX}{:04}", state.history.len());
+    let name = format!("{PREFIX}{:04}", state.epochs());
     let temporary = folder.join(format!("{TEMPORARY}-{name}"));
     let place = folder.join(&name);
     remove(&temporary)?;

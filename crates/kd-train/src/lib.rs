@@ -65,7 +65,7 @@ pub use error::TrainError;
 pub use evaluate::{evaluate, rank_of_labels};
 pub use learner::{Learner, sgd};
 pub use metrics::{EpochMetrics, TestMetrics, TrainMetrics};
-pub use observer::{Observer, RunStart, Silent, StepProgress};
+pub use observer::{Observer, PreliminaryEpoch, RunStart, Silent, StepProgress};
 pub use recipe::{Draft, Recipe};
 pub use result::RunResult;
 pub use run::{RunOptions, run};

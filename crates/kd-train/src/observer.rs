@@ -14,6 +14,11 @@ pub trait Observer {
         let _ = progress;
     }
 
+    /// An epoch of the preliminary phase is complete and its checkpoint written.
+    fn preliminary(&mut self, epoch: &PreliminaryEpoch) {
+        let _ = epoch;
+    }
+
     /// An epoch is complete and its checkpoint written.
     fn epoch(&mut self, metrics: &EpochMetrics) {
         let _ = metrics;
@@ -30,8 +35,10 @@ pub trait Observer {
 pub struct RunStart {
     /// What runs, for example `resnet8 by at from resnet20`.
     pub title: String,
-    /// Epochs in all.
+    /// Epochs, without those of the preliminary phase.
     pub epochs: usize,
+    /// Epochs of the method's preliminary phase.
+    pub preliminary: usize,
     /// Epochs that an earlier session has completed.
     pub completed: usize,
     /// Steps in an epoch.
@@ -40,10 +47,23 @@ pub struct RunStart {
     pub params: usize,
 }
 
+/// An epoch of the preliminary phase of a method.
+#[derive(Clone, Debug)]
+pub struct PreliminaryEpoch {
+    /// The epoch, from 1.
+    pub epoch: usize,
+    /// Epochs of the phase.
+    pub epochs: usize,
+    /// Mean of the loss.
+    pub loss: f64,
+    /// Wall time.
+    pub seconds: f64,
+}
+
 /// Where the run stands.
 #[derive(Clone, Debug)]
 pub struct StepProgress {
-    /// The epoch, from 1.
+    /// The epoch, from 1; 0 in the preliminary phase.
     pub epoch: usize,
     /// The step in the epoch, from 1.
     pub step: usize,

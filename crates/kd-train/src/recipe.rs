@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use kd_data::{Augmentation, Limits, ProceduralConfig, Splits};
-use kd_losses::Method;
+use kd_losses::{Method, Preliminary};
 use kd_models::Architecture;
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +45,8 @@ pub struct Recipe {
     pub temperature: f64,
     /// Number of epochs.
     pub epochs: usize,
+    /// Number of epochs of the method's preliminary phase, before the others.
+    pub preliminary_epochs: usize,
     /// Images in a batch.
     pub batch_size: usize,
     /// Learning rate of SGD.
@@ -120,6 +122,9 @@ draft! {
     temperature: f64,
     /// Number of epochs. Default: 240 for CIFAR, 7 for the procedural set.
     epochs: usize,
+    /// Number of epochs of the method's preliminary phase. Default: an eighth of `epochs` (30 of
+    /// 240, as in RepDistiller), rounded up, for methods that have one.
+    preliminary_epochs: usize,
     /// Images in a batch. Default: 64 for CIFAR, 32 for the procedural set.
     batch_size: usize,
     /// Learning rate. Default: 0.05.
@@ -184,6 +189,11 @@ impl Draft {
         };
         let procedural = data == DataSource::Procedural;
         let epochs = self.epochs.unwrap_or(if procedural { 7 } else { 240 });
+        let phase = self.method.as_ref().map(|method| method.info().preliminary);
+        let preliminary = match phase {
+            None | Some(Preliminary::None) => 0,
+            Some(_) => epochs.div_ceil(8),
+        };
         let recipe = Recipe {
             data,
             root: self.root.map(absolute),
@@ -199,6 +209,7 @@ impl Draft {
             weight_method: self.weight_method.unwrap_or(default_weights.method),
             temperature: self.temperature.unwrap_or(4.0),
             epochs,
+            preliminary_epochs: self.preliminary_epochs.unwrap_or(preliminary),
             batch_size: self.batch_size.unwrap_or(if procedural { 32 } else { 64 }),
             lr: self.lr.unwrap_or(0.05),
             momentum: self.momentum.unwrap_or(0.9),
@@ -304,7 +315,7 @@ impl Recipe {
             ));
         }
         if let Some(method) = &self.method
-            && method.info().weights.method == 0.0
+            && matches!(method, Method::Kd(_))
             && self.weight_method != 0.0
         {
             let expected = format!("0, as `{}` has no term of its own", method.name());
@@ -312,6 +323,14 @@ impl Recipe {
                 "weight_method",
                 self.weight_method,
                 expected,
+            ));
+        }
+        let phase = self.method.as_ref().map(|method| method.info().preliminary);
+        if self.preliminary_epochs > 0 && matches!(phase, None | Some(Preliminary::None)) {
+            return Err(TrainError::value(
+                "preliminary_epochs",
+                self.preliminary_epochs,
+                "0, as the method has no preliminary phase",
             ));
         }
         if self.teacher_weights.is_none() {

@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use kd_data::{ImageSet, Loader, LoaderConfig};
-use kd_losses::{KdLoss, KdLossConfig, Setup, cross_entropy};
+use kd_losses::{Features, KdLoss, KdLossConfig, Preliminary, Setup, Step, cross_entropy};
 use kd_models::Network;
 use kd_models::weights::{self, WeightsInfo, count_parameters};
 
@@ -17,10 +17,10 @@ use crate::folder::RunFolder;
 use crate::learner::draw;
 use crate::result::best;
 use crate::tally::Tally;
-use crate::teacher::shapes_for_losses;
+use crate::teacher::{Differentiable, shapes_for_losses};
 use crate::{
-    BatchLoss, EpochMetrics, FrozenTeacher, Learner, Observer, Recipe, RunResult, RunStart,
-    StepProgress, TrainError, TrainMetrics, batch_loss, device_by_name, evaluate,
+    BatchLoss, EpochMetrics, FrozenTeacher, Learner, Observer, PreliminaryEpoch, Recipe, RunResult,
+    RunStart, StepProgress, TrainError, TrainMetrics, batch_loss, device_by_name, evaluate,
     features_for_losses, learning_rate, sgd,
 };
 
@@ -102,7 +102,13 @@ impl<'a> Trainer<'a> {
         let method = match (&recipe.method, &teacher) {
             (Some(method), Some(teacher)) => {
                 let own = shapes_for_losses(&student, input, &plain);
-                let setup = Setup::new(own, teacher.shapes(input, &plain));
+                let others = teacher.shapes(input, &plain);
+                let labels = (0..train.len()).map(|index| train.label(index)).collect();
+                let mut setup = Setup::new(own, others)
+                    .with_labels(labels)
+                    .with_batch(recipe.batch_size);
+                setup.classifier = teacher.classifier()?;
+                setup.norms = teacher.norms()?;
                 Some(method.init(&setup, &training)?)
             }
             _ => None,
@@ -148,10 +154,34 @@ impl<'a> Trainer<'a> {
         observer.start(&RunStart {
             title: self.title(),
             epochs: self.recipe.epochs,
+            preliminary: self.recipe.preliminary_epochs,
             completed: state.history.len(),
             steps: self.train.batches(),
             params,
         });
+
+        let preliminary = self.recipe.preliminary_epochs;
+        // Epochs of the main phase exist only once the other is complete.
+        for epoch in state.preliminary.len()..preliminary {
+            if !state.history.is_empty() {
+                break;
+            }
+            let started = Instant::now();
+            let loss;
+            (learner, loss) = self.preliminary(epoch, learner, &mut optimizer, observer)?;
+            state.preliminary.push(loss);
+            checkpoint::save(&folder.checkpoints(), &learner, &optimizer, &state)?;
+            observer.preliminary(&PreliminaryEpoch {
+                epoch: epoch + 1,
+                epochs: preliminary,
+                loss,
+                seconds: started.elapsed().as_secs_f64(),
+            });
+        }
+        if state.history.is_empty() && preliminary > 0 {
+            // The velocities of the other loss say nothing about this one.
+            optimizer = sgd(self.recipe);
+        }
 
         for epoch in state.history.len()..self.recipe.epochs {
             let started = Instant::now();
@@ -214,11 +244,19 @@ impl<'a> Trainer<'a> {
                     (BatchLoss::supervised(ce), logits)
                 }
                 Some(teacher) => {
-                    let teacher = teacher.features(batch.images.clone());
-                    let student = features_for_losses(learner.student.features(batch.images));
+                    let (student, soft) = self.features(&learner, teacher, &batch.images);
+                    let indices = batch.index_tensor(&self.plain);
+                    let networks = [
+                        Differentiable(&learner.student),
+                        Differentiable(teacher.network()),
+                    ];
                     let loss = batch_loss(
-                        &student,
-                        &teacher,
+                        &Step::new(&student, &soft)
+                            .with_labels(&batch.labels)
+                            .with_indices(&indices)
+                            .with_images(&batch.images)
+                            .with_networks(&networks[0], &networks[1])
+                            .with_epoch(epoch + 1),
                         batch.labels.clone(),
                         &self.kd,
                         learner.method.as_ref(),
@@ -237,6 +275,79 @@ impl<'a> Trainer<'a> {
             });
         }
         Ok((learner, tally.finish()?))
+    }
+
+    /// Features of both networks, with those before the activation if the method reads them.
+    fn features(
+        &self,
+        learner: &Learner,
+        teacher: &FrozenTeacher,
+        images: &Tensor<4>,
+    ) -> (Features, Features) {
+        let soft = self.soft(teacher, images);
+        let student = &learner.student;
+        let student = if self.preact() {
+            student.features_with_preact(images.clone())
+        } else {
+            student.features(images.clone())
+        };
+        (features_for_losses(student), soft)
+    }
+
+    fn soft(&self, teacher: &FrozenTeacher, images: &Tensor<4>) -> Features {
+        if self.preact() {
+            teacher.features_with_preact(images.clone())
+        } else {
+            teacher.features(images.clone())
+        }
+    }
+
+    fn preact(&self) -> bool {
+        let method = self.recipe.method.as_ref();
+        method.is_some_and(|method| method.info().needs.preact)
+    }
+
+    /// One pass of the method's preliminary phase; returns the mean loss.
+    fn preliminary(
+        &self,
+        epoch: usize,
+        mut learner: Learner,
+        optimizer: &mut ModuleOptimizer,
+        observer: &mut dyn Observer,
+    ) -> Result<(Learner, f64), TrainError> {
+        let (Some(method), Some(teacher)) = (&self.recipe.method, &self.teacher) else {
+            return Ok((learner, 0.0));
+        };
+        let adapters_only = method.info().preliminary == Preliminary::Adapters;
+        let training = self.plain.clone().autodiff();
+        let mut tally = Tally::new(0);
+        // The order of the images in the main phase does not depend on this one.
+        let batches = self.train.epoch(self.recipe.epochs + epoch, &training);
+        for (step, batch) in batches.enumerate() {
+            let (student, soft) = if adapters_only {
+                let soft = self.soft(teacher, &batch.images);
+                (soft.clone(), soft)
+            } else {
+                self.features(&learner, teacher, &batch.images)
+            };
+            let step_of = Step::new(&student, &soft).with_labels(&batch.labels);
+            let loss = learner
+                .method
+                .as_ref()
+                .and_then(|method| method.preliminary(&step_of));
+            let Some(loss) = loss else {
+                return Ok((learner, 0.0));
+            };
+            tally.add_loss(&loss, batch.indices.len())?;
+            let gradients = GradientsParams::from_grads(loss.backward(), &learner);
+            learner = optimizer.step(self.recipe.lr, learner, gradients);
+            observer.step(&StepProgress {
+                epoch: 0,
+                step: step + 1,
+                parts: tally.parts(),
+            });
+        }
+        Ok((learner, tally.finish()?.loss))
     }
 
     fn learning_rate(&self, epoch: usize) -> f64 {

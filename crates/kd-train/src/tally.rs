@@ -63,6 +63,26 @@ impl Tally {
         for top in [1, 5] {
             values.push(rank.clone().lower_elem(top).float().sum());
         }
+        self.push(batch, values)
+    }
+
+    /// Adds a loss of one part, without accuracy.
+    pub(crate) fn add_loss(&mut self, loss: &Tensor<1>, batch: usize) -> Result<(), TrainError> {
+        let loss = loss.clone().inner();
+        let zero = loss.zeros_like();
+        self.present = [false, false, false, true];
+        let values = vec![
+            zero.clone(),
+            zero.clone(),
+            zero.clone(),
+            loss,
+            zero.clone(),
+            zero,
+        ];
+        self.push(batch, values)
+    }
+
+    fn push(&mut self, batch: usize, values: Vec<Tensor<1>>) -> Result<(), TrainError> {
         self.pending.push((batch, Tensor::cat(values, 0)));
         if self.pending.len() >= WINDOW {
             self.read()?;

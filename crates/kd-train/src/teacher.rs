@@ -4,8 +4,8 @@ use std::path::Path;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use kd_losses::{FeatureShapes, Features};
-use kd_models::weights::WeightsFile;
+use kd_losses::{Classifier, FeatureShapes, Features, NormAffine, Upper};
+use kd_models::weights::{WeightsFile, state_dict};
 use kd_models::{AnyNetwork, Architecture, Network};
 
 use crate::TrainError;
@@ -59,12 +59,99 @@ impl FrozenTeacher {
 
     /// Features of images `[batch, 3, height, width]`, which may be on an autodiff device.
     pub fn features(&self, images: Tensor<4>) -> Features {
-        let images = if images.is_autodiff() {
-            images.inner()
-        } else {
-            images
+        features_for_losses(self.network.features(images.inner()))
+    }
+
+    /// As [`features`](Self::features), with the maps before the activation.
+    pub fn features_with_preact(&self, images: Tensor<4>) -> Features {
+        features_for_losses(self.network.features_with_preact(images.inner()))
+    }
+
+    /// The network itself.
+    pub fn network(&self) -> &AnyNetwork {
+        &self.network
+    }
+
+    /// The linear classifier: the last matrix of the network and the vector behind it.
+    ///
+    /// # Errors
+    ///
+    /// If a parameter cannot be read from the device.
+    pub fn classifier(&self) -> Result<Option<Classifier>, TrainError> {
+        let entries = state_dict(&self.network)?;
+        let matrix = entries
+            .iter()
+            .rposition(|(_, data)| data.shape().num_dims() == 2);
+        let Some(at) = matrix else {
+            return Ok(None);
         };
-        features_for_losses(self.network.features(images))
+        let Some((_, bias)) = entries.get(at + 1) else {
+            return Ok(None);
+        };
+        let device = self.network.devices().into_iter().next();
+        Ok(device.map(|device| Classifier {
+            weight: Tensor::from_data(entries[at].1.clone(), &device),
+            bias: Tensor::from_data(bias.clone(), &device),
+        }))
+    }
+
+    /// Scale and shift of the batch norm that ends each stage, the stem's first, for the families
+    /// whose stages end in one (the ResNets).
+    ///
+    /// # Errors
+    ///
+    /// If a parameter cannot be read from the device.
+    pub fn norms(&self) -> Result<Option<Vec<NormAffine>>, TrainError> {
+        if !self.name.starts_with("resnet") {
+            return Ok(None);
+        }
+        let entries = state_dict(&self.network)?;
+        let Some(device) = self.network.devices().into_iter().next() else {
+            return Ok(None);
+        };
+        let vector = |key: &str| {
+            let found = entries.iter().find(|(name, _)| name == key);
+            found.map(|(_, data)| Tensor::<1>::from_data(data.clone(), &device))
+        };
+        let mut norms = Vec::new();
+        for stage in 0..=self.network.stages() {
+            let prefix = match stage {
+                0 => "bn1".to_owned(),
+                _ => {
+                    let start = format!("layer{stage}.");
+                    let last = entries
+                        .iter()
+                        .filter_map(|(key, _)| key.strip_prefix(&start)?.split('.').next())
+                        .filter_map(|block| block.parse::<usize>().ok())
+                        .max();
+                    format!("{start}{}.bn2", last.unwrap_or(0))
+                }
+            };
+            let (weight, bias) = (
+                vector(&format!("{prefix}.weight")),
+                vector(&format!("{prefix}.bias")),
+            );
+            match (weight, bias) {
+                (Some(weight), Some(bias)) => norms.push(NormAffine { weight, bias }),
+                _ => return Ok(None),
+            }
+        }
+        Ok(Some(norms))
+    }
+}
+
+/// A network as the methods that differentiate it see it.
+pub(crate) struct Differentiable<'a>(pub(crate) &'a AnyNetwork);
+
+impl Upper for Differentiable<'_> {
+    fn from_images(&self, images: Tensor<4>) -> Tensor<2> {
+        self.0.forward(images)
+    }
+
+    fn from_map(&self, stage: usize, map: Tensor<4>) -> Tensor<2> {
+        self.0
+            .run(stage + 1..self.0.head() + 1, map.into())
+            .vector()
     }
 }
 

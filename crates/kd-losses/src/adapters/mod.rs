@@ -1,6 +1,8 @@
 //! Layers between a student's features and a teacher's, trained together with the student and
 //! thrown away afterwards.
 
+mod embed;
 mod regressor;
 
+pub use embed::{Embed, EmbedConfig, MlpEmbed, MlpEmbedConfig, normalize};
 pub use regressor::{Regressor, RegressorConfig, RegressorConv};

@@ -1,1 +1,11 @@
 //! Methods that compare relations: between samples, channels, regions or stages.
+
+mod correlation;
+
+pub use correlation::{
+    CorrelationConfig, CorrelationConvention, CorrelationEmbeds, CorrelationLoss,
+};
+
+mod crd;
+
+pub use crd::{CrdConfig, CrdLoss, CrdSampling};

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use kd_train::{EpochMetrics, Observer, RunResult, RunStart, StepProgress};
+use kd_train::{EpochMetrics, Observer, PreliminaryEpoch, RunResult, RunStart, StepProgress};
 
 use super::output;
 
@@ -37,13 +37,18 @@ impl Progress {
 
 impl Observer for Progress {
     fn start(&mut self, start: &RunStart) {
-        let steps = (start.epochs * start.steps) as u64;
+        let steps = ((start.preliminary + start.epochs) * start.steps) as u64;
         let bar = ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::stderr());
         let template = "{bar:24} {percent:>3} %  {elapsed} of {duration}, {eta} left  {msg}";
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
-        let completed = (start.completed * start.steps) as u64;
+        // An epoch of the main phase follows those of the preliminary one.
+        let before = match start.completed {
+            0 => 0,
+            completed => start.preliminary + completed,
+        };
+        let completed = (before * start.steps) as u64;
         bar.set_position(completed);
         // Earlier epochs took none of this session's time.
         bar.reset_eta();
@@ -68,11 +73,22 @@ impl Observer for Progress {
         if !progress.parts.is_empty() {
             self.parts.clone_from(&progress.parts);
         }
-        let mut message = format!("epoch {}", progress.epoch);
+        let mut message = match progress.epoch {
+            0 => "preliminary phase".to_owned(),
+            epoch => format!("epoch {epoch}"),
+        };
         for (part, mean) in &self.parts {
             let _ = write!(message, "  {part} {mean:.3}");
         }
         self.bar.set_message(message);
+    }
+
+    fn preliminary(&mut self, epoch: &PreliminaryEpoch) {
+        let width = epoch.epochs.to_string().len();
+        self.line(&format!(
+            "preliminary epoch {:>width$}/{}  loss {:.4}  {:.1} s",
+            epoch.epoch, epoch.epochs, epoch.loss, epoch.seconds
+        ));
     }
 
     fn epoch(&mut self, metrics: &EpochMetrics) {
