@@ -1,0 +1,170 @@
+//! A gate is the static form of "gather, then compute": proved for every method.
+
+mod common;
+
+use burn::tensor::{Device, Tensor};
+use common::{Scene, copy, error, scalar, visit};
+use kd_losses::{Gate, Method};
+use proptest::prelude::*;
+
+const BATCH: usize = 6;
+
+/// Methods that draw random numbers in a step, so that two evaluations differ: they are tested
+/// beside their code, where the numbers can be given.
+const RANDOM: &[&str] = &["crd", "bss"];
+
+/// Methods without a term of their own.
+const WITHOUT_TERM: &[&str] = &["kd"];
+
+/// Methods whose gradients are ill-conditioned in f32.
+const LOOSE: &[&str] = &["rkd", "pkt", "kdsvd", "sobolev", "lwm"];
+
+fn methods() -> Vec<Method> {
+    let mut methods = Method::all();
+    methods.retain(|method| {
+        !RANDOM.contains(&method.name()) && !WITHOUT_TERM.contains(&method.name())
+    });
+    methods
+}
+
+fn gate(chosen: &[bool]) -> Gate {
+    let entries: Vec<f32> = chosen.iter().map(|chosen| f32::from(*chosen)).collect();
+    Gate::new(Tensor::from_floats(&*entries, &Device::default()))
+}
+
+/// The method's own part of a term that also holds parts which no gate touches.
+fn ungated_part(method: &Method, scene: &Scene, loss: &kd_losses::MethodLoss) -> f64 {
+    let none = vec![gate(&[false; BATCH]); loss.spots(3)];
+    match method.name() {
+        // Its cross-entropy is over all samples.
+        "kdrefine" => scalar(scene.term(loss, &none).expect("a term")),
+        _ => 0.0,
+    }
+}
+
+fn check(method: &Method, chosen: &[bool], seed: u64) {
+    let scene = Scene::new(method, BATCH, seed);
+    let loss = scene.init(method);
+    let (gated_loss, gathered_loss) = (copy(&loss), copy(&loss));
+    let name = method.name();
+    let tolerance = if LOOSE.contains(&name) { 2e-3 } else { 2e-4 };
+
+    let gated = scene.leaves();
+    let gates = [gate(chosen)];
+    let term = gated.term(&gated_loss, &gates).expect("a term");
+    assert_eq!(term.dims(), [1], "{name}");
+    let grads = term.backward();
+    let (value, gradients) = (scalar(term), gated.gradients(&gated_loss, &grads));
+    let rest = ungated_part(method, &scene, &copy(&loss));
+    if rest != 0.0 {
+        // Value and gradients of the other part are checked beside its code.
+        return;
+    }
+
+    let rows: Vec<i32> = (0..BATCH as i32)
+        .filter(|row| chosen[*row as usize])
+        .collect();
+    if rows.is_empty() {
+        assert_eq!(value, 0.0, "{name}");
+        for gradient in gradients {
+            assert!(gradient.iter().all(|value| *value == 0.0), "{name}");
+        }
+    } else {
+        let leaves = scene.leaves();
+        let gathered = leaves.rows(&rows);
+        let term = gathered.term(&gathered_loss, &[]).expect("a term");
+        let grads = term.backward();
+        let expected = scalar(term);
+        let difference = (value - expected).abs() / expected.abs().max(1e-3);
+        assert!(
+            difference < 1e-4,
+            "{name} {chosen:?}: {value}, gathered {expected}"
+        );
+        let wanted = leaves.gradients(&gathered_loss, &grads);
+        // One scale for all gradients of a method: those that are 0 up to rounding have none.
+        let scale = wanted
+            .iter()
+            .flatten()
+            .fold(1e-6, |scale: f64, value| scale.max(value.abs()));
+        for (at, (found, wanted)) in gradients.iter().zip(&wanted).enumerate() {
+            let error = error(found, wanted, scale * 1e-2);
+            assert!(
+                error < tolerance,
+                "{name} {chosen:?}: gradient {at} differs by {error:.1e}"
+            );
+        }
+    }
+    let (mut found, mut wanted) = (Vec::new(), Vec::new());
+    visit(&gated_loss, &mut |values| found.push(values));
+    visit(&gathered_loss, &mut |values| wanted.push(values));
+    for (found, wanted) in found.iter().zip(&wanted) {
+        assert!(
+            error(found, wanted, 1e-3) < 1e-4,
+            "{name} {chosen:?}: statistics differ"
+        );
+    }
+}
+
+#[test]
+fn all_none_and_one() {
+    for method in methods() {
+        check(&method, &[true; BATCH], 1);
+        check(&method, &[false; BATCH], 2);
+        for row in [0, BATCH - 1] {
+            let mut one = [false; BATCH];
+            one[row] = true;
+            check(&method, &one, 3);
+        }
+    }
+}
+
+/// Each spot has its own gate: with all others closed, it gives its own part, and the parts of
+/// all spots add up.
+#[test]
+fn spots_are_independent_and_add_up() {
+    for method in methods() {
+        let scene = Scene::new(&method, BATCH, 4);
+        let loss = scene.init(&method);
+        let spots = loss.spots(3);
+        if spots == 1 {
+            continue;
+        }
+        let open = [
+            [true, false, true, true, false, true],
+            [false, true, true, false, true, true],
+        ];
+        let gates: Vec<Gate> = (0..spots).map(|spot| gate(&open[spot % 2])).collect();
+        let value =
+            |gates: &[Gate]| scalar(scene.leaves().term(&copy(&loss), gates).expect("a term"));
+        let parts: Vec<f64> = (0..spots)
+            .map(|spot| {
+                let mut alone = vec![gate(&[false; BATCH]); spots];
+                alone[spot] = gates[spot].clone();
+                value(&alone)
+            })
+            .collect();
+        let (all, sum) = (value(&gates), parts.iter().sum::<f64>());
+        let name = method.name();
+        assert!(
+            (all - sum).abs() < 1e-4 * all.abs().max(1e-3),
+            "{name}: {all}, parts {parts:?}"
+        );
+        assert!(
+            parts.iter().filter(|part| **part != 0.0).count() > 1,
+            "{name}: {parts:?}"
+        );
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+    #[test]
+    fn any_selection_equals_gathering(
+        chosen in prop::collection::vec(any::<bool>(), BATCH),
+        seed in 0u64..1000,
+    ) {
+        for method in methods() {
+            check(&method, &chosen, seed);
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! What holds for every method.
+
+mod common;
+
+use burn::tensor::{Device, Tensor};
+use common::{Scene, Zeros, copy, error, map_features, scalar, visit};
+use kd_losses::{Features, Gate, Method, MethodLoss};
+use proptest::prelude::*;
+
+/// Methods in which the order of the samples matters, or that draw random numbers.
+const ORDERED: &[&str] = &["cc", "crd", "bss"];
+
+/// Methods that are 0 for identical features: those without adapters that change them.
+const ZERO_FOR_IDENTICAL: &[&str] = &[
+    "at", "sp", "nst", "rkd", "pkt", "irg", "fsp", "logits", "dkd", "dml",
+];
+
+fn methods() -> Vec<Method> {
+    Method::all()
+        .into_iter()
+        .filter(|method| method.name() != "kd")
+        .collect()
+}
+
+/// Value and gradients of a term.
+fn evaluate(scene: &Scene, loss: &MethodLoss, gates: &[Gate]) -> (f64, Vec<Vec<f64>>) {
+    let leaves = scene.leaves();
+    let term = leaves.term(loss, gates).expect("a term");
+    let grads = term.backward();
+    (scalar(term), leaves.gradients(loss, &grads))
+}
+
+fn assert_finite(name: &str, what: &str, scene: &Scene, loss: &MethodLoss, gates: &[Gate]) {
+    let (value, gradients) = evaluate(scene, loss, gates);
+    assert!(value.is_finite(), "{name}, {what}: {value}");
+    for (at, gradient) in gradients.iter().enumerate() {
+        let finite = gradient.iter().all(|value| value.is_finite());
+        assert!(finite, "{name}, {what}: gradient {at} is not finite");
+    }
+    visit(loss, &mut |values| {
+        let finite = values.iter().all(|value| value.is_finite());
+        assert!(
+            finite,
+            "{name}, {what}: a parameter or statistic is not finite"
+        );
+    });
+}
+
+#[test]
+fn every_batch_size_from_one_up_is_finite() {
+    for method in methods() {
+        for batch in 1..=4 {
+            let scene = Scene::new(&method, batch, batch as u64);
+            let loss = scene.init(&method);
+            let what = format!("batch of {batch}");
+            assert_finite(method.name(), &what, &scene, &loss, &[]);
+        }
+    }
+}
+
+#[test]
+fn zeros_and_equal_samples_are_finite() {
+    for method in methods() {
+        let name = method.name();
+        let random = Scene::new(&method, 4, 7);
+        let zeros = |features: &Features| map_features(features, &Zeros);
+        let again = |scene: Scene, what: &str| {
+            let loss = scene.init(&method);
+            assert_finite(name, what, &scene, &loss, &[]);
+        };
+        let student = zeros(&random.student);
+        let teacher = zeros(&random.teacher);
+        again(
+            Scene {
+                student: student.clone(),
+                ..Scene::new(&method, 4, 7)
+            },
+            "student of zeros",
+        );
+        again(
+            Scene {
+                teacher: teacher.clone(),
+                ..Scene::new(&method, 4, 7)
+            },
+            "teacher of zeros",
+        );
+        again(
+            Scene {
+                student,
+                teacher,
+                ..Scene::new(&method, 4, 7)
+            },
+            "all zeros",
+        );
+        again(random.rows(&[0, 0, 1, 1]), "equal samples");
+    }
+}
+
+#[test]
+fn a_gate_over_any_batch_size_is_finite() {
+    for method in methods() {
+        for batch in 1..=3 {
+            let scene = Scene::new(&method, batch, 5);
+            for open in 0..=1 {
+                let gate = Gate::new(Tensor::full([batch], open, &Device::default()));
+                let loss = scene.init(&method);
+                let what = format!("batch of {batch}, gate of {open}");
+                assert_finite(method.name(), &what, &scene, &loss, &[gate]);
+            }
+        }
+    }
+}
+
+#[test]
+fn identical_features_give_zero() {
+    for method in methods() {
+        let name = method.name();
+        if !ZERO_FOR_IDENTICAL.contains(&name) {
+            continue;
+        }
+        let scene = Scene::new(&method, 5, 11);
+        let scene = Scene {
+            student: scene.teacher.clone(),
+            ..scene
+        };
+        let (value, gradients) = evaluate(&scene, &scene.init(&method), &[]);
+        assert!(value.abs() < 1e-6, "{name}: {value}");
+        for gradient in gradients {
+            assert!(
+                gradient.iter().all(|value| value.abs() < 1e-4),
+                "{name}: {gradient:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn no_gradient_reaches_the_teacher_or_the_gate() {
+    let device = Device::default().autodiff();
+    for method in methods() {
+        let scene = Scene::new(&method, 4, 13);
+        let loss = scene.init(&method);
+        let leaves = scene.leaves();
+        let teacher = map_features(&scene.teacher, &common::Leaves);
+        let entries = Tensor::<1>::from_floats([1.0, 1.0, 0.0, 1.0], &device).require_grad();
+        let leaves = Scene { teacher, ..leaves };
+        let term = leaves
+            .term(&loss, &[Gate::new(entries.clone())])
+            .expect("a term");
+        let grads = term.backward();
+        let name = method.name();
+        assert!(entries.grad(&grads).is_none(), "{name}");
+        let features = &leaves.teacher;
+        for map in features.maps.iter().chain(&features.preact) {
+            assert!(map.grad(&grads).is_none(), "{name}");
+        }
+        for rows in [&features.pooled, &features.logits] {
+            assert!(rows.grad(&grads).is_none(), "{name}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(8))]
+    #[test]
+    fn the_order_of_the_batch_does_not_matter(
+        order in Just((0..6).collect::<Vec<i32>>()).prop_shuffle(),
+        seed in 0u64..1000,
+    ) {
+        for method in methods() {
+            let name = method.name();
+            if ORDERED.contains(&name) {
+                continue;
+            }
+            let scene = Scene::new(&method, 6, seed);
+            let loss = scene.init(&method);
+            let (before, _) = evaluate(&scene, &copy(&loss), &[]);
+            let (after, _) = evaluate(&scene.rows(&order), &copy(&loss), &[]);
+            let error = error(&[after], &[before], 1e-3);
+            prop_assert!(error < 1e-4, "{}: {} and {}", name, before, after);
+        }
+    }
+}
