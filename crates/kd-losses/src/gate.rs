@@ -46,6 +46,7 @@ impl Gate {
 
     /// Mean over the chosen samples of one value a sample, `[batch]` to `[1]`.
     pub(crate) fn mean(&self, values: Tensor<1>) -> Tensor<1> {
+        assert_not_empty(values.dims()[0]);
         match &self.0 {
             None => values.mean(),
             Some(chosen) => {
@@ -89,6 +90,7 @@ impl Gate {
 
     /// Mean over the pairs of chosen samples of one value a pair, `[batch, batch]` to `[1]`.
     pub(crate) fn pair_mean(&self, values: Tensor<2>) -> Tensor<1> {
+        assert_not_empty(values.dims()[0]);
         match &self.0 {
             None => values.mean(),
             Some(chosen) => {
@@ -128,6 +130,11 @@ impl From<Tensor<1>> for Gate {
     fn from(chosen: Tensor<1>) -> Self {
         Self::new(chosen)
     }
+}
+
+/// A mean over no samples is not a number: it is refused where it would arise.
+pub(crate) fn assert_not_empty(batch: usize) {
+    assert!(batch > 0, "the batch is empty: [0, ...]");
 }
 
 fn check(chosen: &Tensor<1>, batch: usize) {
@@ -183,6 +190,12 @@ mod tests {
         assert_eq!(compact([0.0, 1.0, 0.0, 1.0]), [2.0, 4.0, 0.0, 0.0]);
         assert_eq!(compact([1.0; 4]), [1.0, 2.0, 3.0, 4.0]);
         assert_eq!(compact([0.0; 4]), [0.0; 4]);
+    }
+
+    #[test]
+    #[should_panic(expected = "the batch is empty: [0, ...]")]
+    fn an_empty_batch_is_refused() {
+        Gate::all().mean(Tensor::zeros([0], &Device::default()));
     }
 
     #[test]

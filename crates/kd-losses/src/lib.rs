@@ -52,23 +52,96 @@
 //!
 //! # Which method
 //!
-//! | method | what the student follows | cost of a step, beside the teacher's | learned adapters | asks for |
-//! |---|---|---|---|---|
-//! | `kd` ([`KdLoss`]) | the teacher's probabilities, softened by a temperature | none | none | the same classes |
-//! | `hint` ([`HintLoss`]) | the values of one map | a convolution over that map, forward and backward | one convolution and batch norm | a stage that means the same in both networks |
-//! | `at` ([`AttentionLoss`]) | where each stage has its energy | a square and a sum over each map | none | the same number of stages; channels and sizes may differ |
+//! Three questions: *what* can be compared in the two networks, what may a step cost, and are
+//! parameters of its own welcome?
 //!
-//! - Start with `kd`. It needs nothing but logits, fits any pair of networks, and is hard to beat
-//!   by a feature method alone (Tian et al. 2020, <https://arxiv.org/abs/1910.10699>).
-//! - Take `at` with networks of the same family, where stages correspond. It adds no parameters
-//!   and works for thin students, because channels are summed away.
-//! - Take `hint` where one map is to be followed exactly. It asks much of a student that is far
-//!   smaller than the teacher: lower its weight if the cross-entropy stops falling.
+//! ## Logits
+//!
+//! They fit any pair of networks with the same classes, and cost next to nothing.
+//!
+//! | method | the student matches | parameters | when |
+//! |---|---|---|---|
+//! | `kd` ([`KdLoss`]) | the teacher's probabilities, softened by a temperature | none | first of all; beside every other method |
+//! | `dkd` ([`DkdLoss`]) | the same, target and other classes weighted apart | none | confident teachers: what they say of the other classes is lost in `kd` |
+//! | `kdrefine` ([`KdRefineLoss`]) | the same after standardising the logits | none | teacher and student of very different scale |
+//! | `logits` ([`LogitsLoss`]) | the logits themselves | none | a small gap between the two |
+//! | `dml` ([`DmlLoss`]) | a peer that learns at the same time | none | no trained teacher |
+//!
+//! ## Maps and vectors, sample by sample
+//!
+//! They need stages that correspond. Most bring the student's map to the teacher's shape by layers
+//! that are trained with it.
+//!
+//! | method | the student matches | cost | parameters | when |
+//! |---|---|---|---|---|
+//! | `hint` ([`HintLoss`]) | one map, value by value | a convolution | one convolution | one map is to be followed exactly |
+//! | `at` ([`AttentionLoss`]) | where each stage has its energy | a sum over each map | none | same family, thin students |
+//! | `nst` ([`NstLoss`]) | which neurons fire together | Gram matrices of the channels | none | channels mean something, their order does not |
+//! | `ft` ([`FactorLoss`]) | a compressed form of one map | convolutions on one map | paraphraser, translator | time for a preliminary phase |
+//! | `ab` ([`BoundaryLoss`]) | which neurons are active | a comparison | connectors | as a preliminary phase, before training by labels |
+//! | `vid` ([`VidLoss`]) | the maps, as far as they can be predicted | 1×1 convolutions on all stages | three a stage | stages differ in what they hold |
+//! | `ofd` ([`OfdLoss`]) | maps before the activation, clipped | a connector | one a stage | teachers that end stages in a ReLU |
+//! | `afd` ([`AfdLoss`]) | maps, channels weighted by the teacher | a squeeze of one map | a small network | few channels matter |
+//! | `reviewkd` ([`ReviewKdLoss`]) | each stage from all deeper ones | convolutions on all stages | a few a stage | the best of the feature methods, if its cost is affordable |
+//! | `semckd` ([`SemCkdLoss`]) | all stages of the teacher, weighted by similarity | convolutions for every pair of stages | many | stages that do not correspond |
+//! | `srrl` ([`SrrlLoss`]) | what the teacher's classifier makes of it | one matrix | one matrix and a batch norm | same classes, any architecture |
+//!
+//! ## Relations
+//!
+//! They compare how samples, channels or stages relate, so that lengths may differ, and most
+//! have no parameters. They need batches of some size.
+//!
+//! | method | the student matches | cost | parameters | when |
+//! |---|---|---|---|---|
+//! | `sp` ([`SimilarityLoss`]) | which samples are similar | a Gram matrix of the batch | none | different architectures |
+//! | `rkd` ([`RkdLoss`]) | distances and angles between samples | `N³` scalars, in slices | none | metric learning |
+//! | `pkt` ([`PktLoss`]) | the distribution of similarities | a Gram matrix of the batch | none | retrieval; different lengths |
+//! | `cc` ([`CorrelationLoss`]) | correlations between samples | two matrices | embeddings | a cheap addition |
+//! | `irg` ([`IrgLoss`]) | samples, their distances, and how layers change both | distance matrices | none | deep students |
+//! | `crd` ([`CrdLoss`]) | which of many samples it is | a product with a bank of all samples | embeddings, banks | the strongest single method of its comparison; training sets that fit a bank |
+//! | `fsp` ([`FspLoss`]) | how one stage leads to the next | products of adjacent maps | none | equal channels; preliminary phase |
+//! | `kdsvd` ([`KdSvdLoss`]) | singular vectors of the maps | an eigenvector iteration | none | equal channels |
+//! | `askd` ([`AskdLoss`]) | similarities of classes and of regions | pooled maps | connectors | strong and weak students alike |
+//!
+//! ## Gradients of the networks
+//!
+//! They differentiate the networks with respect to images or maps, and cost further passes.
+//!
+//! | method | the student matches | cost | when |
+//! |---|---|---|---|
+//! | `sobolev` ([`SobolevLoss`]) | the gradient with respect to the image | two passes forward, one backward more | small data |
+//! | `lwm` ([`LwmLoss`]) | the class activation map | passes through the layers above a map | incremental learning |
+//! | `bss` ([`BssLoss`]) | the teacher near its decision boundary | an attack: passes for each of its steps | robustness |
+//!
+//! - Start with `kd`. It needs nothing but logits, and is hard to beat by a feature method alone
+//!   (Tian et al. 2020, <https://arxiv.org/abs/1910.10699>).
 //! - Every method can be used together with `kd`: give the divergence of logits a weight beside
 //!   the method's own.
+//! - If the cross-entropy stops falling, lower the method's weight.
 //!
 //! The total loss is `ce · cross-entropy + kd · KL divergence + method · term`, with the weights
 //! in [`MethodInfo::weights`] unless a recipe says otherwise.
+//!
+//! # Gates
+//!
+//! Every method takes a [`Gate`] that chooses the samples to distil, one for each of its spots: the
+//! result is that of the chosen samples alone, with shapes that do not depend on the choice and
+//! without a read-back from the device.
+//!
+//! ```
+//! use burn::tensor::{Device, Tensor};
+//! use kd_losses::{Gate, KdLossConfig};
+//!
+//! let device = Device::flex();
+//! let kd = KdLossConfig::new().init();
+//! let student = Tensor::<2>::from_floats([[2.0, 1.0], [0.0, 9.0]], &device);
+//! let teacher = Tensor::<2>::from_floats([[1.0, 1.0], [9.0, 0.0]], &device);
+//! let first = Gate::new(Tensor::from_floats([1.0, 0.0], &device));
+//!
+//! let gated = kd.forward_gated(student.clone(), teacher.clone(), &first);
+//! let gathered = kd.forward(student.narrow(0, 0, 1), teacher.narrow(0, 0, 1));
+//! assert_eq!(gated.into_scalar::<f32>(), gathered.into_scalar::<f32>());
+//! ```
 //!
 //! # Conventions
 //!
@@ -77,6 +150,8 @@
 //! - Nothing is read back from the device and no loop runs over samples.
 //! - Mistakes in shapes and parameters are [`LossError`]s when a method is initialised. What can
 //!   only be seen in a batch (its size, above all) is asserted in `forward`.
+//! - Values and gradients are finite for finite features of any batch from one sample up: where a
+//!   public implementation divides 0 by 0, the term is 0.
 //! - Where public implementations differ, the page of the method says which one it follows.
 
 pub mod adapters;

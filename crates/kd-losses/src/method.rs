@@ -121,6 +121,7 @@ macro_rules! methods {
             /// If the features have not the shapes that the method was initialised for, or if
             /// the step lacks something that the method needs (labels, for example).
             pub fn forward(&self, step: &Step<'_>) -> Option<Tensor<1>> {
+                self.check(step);
                 match self {
                     $(MethodLoss::$variant(loss) => loss.term(step),)+
                 }
@@ -133,9 +134,18 @@ macro_rules! methods {
             ///
             /// As [`forward`](Self::forward).
             pub fn preliminary(&self, step: &Step<'_>) -> Option<Tensor<1>> {
+                self.check(step);
                 match self {
                     $(MethodLoss::$variant(loss) => loss.preliminary(step),)+
                 }
+            }
+
+            #[track_caller]
+            fn check(&self, step: &Step<'_>) {
+                let name = match self {
+                    $(MethodLoss::$variant(_) => $name,)+
+                };
+                step.check(name, self.spots(step.teacher.maps.len().saturating_sub(1)));
             }
 
             /// Number of spots at which the method acts in networks of `stages` stages after the

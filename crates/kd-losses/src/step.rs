@@ -82,6 +82,26 @@ impl<'a> Step<'a> {
         self
     }
 
+    /// Checks what holds for every method.
+    ///
+    /// # Panics
+    ///
+    /// If the batches are empty or of different sizes, or if there are gates for other spots.
+    #[track_caller]
+    pub(crate) fn check(&self, method: &str, spots: usize) {
+        let (own, others) = (self.student.logits.dims(), self.teacher.logits.dims());
+        assert!(
+            own[0] == others[0] && own[0] > 0,
+            "{method}: the student's logits are {own:?}, the teacher's are {others:?}: \
+             one batch of at least one sample is needed"
+        );
+        let gates = self.gates.len();
+        assert!(
+            gates <= 1 || gates == spots,
+            "{method}: there are {gates} gates for {spots} spots: give one for all, or one for each"
+        );
+    }
+
     /// The gate of a spot.
     pub(crate) fn gate(&self, spot: usize) -> Gate {
         match self.gates {

@@ -34,6 +34,10 @@ fn the_registries_are_printed_as_tables_and_json() {
         .assert()
         .success()
         .stdout(predicate::str::contains("attention"));
+    kd().args(["methods", "at"])
+        .assert()
+        .success()
+        .stdout(predicate::str::contains("p = 2: power of the activations"));
     kd().args(["methods", "--json"])
         .assert()
         .success()

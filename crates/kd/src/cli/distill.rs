@@ -24,8 +24,9 @@ pub struct Args {
     /// The student's network [default in a comparison: resnet8]
     #[arg(long, value_name = "NAME")]
     student: Option<String>,
-    /// The method; `kd methods` lists them. Without one, methods are compared
-    #[arg(long, value_name = "NAME")]
+    /// The method, by name or with parameters as in `{ name: at, p: 4 }`; `kd methods` lists them.
+    /// Without one, methods are compared
+    #[arg(long, value_name = "METHOD")]
     method: Option<String>,
     /// Weight of the cross-entropy with the labels [default: the method's]
     #[arg(
@@ -54,6 +55,9 @@ pub struct Args {
     /// Temperature of the distillation of logits [default: 4]
     #[arg(long, value_name = "T", allow_negative_numbers = true)]
     temperature: Option<f64>,
+    /// Epochs of the method's preliminary phase [default: an eighth of all epochs, if it has one]
+    #[arg(long, value_name = "N")]
+    preliminary_epochs: Option<usize>,
     #[command(flatten)]
     run: RunFlags,
 }
@@ -63,11 +67,12 @@ pub fn run(args: Args) -> Result<(), CliError> {
         teacher: architecture(args.teacher)?,
         teacher_weights: args.teacher_weights,
         student: architecture(args.student)?,
-        method: args.method.map(|name| Method::by_name(&name)).transpose()?,
+        method: args.method.map(|method| parse(&method)).transpose()?,
         weight_ce: args.weight_ce,
         weight_kd: args.weight_kd,
         weight_method: args.weight_method,
         temperature: args.temperature,
+        preliminary_epochs: args.preliminary_epochs,
         ..Draft::default()
     };
     let (draft, place) = args.run.draft(special)?;
@@ -90,4 +95,16 @@ pub fn run(args: Args) -> Result<(), CliError> {
         }
     }
     Ok(())
+}
+
+/// A method by its name, or with parameters as in a recipe.
+fn parse(method: &str) -> Result<Method, CliError> {
+    if !method.trim_start().starts_with('{') {
+        return Ok(Method::by_name(method)?);
+    }
+    serde_saphyr::from_str(method).map_err(|error| {
+        let reason = error.without_snippet().to_string();
+        let reason: Vec<_> = reason.split_whitespace().collect();
+        CliError::Method(reason.join(" "))
+    })
 }

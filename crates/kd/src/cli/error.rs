@@ -16,6 +16,9 @@ pub enum CliError {
     /// Of a method's name.
     #[error(transparent)]
     Loss(#[from] LossError),
+    /// Of a method written with parameters.
+    #[error("--method: {0}")]
+    Method(String),
     /// Of writing JSON.
     #[error("cannot write JSON: {0}")]
     Json(#[from] serde_json::Error),

@@ -2,11 +2,14 @@
 
 use std::path::Path;
 
-use comfy_table::{CellAlignment, Table, presets};
-use kd_losses::MethodInfo;
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use kd_losses::{MethodInfo, Preliminary};
 use kd_models::ModelInfo;
 use kd_train::RunResult;
 use kd_train::compare::Row;
+
+/// Columns of a terminal that the table of methods is made for.
+const METHODS_WIDTH: u16 = 160;
 
 /// A table whose columns from `numbers` on are aligned to the right.
 fn table(header: &[&str], numbers: usize, rows: Vec<Vec<String>>) -> Table {
@@ -119,22 +122,26 @@ pub fn models(models: &[ModelInfo]) -> String {
     table(&header, 4, rows).to_string()
 }
 
-/// The methods.
+/// The methods: a table of what to choose by, then the parameters of each.
 pub fn methods(methods: &[MethodInfo]) -> String {
     let rows = methods
         .iter()
         .map(|method| {
+            let names: Vec<&str> = std::iter::once(&method.name)
+                .chain(method.aliases)
+                .copied()
+                .collect();
             let parameters: Vec<String> = method
                 .parameters
                 .iter()
                 .map(|parameter| format!("{} = {}", parameter.name, parameter.default))
                 .collect();
             vec![
-                method.name.to_owned(),
-                method.aliases.join(", "),
+                names.join(", "),
+                method.title.to_owned(),
                 method.acts_on.to_owned(),
                 format!(
-                    "-r {} -a {} -b {}",
+                    "{} {} {}",
                     method.weights.ce, method.weights.kd, method.weights.method
                 ),
                 parameters.join(", "),
@@ -142,6 +149,53 @@ pub fn methods(methods: &[MethodInfo]) -> String {
             ]
         })
         .collect();
-    let header = ["name", "also", "acts on", "weights", "parameters", "paper"];
-    table(&header, header.len(), rows).to_string()
+    let header = [
+        "name",
+        "title",
+        "acts on",
+        "-r -a -b",
+        "parameters",
+        "paper",
+    ];
+    let mut table = table(&header, header.len(), rows);
+    table
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(METHODS_WIDTH);
+    format!(
+        "{table}\nThe weights are those of cross-entropy (-r), distillation of logits (-a) and the \
+         method's own term (-b).\n`kd methods NAME` explains the parameters of one method."
+    )
+}
+
+/// One method in full.
+pub fn method(method: &MethodInfo) -> String {
+    let mut lines = vec![
+        format!("{}: {}", method.name, method.title),
+        format!("paper      {}", method.paper),
+        format!("acts on    {}", method.acts_on),
+        format!(
+            "weights    -r {} -a {} -b {}",
+            method.weights.ce, method.weights.kd, method.weights.method
+        ),
+    ];
+    if !method.aliases.is_empty() {
+        lines.push(format!("also       {}", method.aliases.join(", ")));
+    }
+    match method.preliminary {
+        Preliminary::None => {}
+        Preliminary::Adapters => {
+            lines.push("first      a preliminary phase trains adapters only".to_owned());
+        }
+        Preliminary::Student => {
+            lines
+                .push("first      a preliminary phase trains the student by the method".to_owned());
+        }
+    }
+    for parameter in method.parameters {
+        lines.push(format!(
+            "  {} = {}: {}",
+            parameter.name, parameter.default, parameter.description
+        ));
+    }
+    lines.join("\n")
 }
