@@ -21,6 +21,11 @@ pub fn compiled_devices() -> Vec<&'static str> {
         .collect()
 }
 
+/// Name of the first device that this build holds; `none` if it holds none.
+pub fn default_device() -> &'static str {
+    compiled_devices().first().copied().unwrap_or("none")
+}
+
 /// The plain (non-autodiff) device of a name: `flex`, `ndarray`, `cuda`, `cuda:1`, `wgpu`.
 ///
 /// # Errors

@@ -12,10 +12,9 @@ pub(crate) struct RunFolder {
 }
 
 impl RunFolder {
-    /// Takes an empty or absent folder for a new run, or one of the same recipe to continue it.
-    ///
-    /// Nothing is written if the folder cannot be taken.
-    pub(crate) fn take(path: &Path, recipe: &Recipe, resume: bool) -> Result<Self, TrainError> {
+    /// An empty or absent folder for a new run, or one of the same recipe to continue it. Nothing
+    /// is written yet.
+    pub(crate) fn find(path: &Path, recipe: &Recipe, resume: bool) -> Result<Self, TrainError> {
         let folder = Self {
             path: path.to_owned(),
         };
@@ -37,7 +36,6 @@ impl RunFolder {
                     "holds a run of another recipe: {difference}; choose another --out"
                 )));
             }
-            folder.sweep()?;
             return Ok(folder);
         }
         if folder
@@ -49,14 +47,21 @@ impl RunFolder {
                 "is not empty and holds no run; choose another --out".to_owned(),
             ));
         }
-        std::fs::create_dir_all(path).map_err(|error| TrainError::io(path, error))?;
-        folder.sweep()?;
+        Ok(folder)
+    }
+
+    /// Takes the folder: makes it, and writes the recipe if it is not there.
+    pub(crate) fn take(&self, recipe: &Recipe) -> Result<(), TrainError> {
+        std::fs::create_dir_all(&self.path).map_err(|error| TrainError::io(&self.path, error))?;
+        self.sweep()?;
+        if self.recipe_path().exists() {
+            return Ok(());
+        }
         let text = serde_saphyr::to_string(recipe).map_err(|error| TrainError::RecipeFile {
-            path: folder.recipe_path(),
+            path: self.recipe_path(),
             reason: error.to_string(),
         })?;
-        write_atomically(&folder.recipe_path(), text.as_bytes())?;
-        Ok(folder)
+        write_atomically(&self.recipe_path(), text.as_bytes())
     }
 
     fn entries(&self) -> Result<Vec<String>, TrainError> {

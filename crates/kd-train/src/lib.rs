@@ -60,7 +60,7 @@ mod teacher;
 
 pub use batch_loss::{BatchLoss, LossWeights, batch_loss};
 pub use data::DataSource;
-pub use device::{compiled_devices, device_by_name};
+pub use device::{compiled_devices, default_device, device_by_name};
 pub use error::TrainError;
 pub use evaluate::{evaluate, rank_of_labels};
 pub use learner::{Learner, sgd};

@@ -8,7 +8,7 @@ use kd_models::Architecture;
 use serde::{Deserialize, Serialize};
 
 use crate::schedule::default_milestones;
-use crate::{DataSource, LossWeights, TrainError, compiled_devices};
+use crate::{DataSource, LossWeights, TrainError, default_device};
 
 /// A complete recipe: repeating it repeats the run. Made by [`Draft::finish`].
 ///
@@ -224,11 +224,7 @@ impl Draft {
             workers: self.workers.unwrap_or(0),
             device: match self.device {
                 Some(device) => device,
-                None => compiled_devices()
-                    .first()
-                    .copied()
-                    .unwrap_or("none")
-                    .to_owned(),
+                None => default_device().to_owned(),
             },
         };
         recipe.check()?;

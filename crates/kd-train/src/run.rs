@@ -59,14 +59,15 @@ pub fn run(
     options: &RunOptions,
     observer: &mut dyn Observer,
 ) -> Result<RunResult, TrainError> {
-    let plain = device_by_name(&recipe.device)?;
-    let splits = recipe.load_data()?;
-    let (trainer, learner) = Trainer::new(recipe, splits.train, splits.test, plain)?;
-    let folder = RunFolder::take(&options.out, recipe, options.resume)?;
+    let folder = RunFolder::find(&options.out, recipe, options.resume)?;
     if let Some(result) = folder.result() {
         tracing::info!(folder = %folder.path().display(), "the run is complete already");
         return Ok(result);
     }
+    let plain = device_by_name(&recipe.device)?;
+    let splits = recipe.load_data()?;
+    let (trainer, learner) = Trainer::new(recipe, splits.train, splits.test, plain)?;
+    folder.take(recipe)?;
     trainer.run(learner, &folder, observer)
 }
 

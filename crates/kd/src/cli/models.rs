@@ -1,7 +1,7 @@
 //! `kd models`.
 
 use kd_models::{Architecture, ModelInfo};
-use kd_train::{TrainError, compiled_devices, device_by_name};
+use kd_train::{TrainError, default_device, device_by_name};
 
 use super::error::CliError;
 use super::{output, table};
@@ -27,7 +27,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     if !args.size.is_multiple_of(32) || args.size == 0 {
         return Err(bad("size", args.size, "a multiple of 32"));
     }
-    let device = device_by_name(compiled_devices().first().copied().unwrap_or("none"))?;
+    let device = device_by_name(default_device())?;
     let models: Vec<ModelInfo> = Architecture::all()
         .map(|model| model.info(args.classes, [3, args.size, args.size], &device))
         .collect();
