@@ -85,8 +85,13 @@ impl Check<'_> {
 
     /// Compares a tensor with the expected one of this name, relative to its largest magnitude.
     pub fn tensor<const D: usize>(&self, name: &str, tensor: Tensor<D>) {
+        self.tensor_within(VALUE, name, tensor);
+    }
+
+    /// The same, with another tolerance.
+    pub fn tensor_within<const D: usize>(&self, tolerance: f64, name: &str, tensor: Tensor<D>) {
         let expected = self.case.expected(name);
-        assert_close(&self.label(name), &values(tensor), expected, VALUE);
+        assert_close(&self.label(name), &values(tensor), expected, tolerance);
     }
 
     /// Compares the gradient of an input with `grad/<name>`.

@@ -6,6 +6,7 @@ mod check;
 mod correlation;
 mod crd;
 mod hint;
+mod kdsvd;
 mod logits;
 
 use kd_tests::cases;
@@ -16,6 +17,7 @@ const USED: &[&[&str]] = &[
     correlation::CASES,
     crd::CASES,
     hint::CASES,
+    kdsvd::CASES,
     logits::CASES,
 ];
 

@@ -168,6 +168,7 @@ mod relations;
 mod setup;
 mod step;
 mod suggest;
+mod surrogate;
 
 pub use error::LossError;
 pub use features::{FeatureShapes, Features};

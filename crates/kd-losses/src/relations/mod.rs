@@ -9,3 +9,8 @@ pub use correlation::{
 mod crd;
 
 pub use crd::{CrdConfig, CrdLoss, CrdSampling};
+
+mod kdsvd;
+mod singular;
+
+pub use kdsvd::{KdSvdConfig, KdSvdConvention, KdSvdLoss, SingularVectors};
