@@ -8,6 +8,10 @@ mod crd;
 mod hint;
 mod kdsvd;
 mod logits;
+mod pkt;
+mod rkd;
+mod selectivity;
+mod similarity;
 
 use kd_tests::cases;
 
@@ -19,6 +23,10 @@ const USED: &[&[&str]] = &[
     hint::CASES,
     kdsvd::CASES,
     logits::CASES,
+    pkt::CASES,
+    rkd::CASES,
+    selectivity::CASES,
+    similarity::CASES,
 ];
 
 #[test]

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::suggest::nearest;
 use crate::{
     AttentionConfig, AttentionLoss, CorrelationConfig, CorrelationLoss, CrdConfig, CrdLoss,
-    HintConfig, HintLoss, KdMethod, KdSvdConfig, KdSvdLoss, LossError, MethodInfo, NoTerm, Setup,
-    Step,
+    HintConfig, HintLoss, KdMethod, KdSvdConfig, KdSvdLoss, LossError, MethodInfo, NoTerm,
+    NstConfig, NstLoss, PktConfig, PktLoss, RkdConfig, RkdLoss, Setup, SimilarityConfig,
+    SimilarityLoss, Step,
 };
 
 /// What the configuration of a method gives to the registry.
@@ -168,6 +169,14 @@ methods! {
     "hint" or "fitnet" => Hint(HintConfig => HintLoss);
     /// Attention maps of all stages: [`AttentionLoss`].
     "at" or "attention" => At(AttentionConfig => AttentionLoss);
+    /// Where neurons respond, at all stages: [`NstLoss`].
+    "nst" or "selectivity" => Nst(NstConfig => NstLoss);
+    /// Which samples are similar: [`SimilarityLoss`].
+    "sp" or "similarity" => Similarity(SimilarityConfig => SimilarityLoss);
+    /// Distances and angles between samples: [`RkdLoss`].
+    "rkd" or "relational" => Rkd(RkdConfig => RkdLoss);
+    /// Whom a sample takes for its neighbour: [`PktLoss`].
+    "pkt" => Pkt(PktConfig => PktLoss);
     /// Relations between neighbouring samples: [`CorrelationLoss`].
     "cc" or "correlation" => Correlation(CorrelationConfig => CorrelationLoss);
     /// Contrasts with a bank of all samples: [`CrdLoss`].
@@ -227,14 +236,14 @@ mod tests {
         Features {
             maps: maps
                 .iter()
-                .map(|[c, h, w]| Tensor::random([2, *c, *h, *w], fill, device))
+                .map(|[c, h, w]| Tensor::random([3, *c, *h, *w], fill, device))
                 .collect(),
             preact: maps
                 .iter()
-                .map(|[c, h, w]| Tensor::random([2, *c, *h, *w], fill, device))
+                .map(|[c, h, w]| Tensor::random([3, *c, *h, *w], fill, device))
                 .collect(),
-            pooled: Tensor::random([2, maps[maps.len() - 1][0]], fill, device),
-            logits: Tensor::random([2, 3], fill, device),
+            pooled: Tensor::random([3, maps[maps.len() - 1][0]], fill, device),
+            logits: Tensor::random([3, 3], fill, device),
         }
     }
 
@@ -244,7 +253,7 @@ mod tests {
         let pooled = teacher.pooled;
         Setup::new(student, teacher)
             .with_labels(vec![1, 0, 0, 2, 1])
-            .with_batch(2)
+            .with_batch(3)
             .with_classifier(crate::Classifier {
                 weight: Tensor::ones([3, pooled], &device),
                 bias: Tensor::zeros([3], &device),
@@ -356,8 +365,8 @@ mod tests {
         let device = Device::default().autodiff();
         let (student, teacher) = (features(&SMALL, &device), features(&LARGE, &device));
         assert_eq!(student.shapes(), shapes(&SMALL));
-        let labels = Tensor::from_ints([2, 0], &device);
-        let indices = Tensor::from_ints([3, 1], &device);
+        let labels = Tensor::from_ints([2, 0, 1], &device);
+        let indices = Tensor::from_ints([3, 1, 0], &device);
         let same = features(&LARGE, &device);
         for method in Method::all() {
             // They compare channel with channel.

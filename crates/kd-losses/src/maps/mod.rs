@@ -5,3 +5,7 @@ mod hint;
 
 pub use attention::{AttentionConfig, AttentionConvention, AttentionLoss};
 pub use hint::{HintConfig, HintLoss};
+
+mod selectivity;
+
+pub use selectivity::{NstConfig, NstLoss};

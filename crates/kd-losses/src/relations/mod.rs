@@ -14,3 +14,11 @@ mod kdsvd;
 mod singular;
 
 pub use kdsvd::{KdSvdConfig, KdSvdConvention, KdSvdLoss, SingularVectors};
+
+mod pkt;
+mod rkd;
+mod similarity_preserving;
+
+pub use pkt::{PktConfig, PktConvention, PktLoss};
+pub use rkd::{RkdConfig, RkdLoss};
+pub use similarity_preserving::{SimilarityConfig, SimilarityLoss};

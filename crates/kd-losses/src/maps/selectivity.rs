@@ -1,0 +1,210 @@
+//! Neuron selectivity transfer.
+
+use burn::config::Config;
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+use crate::gate::sample_sums;
+use crate::method::{Register, Term};
+use crate::pool::{pool_to, smaller};
+use crate::{DefaultWeights, Gate, LossError, MethodInfo, Setup, Step};
+
+/// Where the square of a norm is clamped before its root: 1e-12 for the norm itself.
+const SMALLEST_SQUARE: f64 = 1e-24;
+
+/// Configuration of [`NstLoss`]: it has no parameters.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NstConfig {}
+
+impl Config for NstConfig {}
+
+impl NstConfig {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Initialises the loss.
+    pub fn init(&self) -> NstLoss {
+        NstLoss {}
+    }
+}
+
+/// Neuron selectivity transfer (Huang & Wang 2017, <https://arxiv.org/abs/1707.01219>, with the
+/// polynomial kernel of degree 2): the channels of both networks, as samples of where neurons
+/// respond, are to have the same distribution.
+///
+/// The squared maximum mean discrepancy between the channels `a_i` of the student and `b_j` of the
+/// teacher, each flattened to `H · W` values and divided by its norm:
+///
+/// ```text
+/// L = mean_n [ mean_ij (a_i · a_j)² + mean_ij (b_i · b_j)² − 2 mean_ij (a_i · b_j)² ]
+/// ```
+///
+/// The larger map is average-pooled to the smaller size first. Several stages add up. The
+/// teacher's own part is a constant, but belongs to the value. All public implementations agree.
+///
+/// The references build the products of all pairs of channels at all positions, `[N, C, C, H·W]`.
+/// Here the sums of squares are those of Gram matrices: with the channels as rows of `A` and `B`,
+/// `Σ (a_i · b_j)² = ‖A Bᵀ‖² = ⟨AᵀA, BᵀB⟩`. Where there are fewer positions than channels, the
+/// loss is `‖AᵀA / C_s − BᵀB / C_t‖²` in matrices `[H·W, H·W]`, else three matrices of channels.
+#[derive(Module, Debug)]
+pub struct NstLoss {}
+
+impl NstLoss {
+    /// The loss of one pair of maps; the teacher's is a constant.
+    ///
+    /// # Shapes
+    ///
+    /// - student: `[batch, channels, height, width]`
+    /// - teacher: `[batch, other channels, other height, other width]`
+    /// - output: `[1]`
+    ///
+    /// # Panics
+    ///
+    /// If the batches differ in size.
+    pub fn forward(&self, student: Tensor<4>, teacher: Tensor<4>) -> Tensor<1> {
+        self.forward_gated(student, teacher, &Gate::all())
+    }
+
+    /// The loss of the chosen samples: see [`Gate`].
+    ///
+    /// # Panics
+    ///
+    /// As [`forward`](Self::forward), or if the gate is for another batch.
+    pub fn forward_gated(&self, student: Tensor<4>, teacher: Tensor<4>, gate: &Gate) -> Tensor<1> {
+        let (own, others) = (student.dims(), teacher.dims());
+        assert_eq!(
+            own[0], others[0],
+            "nst: the student's map is {own:?}, the teacher's is {others:?}"
+        );
+        let size = smaller(&student, &teacher);
+        let student = channels(pool_to(student, size));
+        let teacher = channels(pool_to(teacher.inner(), size));
+        gate.mean(discrepancy(student, teacher))
+    }
+}
+
+/// The channels `[batch, channels, positions]`, each of norm 1.
+fn channels(map: Tensor<4>) -> Tensor<3> {
+    let rows: Tensor<3> = map.flatten(2, 3);
+    let squares = rows.clone().square().sum_dim(2);
+    rows / squares.clamp_min(SMALLEST_SQUARE).sqrt()
+}
+
+/// The discrepancy of each sample, `[batch]`.
+fn discrepancy(student: Tensor<3>, teacher: Tensor<3>) -> Tensor<1> {
+    let ([_, own, positions], [_, others, _]) = (student.dims(), teacher.dims());
+    let gram = |a: &Tensor<3>, b: &Tensor<3>| a.clone().matmul(b.clone().swap_dims(1, 2));
+    if positions * positions <= own * own + own * others {
+        let gram = |rows: Tensor<3>| {
+            let count = rows.dims()[1] as f64;
+            rows.clone().swap_dims(1, 2).matmul(rows) / count
+        };
+        return sample_sums((gram(student) - gram(teacher)).square());
+    }
+    let mean = |gram: Tensor<3>| {
+        let [_, rows, columns] = gram.dims();
+        sample_sums(gram.square()) / (rows * columns) as f64
+    };
+    mean(gram(&teacher, &teacher)) + mean(gram(&student, &student))
+        - mean(gram(&student, &teacher)) * 2.0
+}
+
+impl Register for NstConfig {
+    const INFO: MethodInfo = MethodInfo {
+        name: "nst",
+        aliases: &["selectivity"],
+        title: "Neuron selectivity transfer: where neurons respond",
+        paper: "Huang & Wang 2017, Like What You Like: Knowledge Distill via Neuron Selectivity \
+                Transfer, https://arxiv.org/abs/1707.01219",
+        acts_on: "all stages",
+        weights: DefaultWeights::method(50.0),
+        ..MethodInfo::BASE
+    };
+    type Loss = NstLoss;
+
+    fn build(&self, setup: &Setup, _device: &Device) -> Result<NstLoss, LossError> {
+        setup.stages("nst")?;
+        Ok(self.init())
+    }
+}
+
+impl Term for NstLoss {
+    /// All stages but the stem, as in RepDistiller; one spot for each.
+    fn term(&self, step: &Step<'_>) -> Option<Tensor<1>> {
+        let maps = step.student.maps.iter().zip(&step.teacher.maps).skip(1);
+        let losses = maps.enumerate().map(|(spot, (student, teacher))| {
+            self.forward_gated(student.clone(), teacher.clone(), &step.gate(spot))
+        });
+        losses.reduce(|sum, loss| sum + loss)
+    }
+
+    fn spots(&self, stages: usize) -> usize {
+        stages
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Distribution;
+
+    fn map(shape: [usize; 4]) -> Tensor<4> {
+        Tensor::random(shape, Distribution::Normal(0.0, 1.0), &Device::default())
+    }
+
+    fn value(student: &Tensor<4>, teacher: &Tensor<4>) -> f32 {
+        let loss = NstConfig::new().init();
+        loss.forward(student.clone(), teacher.clone()).into_scalar()
+    }
+
+    /// As it is defined: the products of all pairs of channels at all positions.
+    fn naive(student: &Tensor<4>, teacher: &Tensor<4>) -> f32 {
+        let kernel = |a: &Tensor<3>, b: &Tensor<3>| {
+            let products = a.clone().unsqueeze_dim::<4>(2) * b.clone().unsqueeze_dim::<4>(1);
+            products.sum_dim(3).square().mean()
+        };
+        let (student, teacher) = (channels(student.clone()), channels(teacher.clone()));
+        let value = kernel(&student, &student) + kernel(&teacher, &teacher)
+            - kernel(&student, &teacher) * 2.0;
+        value.into_scalar()
+    }
+
+    #[test]
+    fn both_forms_are_the_definition() {
+        // More positions than channels, and fewer.
+        for [own, others, side] in [[3, 5, 4], [9, 12, 2], [12, 3, 3]] {
+            let (student, teacher) = (map([2, own, side, side]), map([2, others, side, side]));
+            let (found, expected) = (value(&student, &teacher), naive(&student, &teacher));
+            assert!((found - expected).abs() < 1e-5, "{found} {expected}");
+        }
+    }
+
+    #[test]
+    fn the_order_and_scale_of_channels_do_not_matter() {
+        for side in [2, 4] {
+            let (student, teacher) = (map([2, 6, side, side]), map([2, 9, side, side]));
+            let before = value(&student, &teacher);
+            let changed = student.clone().flip([1]) * 5.0;
+            assert!((value(&changed, &teacher) - before).abs() < 1e-6);
+            assert_eq!(value(&student, &student), 0.0);
+        }
+    }
+
+    #[test]
+    fn wide_maps_of_large_networks_fit() {
+        let (student, teacher) = (map([8, 512, 4, 4]), map([8, 2048, 4, 4]));
+        assert!(value(&student, &teacher).is_finite());
+    }
+
+    #[test]
+    #[should_panic(
+        expected = "nst: the student's map is [2, 2, 2, 2], the teacher's is [3, 2, 2, 2]"
+    )]
+    fn batches_are_not_broadcast() {
+        value(&map([2, 2, 2, 2]), &map([3, 2, 2, 2]));
+    }
+}

@@ -1,0 +1,227 @@
+//! Probabilistic knowledge transfer.
+
+use burn::config::Config;
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+use crate::method::{Register, Term};
+use crate::{DefaultWeights, Gate, LossError, MethodInfo, ParameterInfo, Setup, Step};
+
+/// Where the square of a norm counts as 0: 1e-12 for the norm itself.
+const SMALLEST_SQUARE: f64 = 1e-24;
+
+/// The small number that is added to norms and probabilities.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PktConvention {
+    /// RepDistiller's: 1e-7.
+    #[default]
+    RepDistiller,
+    /// Knowledge-Distillation-Zoo's: 1e-6.
+    Zoo,
+}
+
+impl PktConvention {
+    fn epsilon(self) -> f64 {
+        match self {
+            Self::RepDistiller => 1e-7,
+            Self::Zoo => 1e-6,
+        }
+    }
+}
+
+/// Configuration of [`PktLoss`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PktConfig {
+    /// The small number that is added. Default [`PktConvention::RepDistiller`].
+    pub convention: PktConvention,
+}
+
+impl Config for PktConfig {}
+
+impl PktConfig {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the small number that is added.
+    pub fn with_convention(mut self, convention: PktConvention) -> Self {
+        self.convention = convention;
+        self
+    }
+
+    /// Initialises the loss.
+    pub fn init(&self) -> PktLoss {
+        PktLoss {
+            epsilon: self.convention.epsilon(),
+        }
+    }
+}
+
+/// Probabilistic knowledge transfer (Passalis & Tefas 2018, <https://arxiv.org/abs/1803.10837>): the
+/// probability with which a sample would choose another as its neighbour.
+///
+/// ```text
+/// K_ij = ( cos(f_i, f_j) + 1 ) / 2,     p_ij = K_ij / Σ_k K_ik
+/// L    = mean over i, j of  p_ij(t) · log ( p_ij(t) + ε ) / ( p_ij(s) + ε )
+/// ```
+///
+/// with `cos(f_i, f_j) = f_i · f_j / ( (‖f_i‖ + ε) (‖f_j‖ + ε) )`. Vectors of student and teacher
+/// (pooled features) may differ in length. The mean over all pairs is that of the public
+/// implementations, and the default weight belongs to it.
+///
+/// A row of zeros has cosine 0 to all others and passes no amplified gradient; the references'
+/// gradients are NaN there. For one sample the loss is 0.
+#[derive(Module, Debug)]
+pub struct PktLoss {
+    /// The small number that is added to norms and probabilities.
+    pub epsilon: f64,
+}
+
+impl PktLoss {
+    /// The loss; the teacher's vectors are constants.
+    ///
+    /// # Shapes
+    ///
+    /// - student: `[batch, length]`
+    /// - teacher: `[batch, other length]`
+    /// - output: `[1]`
+    ///
+    /// # Panics
+    ///
+    /// If the batches differ in size.
+    pub fn forward(&self, student: Tensor<2>, teacher: Tensor<2>) -> Tensor<1> {
+        self.forward_gated(student, teacher, &Gate::all())
+    }
+
+    /// The loss of the chosen samples: see [`Gate`].
+    ///
+    /// # Panics
+    ///
+    /// As [`forward`](Self::forward), or if the gate is for another batch.
+    pub fn forward_gated(&self, student: Tensor<2>, teacher: Tensor<2>, gate: &Gate) -> Tensor<1> {
+        let (own, others) = (student.dims(), teacher.dims());
+        assert_eq!(
+            own[0], others[0],
+            "pkt: the student's vectors are {own:?}, the teacher's are {others:?}"
+        );
+        let student = self.probabilities(student, gate);
+        let teacher = self.probabilities(teacher.inner(), gate);
+        let ratio = (teacher.clone() + self.epsilon) / (student + self.epsilon);
+        gate.pair_mean(teacher * ratio.log())
+    }
+
+    /// The probabilities `[batch, batch]`; 0 for pairs that are not chosen.
+    fn probabilities(&self, rows: Tensor<2>, gate: &Gate) -> Tensor<2> {
+        let squares = rows.clone().square().sum_dim(1);
+        let zero = squares.clone().lower_elem(SMALLEST_SQUARE);
+        let rows = rows / (squares.mask_fill(zero, 1.0).sqrt() + self.epsilon);
+        let kernel = (rows.clone().matmul(rows.transpose()) + 1.0) / 2.0;
+        match gate.pairs() {
+            None => {
+                let sums = kernel.clone().sum_dim(1);
+                kernel / sums
+            }
+            Some(pairs) => {
+                // Rows that are not chosen have no sum: 1 instead of 0.
+                let empty = pairs
+                    .clone()
+                    .sum_dim(1)
+                    .neg()
+                    .add_scalar(1.0)
+                    .clamp_min(0.0);
+                let kernel = kernel * pairs;
+                let sums = kernel.clone().sum_dim(1) + empty;
+                kernel / sums
+            }
+        }
+    }
+}
+
+impl Register for PktConfig {
+    const INFO: MethodInfo = MethodInfo {
+        name: "pkt",
+        aliases: &[],
+        title: "Probabilistic knowledge transfer: whom a sample takes for its neighbour",
+        paper: "Passalis & Tefas 2018, Learning Deep Representations with Probabilistic Knowledge \
+                Transfer, https://arxiv.org/abs/1803.10837",
+        acts_on: "pooled features",
+        weights: DefaultWeights::method(30000.0),
+        parameters: &[ParameterInfo {
+            name: "convention",
+            default: "\"repdistiller\"",
+            description: "small number that is added: `repdistiller` (1e-7) or `zoo` (1e-6)",
+        }],
+        ..MethodInfo::BASE
+    };
+    type Loss = PktLoss;
+
+    fn build(&self, _setup: &Setup, _device: &Device) -> Result<PktLoss, LossError> {
+        Ok(self.init())
+    }
+}
+
+impl Term for PktLoss {
+    fn term(&self, step: &Step<'_>) -> Option<Tensor<1>> {
+        let (student, teacher) = (step.student.pooled.clone(), step.teacher.pooled.clone());
+        Some(self.forward_gated(student, teacher, &step.gate(0)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Distribution;
+
+    fn rows(batch: usize, length: usize) -> Tensor<2> {
+        let fill = Distribution::Normal(0.0, 1.0);
+        Tensor::random([batch, length], fill, &Device::default())
+    }
+
+    fn value(student: &Tensor<2>, teacher: &Tensor<2>) -> f32 {
+        let loss = PktConfig::new().init();
+        loss.forward(student.clone(), teacher.clone()).into_scalar()
+    }
+
+    #[test]
+    fn a_worked_example() {
+        let device = Device::default();
+        // Kernels (1, 1/2; 1/2, 1) and (1, 1; 1, 1): probabilities (2/3, 1/3) and (1/2, 1/2).
+        let student = Tensor::from_floats([[1.0, 0.0], [0.0, 1.0]], &device);
+        let teacher = Tensor::from_floats([[1.0, 1.0], [2.0, 2.0]], &device);
+        let expected = (0.5 * (0.75f32).ln() + 0.5 * (1.5f32).ln()) / 2.0;
+        assert!((value(&student, &teacher) - expected).abs() < 1e-6);
+    }
+
+    #[test]
+    fn scale_and_rotation_do_not_matter() {
+        let (student, teacher) = (rows(5, 2), rows(5, 3));
+        let before = value(&student, &teacher);
+        let (sin, cos) = 1.1f32.sin_cos();
+        let turn = Tensor::from_floats([[cos, sin], [-sin, cos]], &Device::default());
+        let after = value(&(student.clone().matmul(turn) * 4.0), &teacher);
+        assert!((before - after).abs() < 1e-5, "{before} {after}");
+        assert_eq!(value(&student, &student), 0.0);
+        assert_eq!(value(&rows(1, 2), &rows(1, 3)), 0.0);
+    }
+
+    #[test]
+    fn a_single_row_of_zeros_has_a_moderate_gradient() {
+        let device = Device::default().autodiff();
+        let student = Tensor::<2>::from_floats([[0.0, 0.0], [1.0, 2.0], [-2.0, 1.0]], &device);
+        let student = student.require_grad();
+        let loss = PktConfig::new().init().forward(student.clone(), rows(3, 4));
+        let grads = loss.backward();
+        let gradient = student.grad(&grads).expect("a gradient").abs().max();
+        assert!(gradient.into_scalar::<f32>() < 10.0);
+    }
+
+    #[test]
+    #[should_panic(expected = "pkt: the student's vectors are [2, 3], the teacher's are [3, 3]")]
+    fn batches_are_not_broadcast() {
+        value(&rows(2, 3), &rows(3, 3));
+    }
+}
