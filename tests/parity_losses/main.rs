@@ -3,13 +3,23 @@
 
 mod attention;
 mod check;
+mod dkd;
 mod hint;
 mod logits;
+mod logits_zoo;
+mod standardised;
 
 use kd_tests::cases;
 
 /// The cases of each file.
-const USED: &[&[&str]] = &[attention::CASES, hint::CASES, logits::CASES];
+const USED: &[&[&str]] = &[
+    attention::CASES,
+    dkd::CASES,
+    hint::CASES,
+    logits::CASES,
+    logits_zoo::CASES,
+    standardised::CASES,
+];
 
 #[test]
 fn every_fixture_is_used() {

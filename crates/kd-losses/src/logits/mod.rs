@@ -1,7 +1,82 @@
 //! Methods that compare logits.
 
 mod cross_entropy;
+mod dkd;
+mod dml;
 mod kd;
+mod kdrefine;
+pub(crate) mod range;
+mod regression;
+mod standardise;
 
 pub use cross_entropy::cross_entropy;
+pub use dkd::{DkdConfig, DkdConvention, DkdLoss};
+pub use dml::{DmlConfig, DmlLoss};
 pub use kd::{KdLoss, KdLossConfig, KdMethod, NoTerm};
+pub use kdrefine::{KdRefineConfig, KdRefineLoss};
+pub use regression::{LogitsRegressionConfig, LogitsRegressionLoss};
+pub use standardise::standardise;
+
+/// The gated form of a loss of logits against the loss of the gathered samples.
+#[cfg(test)]
+mod gated {
+    use burn::tensor::{Device, Distribution, Int, Tensor};
+    use proptest::prelude::*;
+
+    use crate::Gate;
+
+    const BATCH: usize = 6;
+    const CLASSES: usize = 4;
+
+    fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+        tensor.into_data().try_to_vec().expect("f32")
+    }
+
+    fn close(found: &[f32], expected: &[f32]) -> bool {
+        let scale = expected
+            .iter()
+            .fold(1e-3f32, |max, value| max.max(value.abs()));
+        let near = |(a, b): (&f32, &f32)| (a - b).abs() <= 1e-4 * scale;
+        found.len() == expected.len() && found.iter().zip(expected).all(near)
+    }
+
+    /// Compares value and gradient of `loss(student, teacher, labels, gate)` under the gate with
+    /// those of the chosen samples alone; nothing chosen gives exact zeros.
+    pub fn check(
+        chosen: [bool; BATCH],
+        loss: impl Fn(Tensor<2>, Tensor<2>, Tensor<1, Int>, &Gate) -> Tensor<1>,
+    ) -> Result<(), TestCaseError> {
+        let device = Device::default();
+        let training = device.clone().autodiff();
+        let fill = Distribution::Normal(0.0, 2.0);
+        let student = Tensor::<2>::random([BATCH, CLASSES], fill, &training).require_grad();
+        let teacher = Tensor::<2>::random([BATCH, CLASSES], fill, &device);
+        let labels = Tensor::<1, Int>::from_ints([0, 1, 2, 3, 0, 1], &device);
+
+        let entries = chosen.map(|chosen| if chosen { 1.0f32 } else { 0.0 });
+        let gate = Gate::new(Tensor::from_floats(entries, &device));
+        let gated = loss(student.clone(), teacher.clone(), labels.clone(), &gate);
+        let grads = gated.backward();
+        let gradient = values(student.grad(&grads).expect("a gradient"));
+
+        let indices: Vec<i32> = (0..BATCH as i32).filter(|i| chosen[*i as usize]).collect();
+        if indices.is_empty() {
+            prop_assert_eq!(gated.into_scalar::<f32>(), 0.0);
+            prop_assert!(gradient.iter().all(|value| *value == 0.0), "{:?}", gradient);
+            return Ok(());
+        }
+        let indices = Tensor::<1, Int>::from_ints(&*indices, &device);
+        let own = student.detach().require_grad();
+        let alone = loss(
+            own.clone().select(0, indices.clone()),
+            teacher.select(0, indices.clone()),
+            labels.select(0, indices),
+            &Gate::all(),
+        );
+        let grads = alone.backward();
+        let expected = values(own.grad(&grads).expect("a gradient"));
+        prop_assert!(close(&values(gated), &values(alone)));
+        prop_assert!(close(&gradient, &expected), "{:?} {:?}", gradient, expected);
+        Ok(())
+    }
+}
