@@ -1,6 +1,7 @@
 //! Losses against the reference values: value, gradients of the student and of the adapters,
 //! running statistics.
 
+mod askd;
 mod attention;
 mod check;
 mod dkd;
@@ -13,6 +14,7 @@ use kd_tests::cases;
 
 /// The cases of each file.
 const USED: &[&[&str]] = &[
+    askd::CASES,
     attention::CASES,
     dkd::CASES,
     hint::CASES,

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::suggest::nearest;
 use crate::{
-    AttentionConfig, AttentionLoss, DkdConfig, DkdLoss, DmlConfig, DmlLoss, HintConfig, HintLoss,
-    KdMethod, KdRefineConfig, KdRefineLoss, LogitsRegressionConfig, LogitsRegressionLoss,
-    LossError, MethodInfo, NoTerm, Setup, Step,
+    AskdConfig, AskdLoss, AttentionConfig, AttentionLoss, DkdConfig, DkdLoss, DmlConfig, DmlLoss,
+    HintConfig, HintLoss, KdMethod, KdRefineConfig, KdRefineLoss, LogitsRegressionConfig,
+    LogitsRegressionLoss, LossError, MethodInfo, NoTerm, Setup, Step,
 };
 
 /// What the configuration of a method gives to the registry.
@@ -166,6 +166,8 @@ methods! {
     "hint" or "fitnet" => Hint(HintConfig => HintLoss);
     /// Attention maps of all stages: [`AttentionLoss`].
     "at" or "attention" => At(AttentionConfig => AttentionLoss);
+    /// Distances between regions and between classes: [`AskdLoss`].
+    "askd" => Askd(AskdConfig => AskdLoss);
 }
 
 impl Method {
