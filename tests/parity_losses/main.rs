@@ -5,6 +5,7 @@ mod askd;
 mod attention;
 mod check;
 mod dkd;
+mod gradients;
 mod hint;
 mod logits;
 mod logits_zoo;
@@ -17,6 +18,7 @@ const USED: &[&[&str]] = &[
     askd::CASES,
     attention::CASES,
     dkd::CASES,
+    gradients::CASES,
     hint::CASES,
     logits::CASES,
     logits_zoo::CASES,

@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::suggest::nearest;
 use crate::{
-    AskdConfig, AskdLoss, AttentionConfig, AttentionLoss, DkdConfig, DkdLoss, DmlConfig, DmlLoss,
-    HintConfig, HintLoss, KdMethod, KdRefineConfig, KdRefineLoss, LogitsRegressionConfig,
-    LogitsRegressionLoss, LossError, MethodInfo, NoTerm, Setup, Step,
+    AskdConfig, AskdLoss, AttentionConfig, AttentionLoss, BssConfig, BssLoss, DkdConfig, DkdLoss,
+    DmlConfig, DmlLoss, HintConfig, HintLoss, KdMethod, KdRefineConfig, KdRefineLoss,
+    LogitsRegressionConfig, LogitsRegressionLoss, LossError, LwmConfig, LwmLoss, MethodInfo,
+    NoTerm, Setup, SobolevConfig, SobolevLoss, Step,
 };
 
 /// What the configuration of a method gives to the registry.
@@ -168,6 +169,12 @@ methods! {
     "at" or "attention" => At(AttentionConfig => AttentionLoss);
     /// Distances between regions and between classes: [`AskdLoss`].
     "askd" => Askd(AskdConfig => AskdLoss);
+    /// Logits of attacked images: [`BssLoss`].
+    "bss" => Bss(BssConfig => BssLoss);
+    /// Gradients with respect to the images: [`SobolevLoss`].
+    "sobolev" => Sobolev(SobolevConfig => SobolevLoss);
+    /// Where a label is seen, by Grad-CAM: [`LwmLoss`].
+    "lwm" => Lwm(LwmConfig => LwmLoss);
 }
 
 impl Method {
@@ -226,6 +233,25 @@ mod tests {
             preact: Vec::new(),
             pooled: Tensor::random([2, maps[maps.len() - 1][0]], fill, device),
             logits: Tensor::random([2, 3], fill, device),
+        }
+    }
+
+    /// Two pixels and their sum as logits of an image, and channels' sums as those of a map; the
+    /// student's with this sign.
+    struct Pixels(f32);
+
+    impl crate::Upper for Pixels {
+        fn from_images(&self, images: Tensor<4>) -> Tensor<2> {
+            let pixels = images.flatten::<2>(1, 3).narrow(1, 0, 2) * self.0;
+            Tensor::cat(vec![pixels.clone(), pixels.sum_dim(1)], 1)
+        }
+
+        fn from_map(&self, _stage: usize, map: Tensor<4>) -> Tensor<2> {
+            map.flatten::<3>(2, 3)
+                .sum_dim(2)
+                .squeeze_dim::<2>(2)
+                .narrow(1, 0, 3)
+                * self.0
         }
     }
 
@@ -342,14 +368,24 @@ mod tests {
     #[test]
     fn every_method_runs_on_the_shapes_it_was_initialised_for() {
         let device = Device::default().autodiff();
-        let (student, teacher) = (features(&SMALL, &device), features(&LARGE, &device));
+        let (mut student, mut teacher) = (features(&SMALL, &device), features(&LARGE, &device));
         let labels = Tensor::from_ints([2, 0], &device.clone().inner());
+        let images = Tensor::ones([2, 3, 4, 4], &device.clone().inner());
+        // Opposite networks, of which both get the first image right by its features.
+        let networks = (Pixels(-1.0), Pixels(1.0));
+        let right = Tensor::<2>::from_floats([[0.1, 0.2, 3.0], [0.0, 1.0, 0.0]], &device);
+        student.logits = student.logits * 0.5 + right.clone();
+        teacher.logits = teacher.logits * 0.5 + right;
         assert_eq!(student.shapes(), shapes(&SMALL));
         for method in Method::all() {
             let loss = method
                 .init(&Setup::new(student.shapes(), teacher.shapes()), &device)
                 .expect("a loss");
-            let term = loss.forward(&Step::new(&student, &teacher).with_labels(&labels));
+            let step = Step::new(&student, &teacher)
+                .with_labels(&labels)
+                .with_images(&images)
+                .with_networks(&networks.0, &networks.1);
+            let term = loss.forward(&step);
             assert_eq!(term.is_some(), method.info().weights.method != 0.0);
             if let Some(term) = term {
                 assert_eq!(term.dims(), [1]);
