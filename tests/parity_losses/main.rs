@@ -1,10 +1,13 @@
 //! Losses against the reference values: value, gradients of the student and of the adapters,
 //! running statistics.
 
+mod askd;
 mod attention;
 mod check;
 mod correlation;
 mod crd;
+mod dkd;
+mod gradients;
 mod hint;
 mod kdsvd;
 mod logits;
@@ -12,6 +15,8 @@ mod pkt;
 mod rkd;
 mod selectivity;
 mod similarity;
+mod logits_zoo;
+mod standardised;
 
 use kd_tests::cases;
 
@@ -27,6 +32,14 @@ const USED: &[&[&str]] = &[
     rkd::CASES,
     selectivity::CASES,
     similarity::CASES,
+    askd::CASES,
+    attention::CASES,
+    dkd::CASES,
+    gradients::CASES,
+    hint::CASES,
+    logits::CASES,
+    logits_zoo::CASES,
+    standardised::CASES,
 ];
 
 #[test]

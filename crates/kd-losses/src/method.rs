@@ -10,6 +10,10 @@ use crate::{
     HintConfig, HintLoss, KdMethod, KdSvdConfig, KdSvdLoss, LossError, MethodInfo, NoTerm,
     NstConfig, NstLoss, PktConfig, PktLoss, RkdConfig, RkdLoss, Setup, SimilarityConfig,
     SimilarityLoss, Step,
+    AskdConfig, AskdLoss, AttentionConfig, AttentionLoss, BssConfig, BssLoss, DkdConfig, DkdLoss,
+    DmlConfig, DmlLoss, HintConfig, HintLoss, KdMethod, KdRefineConfig, KdRefineLoss,
+    LogitsRegressionConfig, LogitsRegressionLoss, LossError, LwmConfig, LwmLoss, MethodInfo,
+    NoTerm, Setup, SobolevConfig, SobolevLoss, Step,
 };
 
 /// What the configuration of a method gives to the registry.
@@ -164,7 +168,15 @@ macro_rules! methods {
 // One line a method.
 methods! {
     /// Softened logits: [`KdMethod`].
-    "kd" => Kd(KdMethod => NoTerm);
+    "kd" or "st" or "soft_target" => Kd(KdMethod => NoTerm);
+    /// Standardised logits with a cross-entropy of their own: [`KdRefineLoss`].
+    "kdrefine" => KdRefine(KdRefineConfig => KdRefineLoss);
+    /// Target and other classes apart: [`DkdLoss`].
+    "dkd" => Dkd(DkdConfig => DkdLoss);
+    /// The logits themselves: [`LogitsRegressionLoss`].
+    "logits" => Logits(LogitsRegressionConfig => LogitsRegressionLoss);
+    /// The probabilities of a peer: [`DmlLoss`].
+    "dml" => Dml(DmlConfig => DmlLoss);
     /// One feature map, through a regressor: [`HintLoss`].
     "hint" or "fitnet" => Hint(HintConfig => HintLoss);
     /// Attention maps of all stages: [`AttentionLoss`].
@@ -183,6 +195,14 @@ methods! {
     "crd" or "contrastive" => Crd(CrdConfig => CrdLoss);
     /// Singular vectors of adjacent maps: [`KdSvdLoss`].
     "kdsvd" or "svd" => KdSvd(KdSvdConfig => KdSvdLoss);
+    /// Distances between regions and between classes: [`AskdLoss`].
+    "askd" => Askd(AskdConfig => AskdLoss);
+    /// Logits of attacked images: [`BssLoss`].
+    "bss" => Bss(BssConfig => BssLoss);
+    /// Gradients with respect to the images: [`SobolevLoss`].
+    "sobolev" => Sobolev(SobolevConfig => SobolevLoss);
+    /// Where a label is seen, by Grad-CAM: [`LwmLoss`].
+    "lwm" => Lwm(LwmConfig => LwmLoss);
 }
 
 impl Method {
@@ -258,6 +278,23 @@ mod tests {
                 weight: Tensor::ones([3, pooled], &device),
                 bias: Tensor::zeros([3], &device),
             })
+    /// Two pixels and their sum as logits of an image, and channels' sums as those of a map; the
+    /// student's with this sign.
+    struct Pixels(f32);
+
+    impl crate::Upper for Pixels {
+        fn from_images(&self, images: Tensor<4>) -> Tensor<2> {
+            let pixels = images.flatten::<2>(1, 3).narrow(1, 0, 2) * self.0;
+            Tensor::cat(vec![pixels.clone(), pixels.sum_dim(1)], 1)
+        }
+
+        fn from_map(&self, _stage: usize, map: Tensor<4>) -> Tensor<2> {
+            map.flatten::<3>(2, 3)
+                .sum_dim(2)
+                .squeeze_dim::<2>(2)
+                .narrow(1, 0, 3)
+                * self.0
+        }
     }
 
     const SMALL: [[usize; 3]; 4] = [[2, 4, 4], [2, 4, 4], [3, 2, 2], [4, 1, 1]];
@@ -284,6 +321,13 @@ mod tests {
             }
             // Some papers are at the conference or the workshop only.
             assert!(info.paper.contains("https://"), "{}", info.name);
+            // One method has no paper that we know of.
+            let sources = ["https://arxiv.org/abs/", "https://github.com/Crishawy/ASKD"];
+            assert!(
+                sources.iter().any(|source| info.paper.contains(source)),
+                "{}",
+                info.name
+            );
         }
     }
 
@@ -352,18 +396,30 @@ mod tests {
     fn infos_serialise_for_a_list() {
         let infos: Vec<_> = Method::all().iter().map(Method::info).collect();
         let list = serde_json::to_value(infos).expect("JSON");
+        let of = |name: &str| {
+            let list = list.as_array().expect("a list");
+            let info = list.iter().find(|info| info["name"] == name);
+            info.expect("a description").clone()
+        };
         assert_eq!(list[0]["name"], "kd");
         assert_eq!(
-            list[1]["weights"],
+            of("hint")["weights"],
             json!({"ce": 1.0, "kd": 0.0, "method": 100.0})
         );
-        assert_eq!(list[2]["parameters"][0]["name"], "p");
+        assert_eq!(of("at")["parameters"][0]["name"], "p");
     }
 
     #[test]
     fn every_method_runs_on_the_shapes_it_was_initialised_for() {
         let device = Device::default().autodiff();
-        let (student, teacher) = (features(&SMALL, &device), features(&LARGE, &device));
+        let (mut student, mut teacher) = (features(&SMALL, &device), features(&LARGE, &device));
+        let labels = Tensor::from_ints([2, 0], &device.clone().inner());
+        let images = Tensor::ones([2, 3, 4, 4], &device.clone().inner());
+        // Opposite networks, of which both get the first image right by its features.
+        let networks = (Pixels(-1.0), Pixels(1.0));
+        let right = Tensor::<2>::from_floats([[0.1, 0.2, 3.0], [0.0, 1.0, 0.0]], &device);
+        student.logits = student.logits * 0.5 + right.clone();
+        teacher.logits = teacher.logits * 0.5 + right;
         assert_eq!(student.shapes(), shapes(&SMALL));
         let labels = Tensor::from_ints([2, 0, 1], &device);
         let indices = Tensor::from_ints([3, 1, 0], &device);
@@ -382,6 +438,14 @@ mod tests {
                 .with_indices(&indices);
             let term = loss.forward(&step);
             assert_eq!(term.is_some(), method.name() != "kd");
+                .init(&Setup::new(student.shapes(), teacher.shapes()), &device)
+                .expect("a loss");
+            let step = Step::new(&student, &teacher)
+                .with_labels(&labels)
+                .with_images(&images)
+                .with_networks(&networks.0, &networks.1);
+            let term = loss.forward(&step);
+            assert_eq!(term.is_some(), method.info().weights.method != 0.0);
             if let Some(term) = term {
                 assert_eq!(term.dims(), [1]);
                 assert!(term.into_scalar::<f32>() > 0.0, "{}", method.name());

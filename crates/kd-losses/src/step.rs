@@ -6,6 +6,8 @@ use crate::{Features, Gate};
 
 /// The part of a network above one of its features, for the methods that differentiate the
 /// network itself with respect to its input or to a map.
+// These are names of starting points, not conversions.
+#[allow(clippy::wrong_self_convention)]
 pub trait Upper {
     /// Logits `[batch, classes]` of images `[batch, 3, height, width]`.
     fn from_images(&self, images: Tensor<4>) -> Tensor<2>;
@@ -121,6 +123,32 @@ impl<'a> Step<'a> {
         match self.labels {
             Some(labels) => labels.clone(),
             None => panic!("{method} needs the labels of the batch: call `Step::with_labels`"),
+        }
+    }
+
+    /// The images, for a method that cannot do without.
+    ///
+    /// # Panics
+    ///
+    /// If they are not there.
+    #[track_caller]
+    pub(crate) fn expect_images(&self, method: &str) -> Tensor<4> {
+        match self.images {
+            Some(images) => images.clone(),
+            None => panic!("{method} needs the images of the batch: call `Step::with_images`"),
+        }
+    }
+
+    /// The student and the teacher themselves, for a method that cannot do without.
+    ///
+    /// # Panics
+    ///
+    /// If they are not there.
+    #[track_caller]
+    pub(crate) fn expect_networks(&self, method: &str) -> [&'a dyn Upper; 2] {
+        match self.networks {
+            Some(networks) => networks,
+            None => panic!("{method} needs the networks: call `Step::with_networks`"),
         }
     }
 }

@@ -6,6 +6,8 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
+use super::range::positive;
+use super::standardise::{check_standardise, standardised};
 use crate::gate::sample_sums;
 use crate::method::{Register, Term};
 use crate::{DefaultWeights, Gate, LossError, MethodInfo, Setup, Step};
@@ -16,6 +18,9 @@ use crate::{DefaultWeights, Gate, LossError, MethodInfo, Setup, Step};
 pub struct KdLossConfig {
     /// Temperature `T` that softens both distributions. Default 4.
     pub temperature: f64,
+    /// The multiplier of [standardised](crate::standardise) logits, a positive number. Default
+    /// none: the logits are taken as they are.
+    pub standardise: Option<f64>,
 }
 
 // Implemented rather than derived, here and for every method: the derived reader refuses a file
@@ -24,7 +29,10 @@ impl Config for KdLossConfig {}
 
 impl Default for KdLossConfig {
     fn default() -> Self {
-        Self { temperature: 4.0 }
+        Self {
+            temperature: 4.0,
+            standardise: None,
+        }
     }
 }
 
@@ -40,19 +48,35 @@ impl KdLossConfig {
         self
     }
 
+    /// Sets the multiplier of standardised logits.
+    pub fn with_standardise(mut self, standardise: Option<f64>) -> Self {
+        self.standardise = standardise;
+        self
+    }
+
+    /// Whether [`init`](Self::init) will work.
+    ///
+    /// # Errors
+    ///
+    /// [`LossError::Parameter`] if the temperature or the multiplier is not a positive finite
+    /// number.
+    pub fn check(&self) -> Result<(), LossError> {
+        positive("kd", "temperature", self.temperature)?;
+        check_standardise("kd", self.standardise)
+    }
+
     /// Initialises the loss.
     ///
     /// # Panics
     ///
-    /// If the temperature is not a positive finite number.
+    /// If [`check`](Self::check) gives an error.
     pub fn init(&self) -> KdLoss {
-        assert!(
-            self.temperature > 0.0 && self.temperature.is_finite(),
-            "The temperature of KdLoss must be a positive finite number, not {}.",
-            self.temperature
-        );
+        if let Err(error) = self.check() {
+            panic!("{error}");
+        }
         KdLoss {
             temperature: self.temperature,
+            standardise: self.standardise,
         }
     }
 }
@@ -70,10 +94,15 @@ impl KdLossConfig {
 ///
 /// Both sides are computed as log-probabilities, so that probabilities which underflow to 0 add 0
 /// and the loss is finite for logits of any finite size. Identical logits give exactly 0.
+///
+/// With [`KdLossConfig::standardise`] both sides are [standardised](crate::standardise) first.
 #[derive(Module, Debug)]
 pub struct KdLoss {
     /// Temperature.
     pub temperature: f64,
+    /// The multiplier of standardised logits, if they are.
+    #[module(skip)]
+    pub standardise: Option<f64>,
 }
 
 impl KdLoss {
@@ -103,8 +132,10 @@ impl KdLoss {
             own, others,
             "kd: student logits are {own:?}, teacher's are {others:?}"
         );
+        let student = standardised(student, self.standardise);
+        let teacher = standardised(teacher.inner(), self.standardise);
         let log_student = log_softmax(student / self.temperature, 1);
-        let log_teacher = log_softmax(teacher.inner() / self.temperature, 1);
+        let log_teacher = log_softmax(teacher / self.temperature, 1);
         let divergence = log_teacher.clone().exp() * (log_teacher - log_student);
         gate.mean(sample_sums(divergence)) * (self.temperature * self.temperature)
     }
@@ -126,6 +157,7 @@ pub struct NoTerm;
 impl Register for KdMethod {
     const INFO: MethodInfo = MethodInfo {
         name: "kd",
+        aliases: &["st", "soft_target"],
         title: "Knowledge distillation with a temperature",
         paper: "Hinton, Vinyals & Dean 2015, Distilling the Knowledge in a Neural Network, \
                 https://arxiv.org/abs/1503.02531",
@@ -230,9 +262,26 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "must be a positive finite number, not 0")]
+    #[should_panic(expected = "kd: `temperature` is 0, expected a positive finite number")]
     fn a_temperature_of_zero_is_refused() {
         KdLossConfig::new().with_temperature(0.0).init();
+    }
+
+    #[test]
+    #[should_panic(expected = "kd: `standardise` is -1, expected a positive finite number")]
+    fn a_negative_multiplier_is_refused() {
+        KdLossConfig::new().with_standardise(Some(-1.0)).init();
+    }
+
+    #[test]
+    fn standardised_logits_are_compared_up_to_their_scale() {
+        let device = Device::default();
+        let kd = KdLossConfig::new().with_standardise(Some(2.0)).init();
+        let student = Tensor::<2>::from_floats([[1.0, 2.0, 4.0]], &device);
+        let loss: f32 = kd
+            .forward(student.clone(), student * 3.0 + 1.0)
+            .into_scalar();
+        assert!(loss.abs() < 1e-6, "{loss}");
     }
 
     #[test]

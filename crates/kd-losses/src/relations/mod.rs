@@ -22,3 +22,11 @@ mod similarity_preserving;
 pub use pkt::{PktConfig, PktConvention, PktLoss};
 pub use rkd::{RkdConfig, RkdLoss};
 pub use similarity_preserving::{SimilarityConfig, SimilarityLoss};
+mod askd;
+mod class_similarity;
+mod regional_similarity;
+mod similarity;
+
+pub use askd::{AskdConfig, AskdLoss, AskdPosition};
+pub use class_similarity::{ClassSimilarityConfig, ClassSimilarityLoss};
+pub use regional_similarity::{RegionShrink, RegionalSimilarityConfig, RegionalSimilarityLoss};

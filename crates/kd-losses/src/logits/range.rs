@@ -1,0 +1,76 @@
+//! Ranges of parameters.
+
+use crate::LossError;
+
+/// A parameter that divides or scales: a positive finite number.
+pub(crate) fn positive(
+    method: &'static str,
+    parameter: &'static str,
+    value: f64,
+) -> Result<(), LossError> {
+    within(
+        method,
+        parameter,
+        value,
+        value > 0.0,
+        "a positive finite number",
+    )
+}
+
+/// A weight: a finite number that is not negative.
+pub(crate) fn weight(
+    method: &'static str,
+    parameter: &'static str,
+    value: f64,
+) -> Result<(), LossError> {
+    within(
+        method,
+        parameter,
+        value,
+        value >= 0.0,
+        "a finite number from 0",
+    )
+}
+
+fn within(
+    method: &'static str,
+    parameter: &'static str,
+    value: f64,
+    inside: bool,
+    expected: &'static str,
+) -> Result<(), LossError> {
+    if inside && value.is_finite() {
+        Ok(())
+    } else {
+        Err(LossError::Parameter {
+            method,
+            parameter,
+            value: value.to_string(),
+            expected,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_out_of_range_are_named() {
+        let message = |result: Result<(), LossError>| result.expect_err("out of range").to_string();
+        assert_eq!(
+            message(positive("kd", "temperature", 0.0)),
+            "kd: `temperature` is 0, expected a positive finite number"
+        );
+        assert_eq!(
+            message(weight("dkd", "beta", -1.0)),
+            "dkd: `beta` is -1, expected a finite number from 0"
+        );
+        for value in [f64::NAN, f64::INFINITY] {
+            assert!(positive("kd", "temperature", value).is_err());
+            assert!(weight("dkd", "beta", value).is_err());
+        }
+        assert_eq!(positive("kd", "temperature", 0.5), Ok(()));
+        assert_eq!(weight("dkd", "beta", 0.0), Ok(()));
+    }
+}
