@@ -11,34 +11,31 @@ mod gradients;
 mod hint;
 mod kdsvd;
 mod logits;
+mod logits_zoo;
 mod pkt;
 mod rkd;
 mod selectivity;
 mod similarity;
-mod logits_zoo;
 mod standardised;
 
 use kd_tests::cases;
 
 /// The cases of each file.
 const USED: &[&[&str]] = &[
+    askd::CASES,
     attention::CASES,
     correlation::CASES,
     crd::CASES,
+    dkd::CASES,
+    gradients::CASES,
     hint::CASES,
     kdsvd::CASES,
     logits::CASES,
+    logits_zoo::CASES,
     pkt::CASES,
     rkd::CASES,
     selectivity::CASES,
     similarity::CASES,
-    askd::CASES,
-    attention::CASES,
-    dkd::CASES,
-    gradients::CASES,
-    hint::CASES,
-    logits::CASES,
-    logits_zoo::CASES,
     standardised::CASES,
 ];
 
