@@ -55,6 +55,7 @@ mod recipe;
 mod result;
 mod run;
 mod schedule;
+mod statistics;
 mod tally;
 mod teacher;
 

@@ -16,6 +16,7 @@ use crate::events::EventLog;
 use crate::folder::RunFolder;
 use crate::learner::draw;
 use crate::result::best;
+use crate::statistics::Statistics;
 use crate::tally::Tally;
 use crate::teacher::{Differentiable, shapes_for_losses};
 use crate::{
@@ -251,6 +252,10 @@ impl<'a> Trainer<'a> {
                         Differentiable(&learner.student),
                         Differentiable(teacher.network()),
                     ];
+                    // A method that runs the student again does not move its statistics.
+                    let statistics = self
+                        .needs_networks()
+                        .then(|| Statistics::of(&learner.student));
                     let loss = batch_loss(
                         &Step::new(&student, &soft)
                             .with_labels(&batch.labels)
@@ -263,6 +268,9 @@ impl<'a> Trainer<'a> {
                         learner.method.as_ref(),
                         &self.recipe.weights(),
                     );
+                    if let Some(statistics) = statistics {
+                        statistics.restore(&learner.student);
+                    }
                     (loss, student.logits)
                 }
             };
@@ -306,6 +314,11 @@ impl<'a> Trainer<'a> {
     fn preact(&self) -> bool {
         let method = self.recipe.method.as_ref();
         method.is_some_and(|method| method.info().needs.preact)
+    }
+
+    fn needs_networks(&self) -> bool {
+        let method = self.recipe.method.as_ref();
+        method.is_some_and(|method| method.info().needs.networks)
     }
 
     /// One pass of the method's preliminary phase; returns the mean loss.
