@@ -64,7 +64,7 @@
 //! | `kd` ([`KdLoss`]) | the teacher's probabilities, softened by a temperature | none | first of all; beside every other method |
 //! | `dkd` ([`DkdLoss`]) | the same, target and other classes weighted apart | none | confident teachers: what they say of the other classes is lost in `kd` |
 //! | `kdrefine` ([`KdRefineLoss`]) | the same after standardising the logits | none | teacher and student of very different scale |
-//! | `logits` ([`LogitsLoss`]) | the logits themselves | none | a small gap between the two |
+//! | `logits` ([`LogitsRegressionLoss`]) | the logits themselves | none | a small gap between the two |
 //! | `dml` ([`DmlLoss`]) | a peer that learns at the same time | none | no trained teacher |
 //!
 //! ## Maps and vectors, sample by sample

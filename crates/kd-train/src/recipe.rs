@@ -43,6 +43,9 @@ pub struct Recipe {
     pub weight_method: f64,
     /// Temperature of the distillation of logits.
     pub temperature: f64,
+    /// Multiplier of the standardised logits in the distillation of logits; absent if they are
+    /// taken as they are.
+    pub standardise: Option<f64>,
     /// Number of epochs.
     pub epochs: usize,
     /// Number of epochs of the method's preliminary phase, before the others.
@@ -120,6 +123,8 @@ draft! {
     weight_method: f64,
     /// Temperature of the distillation of logits. Default: 4.
     temperature: f64,
+    /// Standardise the logits in the distillation of logits, with this multiplier. Default: no.
+    standardise: f64,
     /// Number of epochs. Default: 240 for CIFAR, 7 for the procedural set.
     epochs: usize,
     /// Number of epochs of the method's preliminary phase. Default: an eighth of `epochs` (30 of
@@ -208,6 +213,7 @@ impl Draft {
             weight_kd: self.weight_kd.unwrap_or(default_weights.kd),
             weight_method: self.weight_method.unwrap_or(default_weights.method),
             temperature: self.temperature.unwrap_or(4.0),
+            standardise: self.standardise,
             epochs,
             preliminary_epochs: self.preliminary_epochs.unwrap_or(preliminary),
             batch_size: self.batch_size.unwrap_or(if procedural { 32 } else { 64 }),
@@ -269,6 +275,7 @@ impl Recipe {
             ("lr", self.lr),
             ("temperature", self.temperature),
             ("gamma", self.gamma),
+            ("standardise", self.standardise.unwrap_or(1.0)),
         ] {
             if !(value.is_finite() && value > 0.0) {
                 return Err(TrainError::value(field, value, "a finite number above 0"));

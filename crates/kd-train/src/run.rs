@@ -131,6 +131,7 @@ impl<'a> Trainer<'a> {
             teacher,
             kd: KdLossConfig::new()
                 .with_temperature(recipe.temperature)
+                .with_standardise(recipe.standardise)
                 .init(),
         };
         Ok((trainer, learner))

@@ -55,6 +55,9 @@ pub struct Args {
     /// Temperature of the distillation of logits [default: 4]
     #[arg(long, value_name = "T", allow_negative_numbers = true)]
     temperature: Option<f64>,
+    /// Standardise the logits in the distillation of logits, with this multiplier [default: no]
+    #[arg(long, value_name = "FACTOR", allow_negative_numbers = true)]
+    standardise: Option<f64>,
     /// Epochs of the method's preliminary phase [default: an eighth of all epochs, if it has one]
     #[arg(long, value_name = "N")]
     preliminary_epochs: Option<usize>,
@@ -72,6 +75,7 @@ pub fn run(args: Args) -> Result<(), CliError> {
         weight_kd: args.weight_kd,
         weight_method: args.weight_method,
         temperature: args.temperature,
+        standardise: args.standardise,
         preliminary_epochs: args.preliminary_epochs,
         ..Draft::default()
     };
