@@ -7,6 +7,7 @@ mod check;
 mod correlation;
 mod crd;
 mod dkd;
+mod fsp;
 mod gradients;
 mod hint;
 mod kdsvd;
@@ -17,6 +18,7 @@ mod rkd;
 mod selectivity;
 mod similarity;
 mod standardised;
+mod vid;
 
 use kd_tests::cases;
 
@@ -27,6 +29,7 @@ const USED: &[&[&str]] = &[
     correlation::CASES,
     crd::CASES,
     dkd::CASES,
+    fsp::CASES,
     gradients::CASES,
     hint::CASES,
     kdsvd::CASES,
@@ -37,6 +40,7 @@ const USED: &[&[&str]] = &[
     selectivity::CASES,
     similarity::CASES,
     standardised::CASES,
+    vid::CASES,
 ];
 
 #[test]

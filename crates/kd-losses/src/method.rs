@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 use crate::suggest::nearest;
 use crate::{
     AskdConfig, AskdLoss, AttentionConfig, AttentionLoss, BssConfig, BssLoss, CorrelationConfig,
-    CorrelationLoss, CrdConfig, CrdLoss, DkdConfig, DkdLoss, DmlConfig, DmlLoss, HintConfig,
-    HintLoss, KdMethod, KdRefineConfig, KdRefineLoss, KdSvdConfig, KdSvdLoss,
+    CorrelationLoss, CrdConfig, CrdLoss, DkdConfig, DkdLoss, DmlConfig, DmlLoss, FspConfig,
+    FspLoss, HintConfig, HintLoss, KdMethod, KdRefineConfig, KdRefineLoss, KdSvdConfig, KdSvdLoss,
     LogitsRegressionConfig, LogitsRegressionLoss, LossError, LwmConfig, LwmLoss, MethodInfo,
     NoTerm, NstConfig, NstLoss, PktConfig, PktLoss, RkdConfig, RkdLoss, Setup, SimilarityConfig,
-    SimilarityLoss, SobolevConfig, SobolevLoss, Step,
+    SimilarityLoss, SobolevConfig, SobolevLoss, Step, VidConfig, VidLoss,
 };
 
 /// What the configuration of a method gives to the registry.
@@ -181,6 +181,8 @@ methods! {
     "at" or "attention" => At(AttentionConfig => AttentionLoss);
     /// Where neurons respond, at all stages: [`NstLoss`].
     "nst" or "selectivity" => Nst(NstConfig => NstLoss);
+    /// Maps predicted, with a variance: [`VidLoss`].
+    "vid" or "variational" => Vid(VidConfig => VidLoss);
     /// Which samples are similar: [`SimilarityLoss`].
     "sp" or "similarity" => Similarity(SimilarityConfig => SimilarityLoss);
     /// Distances and angles between samples: [`RkdLoss`].
@@ -191,6 +193,8 @@ methods! {
     "cc" or "correlation" => Correlation(CorrelationConfig => CorrelationLoss);
     /// Contrasts with a bank of all samples: [`CrdLoss`].
     "crd" or "contrastive" => Crd(CrdConfig => CrdLoss);
+    /// How one stage leads to the next: [`FspLoss`].
+    "fsp" or "flow" => Fsp(FspConfig => FspLoss);
     /// Singular vectors of adjacent maps: [`KdSvdLoss`].
     "kdsvd" or "svd" => KdSvd(KdSvdConfig => KdSvdLoss);
     /// Distances between regions and between classes: [`AskdLoss`].

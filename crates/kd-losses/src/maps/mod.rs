@@ -9,3 +9,7 @@ pub use hint::{HintConfig, HintLoss};
 mod selectivity;
 
 pub use selectivity::{NstConfig, NstLoss};
+
+mod vid;
+
+pub use vid::{VidConfig, VidConvention, VidLoss, VidPredictor};

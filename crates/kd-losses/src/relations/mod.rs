@@ -30,3 +30,7 @@ mod similarity;
 pub use askd::{AskdConfig, AskdLoss, AskdPosition};
 pub use class_similarity::{ClassSimilarityConfig, ClassSimilarityLoss};
 pub use regional_similarity::{RegionShrink, RegionalSimilarityConfig, RegionalSimilarityLoss};
+
+mod fsp;
+
+pub use fsp::{FspConfig, FspLoss};

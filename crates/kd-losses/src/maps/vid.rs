@@ -1,0 +1,294 @@
+//! Variational information distillation.
+
+use burn::config::Config;
+use burn::module::{Module, Param};
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::tensor::activation::{log_sigmoid, relu};
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+use crate::gate::sample_means;
+use crate::method::{Register, Term};
+use crate::pool::{pool_to, smaller};
+use crate::{DefaultWeights, Gate, LossError, MethodInfo, ParameterInfo, Setup, Step};
+
+/// The small number that is added to the variance.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum VidConvention {
+    /// RepDistiller's: 1e-5.
+    #[default]
+    RepDistiller,
+    /// Knowledge-Distillation-Zoo's: 1e-6.
+    Zoo,
+}
+
+impl VidConvention {
+    fn epsilon(self) -> f64 {
+        match self {
+            Self::RepDistiller => 1e-5,
+            Self::Zoo => 1e-6,
+        }
+    }
+}
+
+/// Configuration of [`VidLoss`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct VidConfig {
+    /// The variance at the start, above 0.001. Default 5.
+    pub variance: f64,
+    /// The small number that is added to the variance. Default [`VidConvention::RepDistiller`].
+    pub convention: VidConvention,
+}
+
+impl Config for VidConfig {}
+
+impl Default for VidConfig {
+    fn default() -> Self {
+        Self {
+            variance: 5.0,
+            convention: VidConvention::default(),
+        }
+    }
+}
+
+impl VidConfig {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the variance at the start.
+    pub fn with_variance(mut self, variance: f64) -> Self {
+        self.variance = variance;
+        self
+    }
+
+    /// Sets the small number that is added to the variance.
+    pub fn with_convention(mut self, convention: VidConvention) -> Self {
+        self.convention = convention;
+        self
+    }
+
+    /// Initialises the loss for pairs of maps with these channels, student's and teacher's.
+    ///
+    /// # Errors
+    ///
+    /// [`LossError::Parameter`] if the variance is too small or not finite.
+    pub fn init(&self, channels: &[[usize; 2]], device: &Device) -> Result<VidLoss, LossError> {
+        if !(self.variance > 1e-3 && self.variance.is_finite()) {
+            return Err(LossError::Parameter {
+                method: "vid",
+                parameter: "variance",
+                value: self.variance.to_string(),
+                expected: "a finite number above 0.001",
+            });
+        }
+        let epsilon = self.convention.epsilon();
+        // The inverse of the softplus.
+        let log_scale = ((self.variance - epsilon).exp() - 1.0).ln();
+        let predictor = |[student, teacher]: &[usize; 2]| {
+            let conv = |input| {
+                Conv2dConfig::new([input, *teacher], [1, 1])
+                    .with_bias(false)
+                    .init(device)
+            };
+            VidPredictor {
+                convs: vec![conv(*student), conv(*teacher), conv(*teacher)],
+                log_scale: Param::from_tensor(Tensor::full([*teacher], log_scale, device)),
+                epsilon,
+            }
+        };
+        Ok(VidLoss {
+            predictors: channels.iter().map(predictor).collect(),
+        })
+    }
+}
+
+/// Variational information distillation (Ahn et al. 2019, <https://arxiv.org/abs/1904.05835>): a
+/// lower bound of what the student's maps tell of the teacher's.
+///
+/// The teacher's map is taken for Gaussian around a prediction `μ` from the student's, with a
+/// variance `σ²_c` for each channel; both are trained with the student.
+///
+/// ```text
+/// L   = mean over samples, channels, positions of  ½ ( ( t − μ(s) )² / σ²_c + log σ²_c )
+/// σ²_c = log( 1 + exp(α_c) ) + ε
+/// ```
+///
+/// The larger map is average-pooled to the smaller size first. The prediction is three 1×1
+/// convolutions with ReLUs between, without biases and batch norm, as in the public code. Several
+/// stages add up. The value may be negative.
+#[derive(Module, Debug)]
+pub struct VidLoss {
+    /// One prediction for each pair of maps.
+    pub predictors: Vec<VidPredictor>,
+}
+
+/// The prediction of a map of the teacher.
+#[derive(Module, Debug)]
+pub struct VidPredictor {
+    /// Three 1×1 convolutions.
+    pub convs: Vec<Conv2d>,
+    /// `α` of each channel, `[channels]`.
+    pub log_scale: Param<Tensor<1>>,
+    /// The small number that is added to the variance.
+    pub epsilon: f64,
+}
+
+impl VidPredictor {
+    /// The loss of one pair of maps; the teacher's is a constant.
+    ///
+    /// # Shapes
+    ///
+    /// - student: `[batch, channels, height, width]`
+    /// - teacher: `[batch, other channels, other height, other width]`
+    /// - output: `[1]`
+    ///
+    /// # Panics
+    ///
+    /// If the batches differ in size, or the channels are not those of [`VidConfig::init`].
+    pub fn forward(&self, student: Tensor<4>, teacher: Tensor<4>) -> Tensor<1> {
+        self.forward_gated(student, teacher, &Gate::all())
+    }
+
+    /// The loss of the chosen samples: see [`Gate`].
+    ///
+    /// # Panics
+    ///
+    /// As [`forward`](Self::forward), or if the gate is for another batch.
+    pub fn forward_gated(&self, student: Tensor<4>, teacher: Tensor<4>, gate: &Gate) -> Tensor<1> {
+        let (own, others) = (student.dims(), teacher.dims());
+        assert!(
+            own[0] == others[0] && [others[1]] == self.log_scale.dims(),
+            "vid: the student's map is {own:?}, the teacher's is {others:?}, for {:?} channels",
+            self.log_scale.dims()
+        );
+        let size = smaller(&student, &teacher);
+        let mut mean = pool_to(student, size);
+        for (index, conv) in self.convs.iter().enumerate() {
+            if index > 0 {
+                mean = relu(mean);
+            }
+            mean = conv.forward(mean);
+        }
+        let squares = (mean - pool_to(teacher.inner(), size)).square();
+
+        // log(1 + exp(α)) = −log sigmoid(−α), which does not overflow.
+        let variance = log_sigmoid(self.log_scale.val().neg()).neg() + self.epsilon;
+        let variance = variance.reshape([1, others[1] as i32, 1, 1]);
+        gate.mean(sample_means(squares / variance.clone() + variance.log()) * 0.5)
+    }
+}
+
+impl Register for VidConfig {
+    const INFO: MethodInfo = MethodInfo {
+        name: "vid",
+        aliases: &["variational"],
+        title: "Variational information: maps predicted, with a variance",
+        paper: "Ahn et al. 2019, Variational Information Distillation for Knowledge Transfer, \
+                https://arxiv.org/abs/1904.05835",
+        acts_on: "all stages",
+        weights: DefaultWeights::method(1.0),
+        parameters: &[
+            ParameterInfo {
+                name: "variance",
+                default: "5.0",
+                description: "variance at the start",
+            },
+            ParameterInfo {
+                name: "convention",
+                default: "\"repdistiller\"",
+                description: "small number added to the variance: `repdistiller` (1e-5) or `zoo` \
+                              (1e-6)",
+            },
+        ],
+        ..MethodInfo::BASE
+    };
+    type Loss = VidLoss;
+
+    fn build(&self, setup: &Setup, device: &Device) -> Result<VidLoss, LossError> {
+        let stages = setup.stages("vid")?;
+        let channels = (1..=stages).map(|stage| {
+            let (student, teacher) = setup.maps("vid", stage)?;
+            Ok([student[0], teacher[0]])
+        });
+        self.init(&channels.collect::<Result<Vec<_>, LossError>>()?, device)
+    }
+}
+
+impl Term for VidLoss {
+    /// All stages but the stem, as in RepDistiller; one spot for each.
+    fn term(&self, step: &Step<'_>) -> Option<Tensor<1>> {
+        let maps = step.student.maps.iter().zip(&step.teacher.maps).skip(1);
+        let losses = maps.zip(&self.predictors).enumerate();
+        let losses = losses.map(|(spot, ((student, teacher), predictor))| {
+            predictor.forward_gated(student.clone(), teacher.clone(), &step.gate(spot))
+        });
+        losses.reduce(|sum, loss| sum + loss)
+    }
+
+    fn spots(&self, _stages: usize) -> usize {
+        self.predictors.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(config: &VidConfig) -> VidPredictor {
+        let loss = config.init(&[[1, 1]], &Device::default()).expect("a loss");
+        let mut predictor = loss.predictors.into_iter().next().expect("one pair");
+        for conv in &mut predictor.convs {
+            conv.weight = conv.weight.clone().map(|weight| weight.ones_like());
+        }
+        predictor
+    }
+
+    #[test]
+    fn a_worked_example() {
+        let device = Device::default();
+        let map = |value: f32| Tensor::<4>::full([1, 1, 2, 2], value, &device);
+        // The prediction is the student's value, 3 away from the teacher's; the variance is 5.
+        let value = one(&VidConfig::new()).forward(map(1.0), map(4.0));
+        let expected = 0.5 * (9.0 / 5.0 + 5f32.ln());
+        assert!((value.into_scalar::<f32>() - expected).abs() < 1e-5);
+    }
+
+    #[test]
+    fn extreme_scales_stay_finite() {
+        let device = Device::default().autodiff();
+        let map = |value: f32| Tensor::<4>::full([1, 1, 2, 2], value, &device);
+        for scale in [-1e3, 1e3] {
+            let mut predictor = one(&VidConfig::new());
+            predictor.log_scale = Param::from_tensor(Tensor::full([1], scale, &device));
+            let loss = predictor.forward(map(1.0), map(1.5));
+            let grads = loss.backward();
+            let gradient = predictor.log_scale.val().grad(&grads).expect("a gradient");
+            assert!(loss.into_scalar::<f32>().is_finite(), "{scale}");
+            assert!(gradient.into_scalar::<f32>().is_finite(), "{scale}");
+        }
+    }
+
+    #[test]
+    fn a_variance_that_is_too_small_is_a_typed_error() {
+        let error = VidConfig::new()
+            .with_variance(0.0)
+            .init(&[[1, 1]], &Device::default())
+            .expect_err("a mistake");
+        assert_eq!(
+            error.to_string(),
+            "vid: `variance` is 0, expected a finite number above 0.001"
+        );
+    }
+
+    #[test]
+    #[should_panic(expected = "the teacher's is [1, 2, 2, 2], for [1] channels")]
+    fn other_channels_are_refused() {
+        let device = Device::default();
+        let map = |channels| Tensor::<4>::zeros([1, channels, 2, 2], &device);
+        one(&VidConfig::new()).forward(map(1), map(2));
+    }
+}
