@@ -1,6 +1,7 @@
 //! Losses against the reference values: value, gradients of the student and of the adapters,
 //! running statistics.
 
+mod afd;
 mod askd;
 mod attention;
 mod check;
@@ -10,12 +11,14 @@ mod dkd;
 mod fsp;
 mod gradients;
 mod hint;
+mod irg;
 mod kdsvd;
 mod logits;
 mod logits_zoo;
 mod pkt;
 mod rkd;
 mod selectivity;
+mod semckd;
 mod similarity;
 mod standardised;
 mod vid;
@@ -24,6 +27,7 @@ use kd_tests::cases;
 
 /// The cases of each file.
 const USED: &[&[&str]] = &[
+    afd::CASES,
     askd::CASES,
     attention::CASES,
     correlation::CASES,
@@ -32,12 +36,14 @@ const USED: &[&[&str]] = &[
     fsp::CASES,
     gradients::CASES,
     hint::CASES,
+    irg::CASES,
     kdsvd::CASES,
     logits::CASES,
     logits_zoo::CASES,
     pkt::CASES,
     rkd::CASES,
     selectivity::CASES,
+    semckd::CASES,
     similarity::CASES,
     standardised::CASES,
     vid::CASES,

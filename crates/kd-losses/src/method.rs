@@ -6,12 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::suggest::nearest;
 use crate::{
-    AskdConfig, AskdLoss, AttentionConfig, AttentionLoss, BssConfig, BssLoss, CorrelationConfig,
-    CorrelationLoss, CrdConfig, CrdLoss, DkdConfig, DkdLoss, DmlConfig, DmlLoss, FspConfig,
-    FspLoss, HintConfig, HintLoss, KdMethod, KdRefineConfig, KdRefineLoss, KdSvdConfig, KdSvdLoss,
-    LogitsRegressionConfig, LogitsRegressionLoss, LossError, LwmConfig, LwmLoss, MethodInfo,
-    NoTerm, NstConfig, NstLoss, PktConfig, PktLoss, RkdConfig, RkdLoss, Setup, SimilarityConfig,
-    SimilarityLoss, SobolevConfig, SobolevLoss, Step, VidConfig, VidLoss,
+    AfdConfig, AfdLoss, AskdConfig, AskdLoss, AttentionConfig, AttentionLoss, BssConfig, BssLoss,
+    CorrelationConfig, CorrelationLoss, CrdConfig, CrdLoss, DkdConfig, DkdLoss, DmlConfig, DmlLoss,
+    FspConfig, FspLoss, HintConfig, HintLoss, IrgConfig, IrgLoss, KdMethod, KdRefineConfig,
+    KdRefineLoss, KdSvdConfig, KdSvdLoss, LogitsRegressionConfig, LogitsRegressionLoss, LossError,
+    LwmConfig, LwmLoss, MethodInfo, NoTerm, NstConfig, NstLoss, PktConfig, PktLoss, RkdConfig,
+    RkdLoss, SemCkdConfig, SemCkdLoss, Setup, SimilarityConfig, SimilarityLoss, SobolevConfig,
+    SobolevLoss, Step, VidConfig, VidLoss,
 };
 
 /// What the configuration of a method gives to the registry.
@@ -183,6 +184,10 @@ methods! {
     "nst" or "selectivity" => Nst(NstConfig => NstLoss);
     /// Maps predicted, with a variance: [`VidLoss`].
     "vid" or "variational" => Vid(VidConfig => VidLoss);
+    /// Channels weighted by the teacher: [`AfdLoss`].
+    "afd" => Afd(AfdConfig => AfdLoss);
+    /// All stages of the teacher, by similarity: [`SemCkdLoss`].
+    "semckd" or "semantic" => SemCkd(SemCkdConfig => SemCkdLoss);
     /// Which samples are similar: [`SimilarityLoss`].
     "sp" or "similarity" => Similarity(SimilarityConfig => SimilarityLoss);
     /// Distances and angles between samples: [`RkdLoss`].
@@ -193,6 +198,8 @@ methods! {
     "cc" or "correlation" => Correlation(CorrelationConfig => CorrelationLoss);
     /// Contrasts with a bank of all samples: [`CrdLoss`].
     "crd" or "contrastive" => Crd(CrdConfig => CrdLoss);
+    /// Samples, distances, and how layers change them: [`IrgLoss`].
+    "irg" => Irg(IrgConfig => IrgLoss);
     /// How one stage leads to the next: [`FspLoss`].
     "fsp" or "flow" => Fsp(FspConfig => FspLoss);
     /// Singular vectors of adjacent maps: [`KdSvdLoss`].

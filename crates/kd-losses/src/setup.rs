@@ -1,6 +1,6 @@
 //! What a method is initialised for.
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 
 use crate::{FeatureShapes, LossError};
 
@@ -140,6 +140,21 @@ impl Setup {
         Ok((of("student", &self.student)?, of("teacher", &self.teacher)?))
     }
 
+    /// Shapes of the student's and the teacher's map of one stage, or of each network's last.
+    pub(crate) fn maps_at(
+        &self,
+        method: &'static str,
+        stage: Option<usize>,
+    ) -> Result<([usize; 3], [usize; 3]), LossError> {
+        if let Some(stage) = stage {
+            return self.maps(method, stage);
+        }
+        match (self.student.maps.last(), self.teacher.maps.last()) {
+            (Some(student), Some(teacher)) => Ok((*student, *teacher)),
+            _ => self.maps(method, 0),
+        }
+    }
+
     /// Number of stages after the stem, if both networks have the same and at least one.
     pub(crate) fn stages(&self, method: &'static str) -> Result<usize, LossError> {
         let stages = |shapes: &FeatureShapes| shapes.maps.len().saturating_sub(1);
@@ -171,9 +186,4 @@ impl Setup {
     ) -> Result<T, LossError> {
         value.ok_or(LossError::Incomplete { method, what })
     }
-}
-
-/// A device without autodiff.
-pub(crate) fn plain_device(device: &Device) -> Device {
-    device.clone().inner()
 }

@@ -113,6 +113,16 @@ impl<'a> Step<'a> {
         }
     }
 
+    /// The student's and the teacher's map of one stage, or of each network's last.
+    #[track_caller]
+    pub(crate) fn maps_at(&self, stage: Option<usize>) -> (Tensor<4>, Tensor<4>) {
+        let [student, teacher] = [self.student, self.teacher].map(|features| {
+            let last = features.maps.len().saturating_sub(1);
+            features.maps[stage.unwrap_or(last)].clone()
+        });
+        (student, teacher)
+    }
+
     /// The labels, for a method that cannot do without.
     ///
     /// # Panics

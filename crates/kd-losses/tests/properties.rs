@@ -7,8 +7,9 @@ use common::{Scene, Zeros, copy, error, map_features, scalar, visit};
 use kd_losses::{Features, Gate, Method, MethodLoss};
 use proptest::prelude::*;
 
-/// Methods in which the order of the samples matters, or that draw random numbers.
-const ORDERED: &[&str] = &["cc", "crd", "bss"];
+/// Methods in which the order of the samples matters (neighbours; a layer over the similarities of
+/// the batch), or that draw random numbers.
+const ORDERED: &[&str] = &["cc", "semckd", "crd", "bss"];
 
 /// Methods that are 0 for identical features: those without adapters that change them.
 const ZERO_FOR_IDENTICAL: &[&str] = &[

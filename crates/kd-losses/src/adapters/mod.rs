@@ -1,8 +1,10 @@
 //! Layers between a student's features and a teacher's, trained together with the student and
 //! thrown away afterwards.
 
+mod cross_layer;
 mod embed;
 mod regressor;
 
+pub use cross_layer::{CrossLayerRegressor, CrossLayerRegressorConfig};
 pub use embed::{Embed, EmbedConfig, MlpEmbed, MlpEmbedConfig, normalize};
 pub use regressor::{Regressor, RegressorConfig, RegressorConv};

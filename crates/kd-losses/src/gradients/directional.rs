@@ -32,6 +32,9 @@ use crate::gate::sample_sums;
 /// the largest gradient, and a smooth network's third derivative as much.
 const STEP: f64 = 5e-3;
 
+/// Errors of a difference of two logits, relative to the logit, that may be rounding in f32.
+const ROUNDING: f64 = 4e-6;
+
 /// The length of an input that has none.
 const SMALLEST_LENGTH: f64 = 1e-6;
 
@@ -111,23 +114,32 @@ pub(super) fn loss_of_gradient(
         at(input.clone() + displacement.clone()),
     );
     let known = sample_sums(found.clone() * displacement);
-    let (backward, forward) = (here.clone() - before, after - here);
-    let (share, rest) = shares(&backward, &forward, &known);
+    let (backward, forward) = (here.clone() - before, after - here.clone());
+    let rounding = here.inner().abs() * ROUNDING;
+    let (share, rest) = shares(&backward, &forward, &known, &rounding);
     let difference = gate.sum(backward * share + forward * rest);
     let slope = difference * (largest * length / distance);
     // The slope is there for its gradient only.
     loss(found, input) + (slope.clone() - slope.detach())
 }
 
-/// How much each sample's difference to either side counts: all, if it is nearer to the known
-/// slope by a factor of 2 than the other, else a half.
-fn shares(backward: &Tensor<1>, forward: &Tensor<1>, known: &Tensor<1>) -> (Tensor<1>, Tensor<1>) {
-    let error = |difference: &Tensor<1>| (difference.clone().inner() - known.clone()).abs();
+/// How much each sample's difference to either side counts: the less, the farther it is from the
+/// known slope, by the fourth power; a half each where neither is farther than rounding explains.
+fn shares(
+    backward: &Tensor<1>,
+    forward: &Tensor<1>,
+    known: &Tensor<1>,
+    rounding: &Tensor<1>,
+) -> (Tensor<1>, Tensor<1>) {
+    let error = |difference: &Tensor<1>| {
+        let error = (difference.clone().inner() - known.clone()).abs();
+        error + rounding.clone() + SMALLEST
+    };
     let (backward, forward) = (error(backward), error(forward));
-    let better = (backward.clone() * 2.0).lower(forward.clone()).float();
-    let worse = (forward * 2.0).lower(backward).float();
-    let share = (better - worse + 1.0) * 0.5;
-    (share.clone(), share.neg() + 1.0)
+    let ratio = |a: Tensor<1>, b: Tensor<1>| (a / b).clamp_max(1e6).square().square();
+    let share = (ratio(backward.clone(), forward.clone()) + 1.0).recip();
+    let rest = (ratio(forward, backward) + 1.0).recip();
+    (share, rest)
 }
 
 #[cfg(test)]

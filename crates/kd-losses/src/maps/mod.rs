@@ -13,3 +13,9 @@ pub use selectivity::{NstConfig, NstLoss};
 mod vid;
 
 pub use vid::{VidConfig, VidConvention, VidLoss, VidPredictor};
+
+mod afd;
+mod semckd;
+
+pub use afd::{AfdConfig, AfdLoss};
+pub use semckd::{SemCkdConfig, SemCkdLoss};

@@ -34,3 +34,7 @@ pub use regional_similarity::{RegionShrink, RegionalSimilarityConfig, RegionalSi
 mod fsp;
 
 pub use fsp::{FspConfig, FspLoss};
+
+mod irg;
+
+pub use irg::{IrgConfig, IrgFeatures, IrgLoss, IrgParts};

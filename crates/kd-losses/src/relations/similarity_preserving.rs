@@ -110,20 +110,14 @@ impl Register for SimilarityConfig {
     type Loss = SimilarityLoss;
 
     fn build(&self, setup: &Setup, _device: &Device) -> Result<SimilarityLoss, LossError> {
-        if let Some(stage) = self.stage {
-            setup.maps("sp", stage)?;
-        }
+        setup.maps_at("sp", self.stage)?;
         Ok(self.init())
     }
 }
 
 impl Term for SimilarityLoss {
     fn term(&self, step: &Step<'_>) -> Option<Tensor<1>> {
-        let map = |maps: &[Tensor<4>]| match self.stage {
-            Some(stage) => maps.get(stage).cloned(),
-            None => maps.last().cloned(),
-        };
-        let (student, teacher) = (map(&step.student.maps)?, map(&step.teacher.maps)?);
+        let (student, teacher) = step.maps_at(self.stage);
         Some(self.forward_gated(student, teacher, &step.gate(0)))
     }
 }

@@ -204,7 +204,8 @@ impl Scene {
         let shapes = |features: &Features| -> FeatureShapes { features.shapes() };
         Setup::new(shapes(&self.student), shapes(&self.teacher))
             .with_labels(LABELS.iter().map(|label| *label as usize).collect())
-            .with_batch(6)
+            // SemCKD: embeddings of length 2, as those of length 1 have only a sign.
+            .with_batch(8)
             .with_classifier(Classifier {
                 weight: Tensor::random([CLASSES, 8], Distribution::Default, &device),
                 bias: Tensor::zeros([CLASSES], &device),

@@ -1,0 +1,273 @@
+//! Attentive feature distillation.
+
+use burn::config::Config;
+use burn::module::Module;
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::tensor::activation::{relu, sigmoid};
+use burn::tensor::module::adaptive_avg_pool2d;
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+use crate::gate::sample_sums;
+use crate::method::{Register, Term};
+use crate::pool::{pool_to, smaller};
+use crate::{DefaultWeights, Gate, LossError, MethodInfo, ParameterInfo, Setup, Step};
+
+/// Added to the norms.
+const EPSILON: f64 = 1e-6;
+
+/// Where the square of a norm is clamped before its root, which keeps its gradient finite.
+const SMALLEST_SQUARE: f64 = 1e-24;
+
+/// Configuration of [`AfdLoss`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AfdConfig {
+    /// Channels inside the attention, as a share of the teacher's, above 0 and at most 1.
+    /// Default 0.5.
+    pub attention: f64,
+    /// The stage whose maps are compared; the stem is 0. Default: each network's last.
+    pub stage: Option<usize>,
+}
+
+impl Config for AfdConfig {}
+
+impl Default for AfdConfig {
+    fn default() -> Self {
+        Self {
+            attention: 0.5,
+            stage: None,
+        }
+    }
+}
+
+impl AfdConfig {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the share of channels inside the attention.
+    pub fn with_attention(mut self, attention: f64) -> Self {
+        self.attention = attention;
+        self
+    }
+
+    /// Sets the stage whose maps are compared.
+    pub fn with_stage(mut self, stage: Option<usize>) -> Self {
+        self.stage = stage;
+        self
+    }
+
+    /// Initialises the loss for maps with these channels.
+    ///
+    /// # Errors
+    ///
+    /// [`LossError::Parameter`] if the share is out of range.
+    pub fn init(
+        &self,
+        student: usize,
+        teacher: usize,
+        device: &Device,
+    ) -> Result<AfdLoss, LossError> {
+        if !(self.attention > 0.0 && self.attention <= 1.0) {
+            return Err(LossError::Parameter {
+                method: "afd",
+                parameter: "attention",
+                value: self.attention.to_string(),
+                expected: "above 0 and at most 1",
+            });
+        }
+        let inside = ((teacher as f64 * self.attention) as usize).max(1);
+        let conv = |channels| Conv2dConfig::new(channels, [1, 1]).init(device);
+        Ok(AfdLoss {
+            connector: (student != teacher).then(|| conv([student, teacher])),
+            squeeze: conv([teacher, inside]),
+            expand: conv([inside, teacher]),
+            stage: self.stage,
+        })
+    }
+}
+
+/// Attentive feature distillation (Wang et al. 2020, "Pay Attention to Features, Transfer Learn
+/// Faster CNNs", <https://openreview.net/forum?id=ryxyCeHtPB>, in the form of
+/// Knowledge-Distillation-Zoo): the maps of the student follow the teacher's, channels weighted by
+/// an attention that the teacher's map gives.
+///
+/// ```text
+/// ρ = σ( W₂ relu( W₁ pool(t) + b₁ ) + b₂ ), divided by its sum over channels
+/// L = mean_n Σ_c ρ_nc · mean over positions of ( s_nc / (‖s_nc‖ + ε) − t_nc / (‖t_nc‖ + ε) )²
+/// ```
+///
+/// with `ε` = 1e-6. The attention is trained together with the student. The reference wants maps of
+/// equal shape; here a 1×1 convolution with a bias brings the student's channels to the teacher's
+/// where they differ, and the larger map is average-pooled to the smaller size.
+#[derive(Module, Debug)]
+pub struct AfdLoss {
+    /// The convolution to the teacher's channels, where they differ.
+    pub connector: Option<Conv2d>,
+    /// The first layer of the attention.
+    pub squeeze: Conv2d,
+    /// The second layer of the attention.
+    pub expand: Conv2d,
+    /// The stage that the registry takes the maps from; the last if absent.
+    pub stage: Option<usize>,
+}
+
+impl AfdLoss {
+    /// The loss; the teacher's map is a constant.
+    ///
+    /// # Shapes
+    ///
+    /// - student: `[batch, channels, height, width]`
+    /// - teacher: `[batch, other channels, other height, other width]`
+    /// - output: `[1]`
+    ///
+    /// # Panics
+    ///
+    /// If the batches differ in size, or the channels are not those of [`AfdConfig::init`].
+    pub fn forward(&self, student: Tensor<4>, teacher: Tensor<4>) -> Tensor<1> {
+        self.forward_gated(student, teacher, &Gate::all())
+    }
+
+    /// The loss of the chosen samples: see [`Gate`].
+    ///
+    /// # Panics
+    ///
+    /// As [`forward`](Self::forward), or if the gate is for another batch.
+    pub fn forward_gated(&self, student: Tensor<4>, teacher: Tensor<4>, gate: &Gate) -> Tensor<1> {
+        let size = smaller(&student, &teacher);
+        let student = match &self.connector {
+            Some(connector) => connector.forward(pool_to(student, size)),
+            None => pool_to(student, size),
+        };
+        let teacher = pool_to(teacher.inner(), size);
+        let (own, others) = (student.dims(), teacher.dims());
+        assert_eq!(
+            own, others,
+            "afd: the student's map arrives as {own:?}, the teacher's is {others:?}"
+        );
+        let [batch, channels, ..] = others;
+        let pooled = adaptive_avg_pool2d(teacher.clone(), [1, 1]);
+        let attention = sigmoid(self.expand.forward(relu(self.squeeze.forward(pooled))));
+        let attention = attention.reshape([batch, channels]);
+        let attention = attention.clone() / attention.sum_dim(1);
+
+        let difference: Tensor<3> = unit(student) - unit(teacher);
+        let squares = difference.square().mean_dim(2).squeeze_dim::<2>(2);
+        gate.mean(sample_sums(attention * squares))
+    }
+}
+
+/// The channels `[batch, channels, positions]`, divided by their norms.
+fn unit(map: Tensor<4>) -> Tensor<3> {
+    let rows: Tensor<3> = map.flatten(2, 3);
+    let squares = rows.clone().square().sum_dim(2);
+    rows / (squares.clamp_min(SMALLEST_SQUARE).sqrt() + EPSILON)
+}
+
+impl Register for AfdConfig {
+    const INFO: MethodInfo = MethodInfo {
+        name: "afd",
+        aliases: &[],
+        title: "Attentive features: channels weighted by the teacher",
+        paper: "Wang et al. 2020, Pay Attention to Features, Transfer Learn Faster CNNs, \
+                https://openreview.net/forum?id=ryxyCeHtPB",
+        acts_on: "one feature map",
+        weights: DefaultWeights::method(500.0),
+        parameters: &[
+            ParameterInfo {
+                name: "attention",
+                default: "0.5",
+                description: "channels inside the attention, as a share of the teacher's",
+            },
+            ParameterInfo {
+                name: "stage",
+                default: "null",
+                description: "stage whose maps are compared; the stem is 0, null is the last",
+            },
+        ],
+        ..MethodInfo::BASE
+    };
+    type Loss = AfdLoss;
+
+    fn build(&self, setup: &Setup, device: &Device) -> Result<AfdLoss, LossError> {
+        let (student, teacher) = setup.maps_at("afd", self.stage)?;
+        self.init(student[0], teacher[0], device)
+    }
+}
+
+impl Term for AfdLoss {
+    fn term(&self, step: &Step<'_>) -> Option<Tensor<1>> {
+        let (student, teacher) = step.maps_at(self.stage);
+        Some(self.forward_gated(student, teacher, &step.gate(0)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Distribution;
+
+    fn map(shape: [usize; 4]) -> Tensor<4> {
+        Tensor::random(shape, Distribution::Normal(0.0, 1.0), &Device::default())
+    }
+
+    fn loss(student: usize, teacher: usize) -> AfdLoss {
+        let loss = AfdConfig::new().init(student, teacher, &Device::default());
+        loss.expect("a loss")
+    }
+
+    #[test]
+    fn a_constant_attention_is_a_mean_over_channels() {
+        let mut loss = loss(3, 3);
+        let zero = |conv: &mut Conv2d| {
+            conv.weight = conv.weight.clone().map(|weight| weight.zeros_like());
+        };
+        zero(&mut loss.expand);
+        loss.expand.bias = None;
+        let (student, teacher) = (map([2, 3, 2, 2]), map([2, 3, 2, 2]));
+        let value: f32 = loss.forward(student.clone(), teacher.clone()).into_scalar();
+        let expected: f32 = (unit(student) - unit(teacher))
+            .square()
+            .mean()
+            .into_scalar();
+        assert!((value - expected).abs() < 1e-6);
+    }
+
+    #[test]
+    fn scale_does_not_matter_and_identical_maps_give_zero() {
+        let loss = loss(4, 4);
+        let (student, teacher) = (map([2, 4, 2, 2]), map([2, 4, 2, 2]));
+        let value = |student: &Tensor<4>| -> f32 {
+            loss.forward(student.clone(), teacher.clone()).into_scalar()
+        };
+        assert!((value(&(student.clone() * 9.0)) - value(&student)).abs() < 1e-5);
+        assert_eq!(value(&teacher), 0.0);
+    }
+
+    #[test]
+    fn other_shapes_are_brought_together() {
+        let loss = loss(3, 5);
+        let value = loss.forward(map([2, 3, 4, 4]), map([2, 5, 2, 2]));
+        assert!(value.into_scalar::<f32>() > 0.0);
+    }
+
+    #[test]
+    fn a_share_out_of_range_is_a_typed_error() {
+        let error = AfdConfig::new()
+            .with_attention(0.0)
+            .init(1, 1, &Device::default())
+            .expect_err("a mistake");
+        assert_eq!(
+            error.to_string(),
+            "afd: `attention` is 0, expected above 0 and at most 1"
+        );
+    }
+
+    #[test]
+    #[should_panic(expected = "afd: the student's map arrives as [2, 3, 2, 2]")]
+    fn other_batches_are_refused() {
+        loss(3, 3).forward(map([2, 3, 2, 2]), map([3, 3, 2, 2]));
+    }
+}
