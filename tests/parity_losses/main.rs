@@ -16,6 +16,7 @@ mod kdsvd;
 mod logits;
 mod logits_zoo;
 mod pkt;
+mod reviewkd;
 mod rkd;
 mod selectivity;
 mod semckd;
@@ -41,6 +42,7 @@ const USED: &[&[&str]] = &[
     logits::CASES,
     logits_zoo::CASES,
     pkt::CASES,
+    reviewkd::CASES,
     rkd::CASES,
     selectivity::CASES,
     semckd::CASES,

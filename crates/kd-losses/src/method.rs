@@ -10,9 +10,9 @@ use crate::{
     CorrelationConfig, CorrelationLoss, CrdConfig, CrdLoss, DkdConfig, DkdLoss, DmlConfig, DmlLoss,
     FspConfig, FspLoss, HintConfig, HintLoss, IrgConfig, IrgLoss, KdMethod, KdRefineConfig,
     KdRefineLoss, KdSvdConfig, KdSvdLoss, LogitsRegressionConfig, LogitsRegressionLoss, LossError,
-    LwmConfig, LwmLoss, MethodInfo, NoTerm, NstConfig, NstLoss, PktConfig, PktLoss, RkdConfig,
-    RkdLoss, SemCkdConfig, SemCkdLoss, Setup, SimilarityConfig, SimilarityLoss, SobolevConfig,
-    SobolevLoss, Step, VidConfig, VidLoss,
+    LwmConfig, LwmLoss, MethodInfo, NoTerm, NstConfig, NstLoss, PktConfig, PktLoss, ReviewKdConfig,
+    ReviewKdLoss, RkdConfig, RkdLoss, SemCkdConfig, SemCkdLoss, Setup, SimilarityConfig,
+    SimilarityLoss, SobolevConfig, SobolevLoss, Step, VidConfig, VidLoss,
 };
 
 /// What the configuration of a method gives to the registry.
@@ -186,6 +186,8 @@ methods! {
     "vid" or "variational" => Vid(VidConfig => VidLoss);
     /// Channels weighted by the teacher: [`AfdLoss`].
     "afd" => Afd(AfdConfig => AfdLoss);
+    /// Each stage from all deeper ones: [`ReviewKdLoss`].
+    "reviewkd" or "review" => ReviewKd(ReviewKdConfig => ReviewKdLoss);
     /// All stages of the teacher, by similarity: [`SemCkdLoss`].
     "semckd" or "semantic" => SemCkd(SemCkdConfig => SemCkdLoss);
     /// Which samples are similar: [`SimilarityLoss`].

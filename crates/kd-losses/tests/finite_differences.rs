@@ -3,10 +3,8 @@
 
 mod common;
 
-use std::sync::Once;
-
-use burn::tensor::{Device, Distribution, FloatDType, IntDType, Tensor};
-use common::{Bent, Map, Scene, copy, map_features, scalar};
+use burn::tensor::{Device, Distribution, Tensor};
+use common::{Bent, Map, Scene, copy, in_f64, map_features, scalar};
 use kd_losses::Method;
 
 const BATCH: usize = 5;
@@ -18,15 +16,6 @@ const HELD_CONSTANT: &[&str] = &["bss", "lwm"];
 
 /// Methods that approximate a second derivative.
 const APPROXIMATE: &[&str] = &["sobolev"];
-
-fn in_f64() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        Device::default()
-            .configure((FloatDType::F64, IntDType::I32))
-            .expect("a CPU has f64, and no tensor was made before");
-    });
-}
 
 /// Moves every tensor along a direction that depends on the seed alone.
 struct Along(f64);

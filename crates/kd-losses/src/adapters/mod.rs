@@ -3,8 +3,10 @@
 
 mod cross_layer;
 mod embed;
+mod fusion;
 mod regressor;
 
 pub use cross_layer::{CrossLayerRegressor, CrossLayerRegressorConfig};
 pub use embed::{Embed, EmbedConfig, MlpEmbed, MlpEmbedConfig, normalize};
+pub use fusion::{Fused, Fusion, FusionConfig};
 pub use regressor::{Regressor, RegressorConfig, RegressorConv};

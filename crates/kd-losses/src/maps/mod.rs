@@ -19,3 +19,7 @@ mod semckd;
 
 pub use afd::{AfdConfig, AfdLoss};
 pub use semckd::{SemCkdConfig, SemCkdLoss};
+
+mod reviewkd;
+
+pub use reviewkd::{ReviewKdConfig, ReviewKdLoss};

@@ -16,7 +16,8 @@ use crate::{DefaultWeights, Gate, LossError, MethodInfo, ParameterInfo, Setup, S
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SemCkdConfig {
-    /// The samples of a batch divided by this is the length of queries and keys. Default 4.
+    /// The samples of a batch divided by this, and at least 2, is the length of queries and keys.
+    /// Default 4.
     pub factor: usize,
 }
 
@@ -67,7 +68,8 @@ impl SemCkdConfig {
                 what: "a stage after the stem in both networks, and a batch of 1 or more samples",
             });
         }
-        let length = (batch / self.factor).max(1);
+        // Of norm 1, a vector of length 1 is only a sign, and learns nothing.
+        let length = (batch / self.factor).max(2);
         let embed = |_: &usize| MlpEmbedConfig::new(batch, 2 * length, length).init(device);
         let row = |student: &usize| {
             let regressor =

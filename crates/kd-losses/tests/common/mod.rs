@@ -2,11 +2,23 @@
 
 #![allow(dead_code)] // Each test file uses some of them.
 
+use std::sync::Once;
+
 use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::{Device, Distribution, Gradients, Int, Tensor};
+use burn::tensor::{Device, Distribution, FloatDType, Gradients, Int, IntDType, Tensor};
 use kd_losses::{
     Classifier, FeatureShapes, Features, Gate, Method, MethodLoss, NormAffine, Setup, Step, Upper,
 };
+
+/// Makes f64 the default type of the device; it can be set only once, and before any tensor.
+pub fn in_f64() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        Device::default()
+            .configure((FloatDType::F64, IntDType::I32))
+            .expect("a CPU has f64, and no tensor was made before");
+    });
+}
 
 pub const CLASSES: usize = 5;
 pub const LABELS: [i32; 8] = [0, 3, 1, 4, 2, 0, 1, 3];
