@@ -15,6 +15,7 @@ mod irg;
 mod kdsvd;
 mod logits;
 mod logits_zoo;
+mod ofd;
 mod pkt;
 mod reviewkd;
 mod rkd;
@@ -41,6 +42,7 @@ const USED: &[&[&str]] = &[
     kdsvd::CASES,
     logits::CASES,
     logits_zoo::CASES,
+    ofd::CASES,
     pkt::CASES,
     reviewkd::CASES,
     rkd::CASES,

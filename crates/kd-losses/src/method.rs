@@ -10,9 +10,9 @@ use crate::{
     CorrelationConfig, CorrelationLoss, CrdConfig, CrdLoss, DkdConfig, DkdLoss, DmlConfig, DmlLoss,
     FspConfig, FspLoss, HintConfig, HintLoss, IrgConfig, IrgLoss, KdMethod, KdRefineConfig,
     KdRefineLoss, KdSvdConfig, KdSvdLoss, LogitsRegressionConfig, LogitsRegressionLoss, LossError,
-    LwmConfig, LwmLoss, MethodInfo, NoTerm, NstConfig, NstLoss, PktConfig, PktLoss, ReviewKdConfig,
-    ReviewKdLoss, RkdConfig, RkdLoss, SemCkdConfig, SemCkdLoss, Setup, SimilarityConfig,
-    SimilarityLoss, SobolevConfig, SobolevLoss, Step, VidConfig, VidLoss,
+    LwmConfig, LwmLoss, MethodInfo, NoTerm, NstConfig, NstLoss, OfdConfig, OfdLoss, PktConfig,
+    PktLoss, ReviewKdConfig, ReviewKdLoss, RkdConfig, RkdLoss, SemCkdConfig, SemCkdLoss, Setup,
+    SimilarityConfig, SimilarityLoss, SobolevConfig, SobolevLoss, Step, VidConfig, VidLoss,
 };
 
 /// What the configuration of a method gives to the registry.
@@ -184,6 +184,8 @@ methods! {
     "nst" or "selectivity" => Nst(NstConfig => NstLoss);
     /// Maps predicted, with a variance: [`VidLoss`].
     "vid" or "variational" => Vid(VidConfig => VidLoss);
+    /// Maps before the activation, with margins: [`OfdLoss`].
+    "ofd" or "overhaul" => Ofd(OfdConfig => OfdLoss);
     /// Channels weighted by the teacher: [`AfdLoss`].
     "afd" => Afd(AfdConfig => AfdLoss);
     /// Each stage from all deeper ones: [`ReviewKdLoss`].

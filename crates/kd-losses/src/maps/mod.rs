@@ -23,3 +23,7 @@ pub use semckd::{SemCkdConfig, SemCkdLoss};
 mod reviewkd;
 
 pub use reviewkd::{ReviewKdConfig, ReviewKdLoss};
+
+mod ofd;
+
+pub use ofd::{OfdConfig, OfdConvention, OfdLoss};
