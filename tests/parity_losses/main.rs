@@ -4,10 +4,12 @@
 mod afd;
 mod askd;
 mod attention;
+mod boundary;
 mod check;
 mod correlation;
 mod crd;
 mod dkd;
+mod factor;
 mod fsp;
 mod gradients;
 mod hint;
@@ -22,6 +24,7 @@ mod rkd;
 mod selectivity;
 mod semckd;
 mod similarity;
+mod srrl;
 mod standardised;
 mod vid;
 
@@ -32,9 +35,11 @@ const USED: &[&[&str]] = &[
     afd::CASES,
     askd::CASES,
     attention::CASES,
+    boundary::CASES,
     correlation::CASES,
     crd::CASES,
     dkd::CASES,
+    factor::CASES,
     fsp::CASES,
     gradients::CASES,
     hint::CASES,
@@ -49,6 +54,7 @@ const USED: &[&[&str]] = &[
     selectivity::CASES,
     semckd::CASES,
     similarity::CASES,
+    srrl::CASES,
     standardised::CASES,
     vid::CASES,
 ];

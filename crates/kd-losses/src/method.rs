@@ -6,13 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::suggest::nearest;
 use crate::{
-    AfdConfig, AfdLoss, AskdConfig, AskdLoss, AttentionConfig, AttentionLoss, BssConfig, BssLoss,
-    CorrelationConfig, CorrelationLoss, CrdConfig, CrdLoss, DkdConfig, DkdLoss, DmlConfig, DmlLoss,
-    FspConfig, FspLoss, HintConfig, HintLoss, IrgConfig, IrgLoss, KdMethod, KdRefineConfig,
-    KdRefineLoss, KdSvdConfig, KdSvdLoss, LogitsRegressionConfig, LogitsRegressionLoss, LossError,
-    LwmConfig, LwmLoss, MethodInfo, NoTerm, NstConfig, NstLoss, OfdConfig, OfdLoss, PktConfig,
-    PktLoss, ReviewKdConfig, ReviewKdLoss, RkdConfig, RkdLoss, SemCkdConfig, SemCkdLoss, Setup,
-    SimilarityConfig, SimilarityLoss, SobolevConfig, SobolevLoss, Step, VidConfig, VidLoss,
+    AfdConfig, AfdLoss, AskdConfig, AskdLoss, AttentionConfig, AttentionLoss, BoundaryConfig,
+    BoundaryLoss, BssConfig, BssLoss, CorrelationConfig, CorrelationLoss, CrdConfig, CrdLoss,
+    DkdConfig, DkdLoss, DmlConfig, DmlLoss, FactorConfig, FactorLoss, FspConfig, FspLoss,
+    HintConfig, HintLoss, IrgConfig, IrgLoss, KdMethod, KdRefineConfig, KdRefineLoss, KdSvdConfig,
+    KdSvdLoss, LogitsRegressionConfig, LogitsRegressionLoss, LossError, LwmConfig, LwmLoss,
+    MethodInfo, NoTerm, NstConfig, NstLoss, OfdConfig, OfdLoss, PktConfig, PktLoss, ReviewKdConfig,
+    ReviewKdLoss, RkdConfig, RkdLoss, SemCkdConfig, SemCkdLoss, Setup, SimilarityConfig,
+    SimilarityLoss, SobolevConfig, SobolevLoss, SrrlConfig, SrrlLoss, Step, VidConfig, VidLoss,
 };
 
 /// What the configuration of a method gives to the registry.
@@ -184,6 +185,12 @@ methods! {
     "nst" or "selectivity" => Nst(NstConfig => NstLoss);
     /// Maps predicted, with a variance: [`VidLoss`].
     "vid" or "variational" => Vid(VidConfig => VidLoss);
+    /// A compressed form of one map: [`FactorLoss`].
+    "ft" or "factor" => Factor(FactorConfig => FactorLoss);
+    /// Which neurons are active: [`BoundaryLoss`].
+    "ab" or "boundary" => Boundary(BoundaryConfig => BoundaryLoss);
+    /// What the teacher's classifier makes of the student's vector: [`SrrlLoss`].
+    "srrl" or "softmax_regression" => Srrl(SrrlConfig => SrrlLoss);
     /// Maps before the activation, with margins: [`OfdLoss`].
     "ofd" or "overhaul" => Ofd(OfdConfig => OfdLoss);
     /// Channels weighted by the teacher: [`AfdLoss`].

@@ -196,7 +196,7 @@ impl AttentionLoss {
 
 /// `x^p` by multiplications: a power function need not be defined for negative `x` on every
 /// backend. `p` is at least 1.
-fn power(x: Tensor<4>, p: u32) -> Tensor<4> {
+pub(crate) fn power<const D: usize>(x: Tensor<D>, p: u32) -> Tensor<D> {
     match p {
         0 | 1 => x,
         p if p.is_multiple_of(2) => power(x.square(), p / 2),

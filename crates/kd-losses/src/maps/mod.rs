@@ -27,3 +27,11 @@ pub use reviewkd::{ReviewKdConfig, ReviewKdLoss};
 mod ofd;
 
 pub use ofd::{OfdConfig, OfdConvention, OfdLoss};
+
+mod boundary;
+mod factor;
+mod srrl;
+
+pub use boundary::{BoundaryConfig, BoundaryConvention, BoundaryLoss};
+pub use factor::{FactorConfig, FactorConvention, FactorLoss};
+pub use srrl::{SrrlConfig, SrrlLoss};

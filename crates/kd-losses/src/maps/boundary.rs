@@ -1,0 +1,377 @@
+//! Activation boundaries.
+
+use burn::config::Config;
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+use crate::adapters::{Connector, ConnectorConfig};
+use crate::gate::{sample_means, sample_sums};
+use crate::method::{Register, Term};
+use crate::{
+    DefaultWeights, Gate, LossError, MethodInfo, Needs, ParameterInfo, Preliminary, Setup, Step,
+};
+
+/// RepDistiller's scale of the sum.
+const SCALE: f64 = 3.0 / 1000.0;
+
+/// How the terms of a map and of the stages are put together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BoundaryConvention {
+    /// RepDistiller's, after the authors' code: the sum over a sample's elements times 0.003, the
+    /// last stage at 1 and every earlier one at half of the next.
+    #[default]
+    RepDistiller,
+    /// Knowledge-Distillation-Zoo's: the mean over a map's elements, all stages alike.
+    Zoo,
+}
+
+/// Configuration of [`BoundaryLoss`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BoundaryConfig {
+    /// How far from 0 the student's response is to be, 0 or more. Default 1.
+    /// Knowledge-Distillation-Zoo has 2.
+    pub margin: f64,
+    /// How the terms are put together. Default [`BoundaryConvention::RepDistiller`].
+    pub convention: BoundaryConvention,
+}
+
+impl Config for BoundaryConfig {}
+
+impl Default for BoundaryConfig {
+    fn default() -> Self {
+        Self {
+            margin: 1.0,
+            convention: BoundaryConvention::default(),
+        }
+    }
+}
+
+impl BoundaryConfig {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets how far from 0 the student's response is to be.
+    pub fn with_margin(mut self, margin: f64) -> Self {
+        self.margin = margin;
+        self
+    }
+
+    /// Sets how the terms are put together.
+    pub fn with_convention(mut self, convention: BoundaryConvention) -> Self {
+        self.convention = convention;
+        self
+    }
+
+    /// Initialises the loss for pairs of maps with these channels, student's and teacher's: with
+    /// a connector where they differ.
+    ///
+    /// # Errors
+    ///
+    /// [`LossError::Parameter`] if the margin is negative or not finite.
+    pub fn init(
+        &self,
+        channels: &[[usize; 2]],
+        device: &Device,
+    ) -> Result<BoundaryLoss, LossError> {
+        if !(self.margin >= 0.0 && self.margin.is_finite()) {
+            return Err(LossError::Parameter {
+                method: "ab",
+                parameter: "margin",
+                value: self.margin.to_string(),
+                expected: "a finite number of 0 or more",
+            });
+        }
+        let connector = |[student, teacher]: &[usize; 2]| {
+            ConnectorConfig::new(*student, *teacher).init_if_different(device)
+        };
+        Ok(BoundaryLoss {
+            connectors: channels.iter().map(connector).collect(),
+            margin: self.margin,
+            convention: self.convention,
+        })
+    }
+}
+
+/// Activation boundaries (Heo et al. 2019, <https://arxiv.org/abs/1811.03233>): the student's
+/// neurons are to be active where the teacher's are, by a margin; how active does not matter.
+///
+/// For responses `s` of the student (through a connector where channels differ) and `t` of the
+/// teacher, *before* the activation, and a margin `m`:
+///
+/// ```text
+/// ρ(s, t) = max(0, s + m)²  if t ≤ 0,
+///           max(0, m − s)²  if t > 0
+/// L = 3/1000 · Σ_k 2^(k − K) · 1/N Σ ρ( s_k, t_k )      stages k = 1 … K
+/// ```
+///
+/// The paper trains the student by this loss alone in a phase of its own, and by labels and `kd`
+/// afterwards. So here: the default weight in the main phase is 0, and the preliminary phase
+/// minimises it. RepDistiller's version has the weights and the factor 3/1000, for a loss of the
+/// same order as the authors'; see [`BoundaryConvention`].
+#[derive(Module, Debug)]
+pub struct BoundaryLoss {
+    /// A connector for each stage, where the channels differ.
+    pub connectors: Vec<Option<Connector>>,
+    /// How far from 0 the student's response is to be.
+    pub margin: f64,
+    /// How the terms are put together.
+    #[module(skip)]
+    pub convention: BoundaryConvention,
+}
+
+impl BoundaryLoss {
+    /// The loss of all pairs of maps; the teacher's are constants.
+    ///
+    /// # Shapes
+    ///
+    /// - student: `[batch, channels, height, width]` for each stage
+    /// - teacher: `[batch, other channels, height, width]` for each stage
+    /// - output: `[1]`
+    ///
+    /// # Panics
+    ///
+    /// If the number of maps is not that of [`BoundaryConfig::init`], or if they have other
+    /// shapes.
+    pub fn forward(&self, student: &[Tensor<4>], teacher: &[Tensor<4>]) -> Tensor<1> {
+        self.forward_gated(student, teacher, &[])
+    }
+
+    /// The loss of the chosen samples, by no gate, one for all stages or one for each: see
+    /// [`Gate`]. The connectors' batch norms take their statistics from them alone.
+    ///
+    /// # Panics
+    ///
+    /// As [`forward`](Self::forward), or if a gate is for another batch.
+    pub fn forward_gated(
+        &self,
+        student: &[Tensor<4>],
+        teacher: &[Tensor<4>],
+        gates: &[Gate],
+    ) -> Tensor<1> {
+        self.forward_stages(student, teacher, gates)
+            .into_iter()
+            .reduce(|sum, loss| sum + loss)
+            .unwrap_or_else(|| panic!("ab: there are no maps"))
+    }
+
+    /// The part of each stage, weighted: the loss is their sum.
+    ///
+    /// # Panics
+    ///
+    /// As [`forward_gated`](Self::forward_gated).
+    pub fn forward_stages(
+        &self,
+        student: &[Tensor<4>],
+        teacher: &[Tensor<4>],
+        gates: &[Gate],
+    ) -> Vec<Tensor<1>> {
+        let (own, others, known) = (student.len(), teacher.len(), self.connectors.len());
+        assert!(
+            own == known && others == known,
+            "ab: the student has {own} maps, the teacher {others}, and the loss was initialised \
+             for {known}"
+        );
+        let everything = Gate::all();
+        let gate = |stage: usize| match gates {
+            [] => &everything,
+            [gate] => gate,
+            gates => &gates[stage],
+        };
+        (0..known)
+            .map(|stage| {
+                let (student, teacher) = (student[stage].clone(), teacher[stage].clone());
+                let weight = match self.convention {
+                    BoundaryConvention::RepDistiller => {
+                        SCALE / 2f64.powi((known - 1 - stage) as i32)
+                    }
+                    BoundaryConvention::Zoo => 1.0,
+                };
+                self.stage(stage, student, teacher, gate(stage)) * weight
+            })
+            .collect()
+    }
+
+    fn stage(
+        &self,
+        stage: usize,
+        student: Tensor<4>,
+        teacher: Tensor<4>,
+        gate: &Gate,
+    ) -> Tensor<1> {
+        let student = match &self.connectors[stage] {
+            Some(connector) => connector.forward_gated(student, gate),
+            None => student,
+        };
+        let (own, others) = (student.dims(), teacher.dims());
+        assert_eq!(
+            own, others,
+            "ab: the student's map arrives as {own:?}, the teacher's is {others:?}"
+        );
+        // 1 where the teacher's neuron is silent, −1 where it is active: the student is too far
+        // on the other side by `m + sign · s`.
+        let sign = teacher.inner().lower_equal_elem(0.0).float() * 2.0 - 1.0;
+        let excess = (student * sign + self.margin).clamp_min(0.0).square();
+        gate.mean(match self.convention {
+            BoundaryConvention::RepDistiller => sample_sums(excess),
+            BoundaryConvention::Zoo => sample_means(excess),
+        })
+    }
+}
+
+impl Register for BoundaryConfig {
+    const INFO: MethodInfo = MethodInfo {
+        name: "ab",
+        aliases: &["boundary"],
+        title: "Activation boundaries: which neurons are active",
+        paper: "Heo et al. 2019, Knowledge Transfer via Distillation of Activation Boundaries \
+                Formed by Hidden Neurons, https://arxiv.org/abs/1811.03233",
+        acts_on: "all stages, before the activation",
+        weights: DefaultWeights::method(0.0),
+        parameters: &[
+            ParameterInfo {
+                name: "margin",
+                default: "1.0",
+                description: "how far from 0 the student's response is to be",
+            },
+            ParameterInfo {
+                name: "convention",
+                default: "\"repdistiller\"",
+                description: "how terms are put together: `repdistiller` or `zoo`",
+            },
+        ],
+        needs: Needs {
+            preact: true,
+            networks: false,
+        },
+        preliminary: Preliminary::Student,
+        ..MethodInfo::BASE
+    };
+    type Loss = BoundaryLoss;
+
+    fn build(&self, setup: &Setup, device: &Device) -> Result<BoundaryLoss, LossError> {
+        let stages = setup.stages("ab")?;
+        let channels = (1..=stages).map(|stage| {
+            let (student, teacher) = setup.maps("ab", stage)?;
+            if student[1..] != teacher[1..] {
+                return Err(LossError::Shapes {
+                    stage,
+                    student,
+                    teacher,
+                    advice: "`ab` compares maps of the same height and width",
+                });
+            }
+            Ok([student[0], teacher[0]])
+        });
+        self.init(&channels.collect::<Result<Vec<_>, LossError>>()?, device)
+    }
+}
+
+impl Term for BoundaryLoss {
+    /// All stages but the stem, as in RepDistiller; one spot for each.
+    fn term(&self, step: &Step<'_>) -> Option<Tensor<1>> {
+        let stages = self.connectors.len();
+        let (student, teacher) = (&step.student.preact, &step.teacher.preact);
+        assert!(
+            student.len() == stages + 1 && teacher.len() == stages + 1,
+            "ab needs the maps before the activation of the stem and {stages} stages: the student \
+             has {}, the teacher {}",
+            student.len(),
+            teacher.len()
+        );
+        Some(self.forward_gated(&student[1..], &teacher[1..], step.gates))
+    }
+
+    fn preliminary(&self, step: &Step<'_>) -> Option<Tensor<1>> {
+        self.term(step)
+    }
+
+    fn spots(&self, _stages: usize) -> usize {
+        self.connectors.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::FeatureShapes;
+
+    fn loss(convention: BoundaryConvention, stages: usize) -> BoundaryLoss {
+        BoundaryConfig::new()
+            .with_convention(convention)
+            .init(&vec![[1, 1]; stages], &Device::default())
+            .expect("a loss")
+    }
+
+    fn row(values: [f32; 4]) -> Tensor<4> {
+        Tensor::<1>::from_floats(values, &Device::default()).reshape([1, 1, 2, 2])
+    }
+
+    #[test]
+    fn a_worked_example() {
+        // Silent teachers: 0.5 and −3 of the student are 1.5 and −2 too far; active ones: 0.5 and
+        // 3 of the student are 0.5 and −2 too far.
+        let student = row([0.5, -3.0, 0.5, 3.0]);
+        let teacher = row([-1.0, 0.0, 0.1, 9.0]);
+        let sum = 1.5f32.powi(2) + 0.5f32.powi(2);
+        let value = |convention, stages: usize| -> f32 {
+            let maps = |map: &Tensor<4>| vec![map.clone(); stages];
+            loss(convention, stages)
+                .forward(&maps(&student), &maps(&teacher))
+                .into_scalar()
+        };
+        let close = |found: f32, expected: f32| (found - expected).abs() < 1e-6;
+        assert!(close(value(BoundaryConvention::Zoo, 1), sum / 4.0));
+        assert!(close(value(BoundaryConvention::Zoo, 2), sum / 2.0));
+        let one = value(BoundaryConvention::RepDistiller, 1);
+        assert!(close(one, sum * 0.003));
+        let two = value(BoundaryConvention::RepDistiller, 2);
+        assert!(close(two, sum * 0.003 * 1.5));
+    }
+
+    #[test]
+    fn the_strength_of_a_response_beyond_the_margin_does_not_matter() {
+        let teacher = row([-1.0, -2.0, 3.0, 4.0]);
+        let student = teacher.clone() * 5.0;
+        let value = loss(BoundaryConvention::RepDistiller, 1).forward(&[student], &[teacher]);
+        assert_eq!(value.into_scalar::<f32>(), 0.0);
+    }
+
+    #[test]
+    fn mistakes_are_typed_errors() {
+        let device = Device::default();
+        let error = BoundaryConfig::new()
+            .with_margin(-1.0)
+            .init(&[], &device)
+            .expect_err("a mistake");
+        assert_eq!(
+            error.to_string(),
+            "ab: `margin` is -1, expected a finite number of 0 or more"
+        );
+        let shapes = |size| FeatureShapes {
+            maps: vec![[1, 8, 8], [1, size, size]],
+            pooled: 1,
+            classes: 2,
+        };
+        let error = BoundaryConfig::new()
+            .build(&Setup::new(shapes(4), shapes(8)), &device)
+            .expect_err("a mistake");
+        assert_eq!(
+            error.to_string(),
+            "student stage 1 is [N, 1, 4, 4], teacher's is [N, 1, 8, 8]: `ab` compares maps of \
+             the same height and width"
+        );
+    }
+
+    #[test]
+    #[should_panic(expected = "the student has 1 maps, the teacher 2, and the loss was init")]
+    fn other_numbers_of_maps_are_refused() {
+        let map = row([0.0; 4]);
+        let teacher = [map.clone(), map.clone()];
+        loss(BoundaryConvention::Zoo, 2).forward(&[map], &teacher);
+    }
+}
