@@ -8,13 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::gate::{sample_means, sample_sums};
 use crate::method::{Register, Term};
-use crate::pool::pool_to;
+use crate::pool::{pool_to, smaller};
 use crate::{
     DefaultWeights, FeatureShapes, Gate, LossError, MethodInfo, ParameterInfo, Setup, Step,
 };
 
-/// Where squared distances are clamped.
-const SMALLEST_SQUARE: f64 = 1e-12;
+/// Squared distances count as none if the largest is below this share of the largest squared norm:
+/// what is left of equal samples in f32 is rounding.
+const NO_DISTANCE: f64 = 1e-12;
 
 /// Configuration of [`IrgLoss`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -126,11 +127,14 @@ impl IrgConfig {
 ///
 /// `D_ij` are squared distances between samples, divided by the largest; `d_i` is the squared
 /// distance of a sample's earlier map to its later one, divided by the largest of the batch. For
-/// `d`, the earlier map is average-pooled to the size of the later one, and neighbouring channels
+/// `d`, the larger map is average-pooled to the size of the smaller one, and neighbouring channels
 /// of the one with more channels are averaged, so that both have the fewer. This is the form of
-/// Knowledge-Distillation-Zoo, for channels whose number doubles.
+/// Knowledge-Distillation-Zoo, for maps that shrink and channels whose number doubles.
 ///
-/// A single sample has no edges; only its vertex and transformation count.
+/// `D` comes from a Gram matrix of features without their mean over the batch, which in f32 is
+/// exact to about 1e-6 of the largest distance. Where no two samples differ by more than rounding
+/// there are no distances, and the term is 0 up to rounding. For a single sample only the vertex
+/// counts: its one `d` is the largest in both networks. The reference is NaN in both cases.
 #[derive(Module, Debug)]
 pub struct IrgLoss {
     /// Weight of the vertices.
@@ -239,17 +243,35 @@ impl IrgLoss {
     }
 }
 
-/// Values of at least 0, divided by the largest; all 0 if they are.
-fn largest_one<const D: usize>(values: Tensor<D>) -> Tensor<D> {
-    let largest = values.clone().max();
-    let zero = largest.clone().lower_equal_elem(0.0);
-    values / largest.mask_fill(zero, 1.0).reshape([1; D])
+/// Values of at least 0, divided by the largest; as they are if the largest is not above `floor`.
+///
+/// Several largest values, as those of a pair and of its mirror image, share the gradient.
+fn largest_one<const D: usize>(values: Tensor<D>, floor: Tensor<1>) -> Tensor<D> {
+    let constant = values.clone().inner();
+    let largest = constant.clone().max();
+    let at = constant.equal(largest.clone().reshape([1; D]));
+    let at = at.float().cast(values.dtype());
+    let share = at.clone() / at.sum().reshape([1; D]);
+    let none = largest.lower_equal(floor);
+    let largest = (values.clone() * share).sum().mask_fill(none, 1.0);
+    values / largest.reshape([1; D])
 }
 
-/// Squared distances between the chosen rows, `[batch, batch]`.
+/// Squared distances between the chosen rows, the largest of them 1, `[batch, batch]`.
 fn edges(rows: Tensor<2>, gate: &Gate) -> Tensor<2> {
     let batch = rows.dims()[0];
-    let squares = rows.clone().square().sum_dim(1);
+    let rows = gate.keep(rows);
+    let squares = |rows: &Tensor<2>| rows.clone().square().sum_dim(1);
+    let constant = rows.clone().inner();
+    let floor = squares(&constant).max() * NO_DISTANCE;
+    // A shift changes neither distances nor their gradients. Without the common part of the rows,
+    // their products are no larger than their distances, and no digits are lost.
+    let mean: Tensor<2> = match gate.count() {
+        None => constant.mean_dim(0),
+        Some(count) => constant.sum_dim(0) / count.unsqueeze::<2>(),
+    };
+    let rows = gate.keep(rows - mean);
+    let squares = squares(&rows);
     let products = rows.clone().matmul(rows.transpose());
     let distances = squares.clone() + squares.transpose() - products * 2.0;
     let counted = Tensor::<2>::eye(batch, &distances.device())
@@ -260,13 +282,14 @@ fn edges(rows: Tensor<2>, gate: &Gate) -> Tensor<2> {
         None => counted,
         Some(pairs) => counted * pairs,
     };
-    largest_one(distances.clamp_min(SMALLEST_SQUARE) * counted)
+    largest_one(distances.clamp_min(0.0) * counted, floor)
 }
 
-/// Squared distances of each chosen sample's earlier map to its later one, `[batch]`.
+/// Squared distances of each chosen sample's earlier map to its later one, the largest of them 1,
+/// `[batch]`.
 fn transforms(first: Tensor<4>, second: Tensor<4>, gate: &Gate) -> Tensor<1> {
-    let ([_, earlier, ..], [_, later, height, width]) = (first.dims(), second.dims());
-    let channels = earlier.min(later);
+    let size = smaller(&first, &second);
+    let channels = first.dims()[1].min(second.dims()[1]);
     let fewer = |map: Tensor<4>| -> Tensor<4> {
         let [batch, own, height, width] = map.dims();
         if own == channels {
@@ -276,9 +299,10 @@ fn transforms(first: Tensor<4>, second: Tensor<4>, gate: &Gate) -> Tensor<1> {
         adaptive_avg_pool2d(rows, [channels, height * width])
             .reshape([batch, channels, height, width])
     };
-    let first = fewer(pool_to(first, [height, width]));
-    let distances = sample_sums((first - fewer(second)).square()).clamp_min(SMALLEST_SQUARE);
-    largest_one(gate.keep(distances))
+    let [first, second] = [first, second].map(|map| fewer(pool_to(gate.keep(map), size)));
+    let largest = |map: &Tensor<4>| sample_sums(map.clone().inner().square()).max();
+    let floor = (largest(&first) + largest(&second)) * NO_DISTANCE;
+    largest_one(sample_sums((first - second).square()), floor)
 }
 
 impl Register for IrgConfig {
@@ -341,6 +365,16 @@ impl Register for IrgConfig {
                         maps: stages(shapes),
                     });
                 }
+            }
+            let count = stages(shapes);
+            let first = self.first.unwrap_or(count - 2);
+            if first >= self.second.unwrap_or(count - 1) {
+                return Err(LossError::Parameter {
+                    method: "irg",
+                    parameter: "first",
+                    value: first.to_string(),
+                    expected: "a stage before `second`",
+                });
             }
         }
         self.init()
@@ -467,5 +501,110 @@ mod tests {
             ),
             "irg: `edge` is NaN, expected a finite number, at least 0"
         );
+        assert_eq!(
+            message(
+                IrgConfig::new().with_second(Some(1)),
+                shapes(4, 3),
+                shapes(4, 3)
+            ),
+            "irg: `first` is 2, expected a stage before `second`"
+        );
+    }
+
+    fn random<const D: usize>(shape: [usize; D]) -> Tensor<D> {
+        Tensor::random(shape, Distribution::Normal(0.0, 1.0), &Device::default())
+    }
+
+    fn maps(batch: usize) -> IrgFeatures {
+        IrgFeatures {
+            first: random([batch, 2, 4, 4]),
+            second: random([batch, 4, 2, 2]),
+            pooled: random([batch, 4]),
+            logits: random([batch, 5]),
+        }
+    }
+
+    #[test]
+    fn a_common_part_of_all_samples_does_not_matter() {
+        let rows = random([5, 4]);
+        let expected = values(edges(rows.clone(), &Gate::all()));
+        let found = values(edges(rows + 100.0, &Gate::all()));
+        for (found, expected) in found.iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-4, "{found} {expected}");
+        }
+    }
+
+    #[test]
+    fn equal_samples_have_no_distances_and_a_moderate_gradient() {
+        // A third is not exact: the mean differs from the rows by rounding.
+        let row = random([1, 40]) / 3.0 + 100.0;
+        let rows = Tensor::from_inner(row.repeat_dim(0, 7)).require_grad();
+        let found = edges(rows.clone(), &Gate::all());
+        let grads = (found.clone() - 0.5).square().sum().backward();
+        let largest = values(found).into_iter().fold(0.0, f32::max);
+        assert!(largest < 1e-3, "{largest}");
+        let gradient = values(rows.grad(&grads).expect("a gradient").abs().max());
+        assert!(gradient[0] < 1e-2, "{gradient:?}");
+    }
+
+    #[test]
+    fn samples_that_are_not_chosen_may_hold_anything_finite() {
+        let (student, teacher) = (maps(3), maps(3));
+        let huge = |features: &IrgFeatures| {
+            let scale = Tensor::<1>::from_floats([1.0, 1.0, 1e30], &Device::default());
+            IrgFeatures {
+                first: features.first.clone() * scale.clone().reshape([3, 1, 1, 1]),
+                second: features.second.clone() * scale.clone().reshape([3, 1, 1, 1]),
+                pooled: features.pooled.clone() * scale.reshape([3, 1]),
+                logits: features.logits.clone(),
+            }
+        };
+        let gate = Gate::new(Tensor::from_floats([1.0, 1.0, 0.0], &Device::default()));
+        let loss = IrgConfig::new().init().expect("a loss");
+        let value = |student: &IrgFeatures, teacher: &IrgFeatures| {
+            let value = loss.forward_gated(student.clone(), teacher.clone(), &gate);
+            value.into_scalar::<f32>()
+        };
+        let (found, expected) = (
+            value(&huge(&student), &huge(&teacher)),
+            value(&student, &teacher),
+        );
+        assert!(
+            (found - expected).abs() < 1e-5 * expected,
+            "{found} {expected}"
+        );
+    }
+
+    #[test]
+    fn one_sample_has_no_relations() {
+        let loss = IrgConfig::new().init().expect("a loss");
+        let parts = loss.parts(maps(1), maps(1), &Gate::all());
+        assert_eq!(values(parts.edge), [0.0]);
+        assert_eq!(values(parts.transform), [0.0]);
+        assert!(values(parts.vertex)[0] > 0.0);
+    }
+
+    #[test]
+    fn several_largest_values_share_the_gradient() {
+        let device = Device::default();
+        let x = Tensor::<1>::from_floats([1.0, 4.0, 4.0], &device.clone().autodiff());
+        let x = x.require_grad();
+        let weights = Tensor::<1>::from_floats([1.0, 2.0, 0.0], &device);
+        let scaled = largest_one(x.clone(), Tensor::zeros([1], &device));
+        assert_eq!(values(scaled.clone()), [0.25, 1.0, 1.0]);
+        let grads = (scaled * weights).sum().backward();
+        // (x₀ + 2 x₁) / m: 1/4 and 2/4, and −9/16 shared between both.
+        let gradient = values(x.grad(&grads).expect("a gradient"));
+        assert_eq!(gradient, [0.25, 0.5 - 9.0 / 32.0, -9.0 / 32.0]);
+    }
+
+    #[test]
+    fn a_first_map_that_is_the_smaller_is_not_enlarged() {
+        let device = Device::default();
+        // 2 against the mean 3 of (1, 5), and 2 against the mean 0.
+        let first = Tensor::<1>::from_floats([2.0, 2.0], &device).reshape([2, 1, 1, 1]);
+        let second = Tensor::<1>::from_floats([1.0, 5.0, 0.0, 0.0], &device);
+        let found = transforms(first, second.reshape([2, 1, 1, 2]), &Gate::all());
+        assert_eq!(values(found), [0.25, 1.0]);
     }
 }
