@@ -215,9 +215,11 @@ mod tests {
     #[should_panic(expected = "fsp: the student has 1 maps, the teacher 2")]
     fn lists_of_different_lengths_are_refused() {
         let map = constant([1.0, 2.0]);
-        FspConfig::new()
-            .init()
-            .forward_stages(&[map.clone()], &[map.clone(), map], &[]);
+        FspConfig::new().init().forward_stages(
+            std::slice::from_ref(&map),
+            &[map.clone(), map.clone()],
+            &[],
+        );
     }
 
     #[test]
