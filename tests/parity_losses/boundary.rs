@@ -62,7 +62,7 @@ fn the_zoos_mean() {
             .with_margin(check.hyper("margin"))
             .init(&[[8, 8]], &check.training())
             .expect("a loss")
-            .forward(&[student.clone()], &[check.teacher("f_t")]);
+            .forward(std::slice::from_ref(&student), &[check.teacher("f_t")]);
         let grads = value.backward();
         check.loss("loss", value);
         check.gradient("f_s", &student, &grads);

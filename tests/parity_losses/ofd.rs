@@ -19,7 +19,7 @@ fn margins_of_the_batch() {
         };
         let loss = check.fill(loss, &["ofd"], key);
         check.tensor("margin", loss.margin(0, &teacher, &Gate::all()));
-        let value = loss.forward(&[student.clone()], &[teacher], &[]);
+        let value = loss.forward(std::slice::from_ref(&student), &[teacher], &[]);
         let grads = value.backward();
         check.loss("loss", value);
         check.gradient("f_s", &student, &grads);

@@ -6,7 +6,7 @@ use burn::tensor::{Int, Tensor};
 ///
 /// A gate is the static form of "gather the chosen samples, then compute": every loss here gives
 /// the value and the gradients that it would have on the chosen samples alone, whatever the others
-/// hold (as long as it is finite), without a read-back from the device and without shapes that
+/// hold (as long as what is computed from them is finite), without a read-back from the device and without shapes that
 /// depend on the choice. If no sample is chosen, value and gradients are 0.
 ///
 /// The entries are constants: no gradient flows into a gate. A loss is *not* multiplied by the

@@ -16,7 +16,7 @@ pub struct MethodInfo {
     /// Which features it compares.
     pub acts_on: &'static str,
     /// Weights of the loss parts if a recipe does not name them.
-    pub weights: DefaultWeights,
+    pub weights: LossWeights,
     /// Its parameters.
     pub parameters: &'static [ParameterInfo],
     /// What it reads besides post-activation maps, pooled features and logits.
@@ -55,7 +55,7 @@ pub enum Preliminary {
 /// The defaults are those under which the methods are compared in the literature (Tian et al.
 /// 2020, <https://arxiv.org/abs/1910.10699>, and RepDistiller's command lines).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct DefaultWeights {
+pub struct LossWeights {
     /// Of the cross-entropy with the labels (`-r`).
     pub ce: f64,
     /// Of the KL divergence between softened logits (`-a`).
@@ -73,7 +73,7 @@ impl MethodInfo {
         title: "",
         paper: "",
         acts_on: "",
-        weights: DefaultWeights {
+        weights: LossWeights {
             ce: 1.0,
             kd: 0.0,
             method: 1.0,
@@ -87,7 +87,10 @@ impl MethodInfo {
     };
 }
 
-impl DefaultWeights {
+impl LossWeights {
+    /// Training without a teacher.
+    pub const SUPERVISED: Self = Self::method(0.0);
+
     /// Cross-entropy at 1, no distillation of logits, and the method at this weight.
     pub(crate) const fn method(method: f64) -> Self {
         Self {

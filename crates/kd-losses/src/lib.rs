@@ -174,7 +174,7 @@ pub use error::LossError;
 pub use features::{FeatureShapes, Features};
 pub use gate::Gate;
 pub use gradients::*;
-pub use info::{DefaultWeights, MethodInfo, Needs, ParameterInfo, Preliminary};
+pub use info::{LossWeights, MethodInfo, Needs, ParameterInfo, Preliminary};
 pub use logits::*;
 pub use maps::*;
 pub use method::{Method, MethodLoss};

@@ -1,7 +1,7 @@
 //! The training step, split in its parts: images a second, and milliseconds a batch.
 //!
 //! ```text
-//! cargo bench --profile dev -p kd-train --bench training_step [-- STEPS [DEVICE]]
+//! cargo bench --profile dev --bench training_step [-- STEPS [DEVICE]]
 //! ```
 //!
 //! Every part ends with a synchronisation of the device, so the sum is what a step costs on a
@@ -14,11 +14,10 @@ use std::time::Instant;
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use kd_data::{Loader, LoaderConfig, ProceduralConfig};
-use kd_losses::{KdLossConfig, Step};
+use kd_losses::{KdLossConfig, LossWeights, Step};
 use kd_models::{Architecture, Network};
 use kd_train::{
-    BatchLoss, Draft, FrozenTeacher, Learner, LossWeights, batch_loss, device_by_name,
-    features_for_losses, sgd,
+    BatchLoss, Draft, FrozenTeacher, Learner, batch_loss, device_by_name, features_for_losses, sgd,
 };
 
 const BATCH: usize = 64;

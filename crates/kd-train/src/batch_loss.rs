@@ -1,29 +1,7 @@
 //! The loss of one batch, from its parts.
 
 use burn::tensor::{Int, Tensor};
-use kd_losses::{KdLoss, MethodLoss, Step, cross_entropy};
-use serde::{Deserialize, Serialize};
-
-/// Weights of the loss parts, in the field's order: `-r`, `-a`, `-b`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LossWeights {
-    /// Of the cross-entropy with the labels (`-r`).
-    pub ce: f64,
-    /// Of the distillation of logits (`-a`).
-    pub kd: f64,
-    /// Of the method's own term (`-b`).
-    pub method: f64,
-}
-
-impl LossWeights {
-    /// Training without a teacher.
-    pub const SUPERVISED: Self = Self {
-        ce: 1.0,
-        kd: 0.0,
-        method: 0.0,
-    };
-}
+use kd_losses::{KdLoss, LossWeights, MethodLoss, Step, cross_entropy};
 
 /// The parts of a batch's loss, each unweighted and of shape `[1]`, and their weighted sum.
 #[derive(Clone, Debug)]

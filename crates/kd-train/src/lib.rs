@@ -59,7 +59,7 @@ mod statistics;
 mod tally;
 mod teacher;
 
-pub use batch_loss::{BatchLoss, LossWeights, batch_loss};
+pub use batch_loss::{BatchLoss, batch_loss};
 pub use data::DataSource;
 pub use device::{compiled_devices, default_device, device_by_name};
 pub use error::TrainError;

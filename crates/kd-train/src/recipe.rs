@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use kd_data::{Augmentation, Limits, ProceduralConfig, Splits};
-use kd_losses::{Method, Preliminary};
+use kd_losses::{LossWeights, Method, Preliminary};
 use kd_models::Architecture;
 use serde::{Deserialize, Serialize};
 
 use crate::schedule::default_milestones;
-use crate::{DataSource, LossWeights, TrainError, default_device};
+use crate::{DataSource, TrainError, default_device};
 
 /// A complete recipe: repeating it repeats the run. Made by [`Draft::finish`].
 ///
@@ -182,14 +182,7 @@ impl Draft {
             hint: "name the network to train; `kd models` lists them".to_owned(),
         })?;
         let default_weights = match &self.method {
-            Some(method) => {
-                let weights = method.info().weights;
-                LossWeights {
-                    ce: weights.ce,
-                    kd: weights.kd,
-                    method: weights.method,
-                }
-            }
+            Some(method) => method.info().weights,
             None => LossWeights::SUPERVISED,
         };
         let procedural = data == DataSource::Procedural;

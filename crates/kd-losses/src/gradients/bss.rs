@@ -10,7 +10,7 @@ use super::directional::{gradient, leaf};
 use crate::gate::sample_sums;
 use crate::logits::range::positive;
 use crate::method::{Register, Term};
-use crate::{DefaultWeights, Gate, LossError, MethodInfo, Needs, ParameterInfo, Setup, Step};
+use crate::{Gate, LossError, LossWeights, MethodInfo, Needs, ParameterInfo, Setup, Step};
 
 /// Stands for −∞ in place of a logit.
 const NEVER: f64 = -1e30;
@@ -384,7 +384,7 @@ impl Register for BssConfig {
         paper: "Heo et al. 2019, Knowledge Distillation with Adversarial Samples Supporting \
                 Decision Boundary, https://arxiv.org/abs/1805.05532",
         acts_on: "logits of attacked images",
-        weights: DefaultWeights::method(2.0),
+        weights: LossWeights::method(2.0),
         parameters: &[
             ParameterInfo {
                 name: "temperature",

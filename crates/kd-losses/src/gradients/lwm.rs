@@ -10,7 +10,7 @@ use super::directional::{input_gradient, loss_of_gradient};
 use crate::gate::sample_means;
 use crate::method::{Register, Term};
 use crate::pool::{pool_to, smaller};
-use crate::{DefaultWeights, Gate, LossError, MethodInfo, Needs, ParameterInfo, Setup, Step};
+use crate::{Gate, LossError, LossWeights, MethodInfo, Needs, ParameterInfo, Setup, Step};
 
 /// Where the square of a norm is clamped before its root: 1e-12 for the norm itself.
 const SMALLEST_SQUARE: f64 = 1e-24;
@@ -175,7 +175,7 @@ impl Register for LwmConfig {
         title: "Learning without memorising: where the label is seen, by Grad-CAM",
         paper: "Dhar et al. 2019, Learning without Memorizing, https://arxiv.org/abs/1811.08051",
         acts_on: "one feature map and the layers above it",
-        weights: DefaultWeights::method(0.5),
+        weights: LossWeights::method(0.5),
         parameters: &[
             ParameterInfo {
                 name: "stage",

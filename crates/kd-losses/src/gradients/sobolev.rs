@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::directional::{input_gradient, loss_of_gradient};
 use crate::gate::sample_means;
 use crate::method::{Register, Term};
-use crate::{DefaultWeights, Gate, LossError, MethodInfo, Needs, Setup, Step};
+use crate::{Gate, LossError, LossWeights, MethodInfo, Needs, Setup, Step};
 
 /// Where the square of a norm is clamped before its root: 1e-12 for the norm itself.
 const SMALLEST_SQUARE: f64 = 1e-24;
@@ -131,7 +131,7 @@ impl Register for SobolevConfig {
         paper: "Czarnecki et al. 2017, Sobolev Training for Neural Networks, \
                 https://arxiv.org/abs/1706.04859",
         acts_on: "gradients with respect to the images",
-        weights: DefaultWeights::method(20.0),
+        weights: LossWeights::method(20.0),
         needs: Needs {
             preact: false,
             networks: true,

@@ -10,7 +10,7 @@ use super::range::{positive, weight};
 use super::standardise::{check_standardise, standardised};
 use crate::gate::sample_sums;
 use crate::method::{Register, Term};
-use crate::{DefaultWeights, Gate, LossError, MethodInfo, ParameterInfo, Setup, Step};
+use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Setup, Step};
 
 /// Stands for −∞ in place of the target's logit: no other finite logit comes near, and unlike −∞
 /// its difference to itself is 0.
@@ -257,7 +257,7 @@ impl Register for DkdConfig {
         paper: "Zhao et al. 2022, Decoupled Knowledge Distillation, \
                 https://arxiv.org/abs/2203.08679",
         acts_on: "logits",
-        weights: DefaultWeights::method(1.0),
+        weights: LossWeights::method(1.0),
         parameters: &[
             ParameterInfo {
                 name: "alpha",

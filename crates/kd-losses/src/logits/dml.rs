@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::standardise::check_standardise;
 use crate::method::{Register, Term};
 use crate::{
-    DefaultWeights, Gate, KdLoss, KdLossConfig, LossError, MethodInfo, ParameterInfo, Setup, Step,
+    Gate, KdLoss, KdLossConfig, LossError, LossWeights, MethodInfo, ParameterInfo, Setup, Step,
 };
 
 /// Configuration of [`DmlLoss`].
@@ -118,7 +118,7 @@ impl Register for DmlConfig {
         title: "Deep mutual learning: the probabilities of a peer, without a temperature",
         paper: "Zhang et al. 2018, Deep Mutual Learning, https://arxiv.org/abs/1706.00384",
         acts_on: "logits",
-        weights: DefaultWeights::method(1.0),
+        weights: LossWeights::method(1.0),
         parameters: &[ParameterInfo {
             name: "standardise",
             default: "null",

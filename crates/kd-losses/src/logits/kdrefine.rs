@@ -9,7 +9,7 @@ use super::range::{positive, weight};
 use super::standardise::{check_standardise, standardised};
 use crate::method::{Register, Term};
 use crate::{
-    DefaultWeights, Gate, KdLoss, KdLossConfig, LossError, MethodInfo, ParameterInfo, Setup, Step,
+    Gate, KdLoss, KdLossConfig, LossError, LossWeights, MethodInfo, ParameterInfo, Setup, Step,
     cross_entropy,
 };
 
@@ -176,7 +176,7 @@ impl Register for KdRefineConfig {
                 https://arxiv.org/abs/2403.01427; objective of \
                 https://github.com/YujieZheng99/KDrefine",
         acts_on: "logits",
-        weights: DefaultWeights {
+        weights: LossWeights {
             ce: 0.0,
             kd: 0.0,
             method: 1.0,

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::gate::sample_sums;
 use crate::method::{Register, Term};
 use crate::pool::{pool_to, smaller};
-use crate::{DefaultWeights, Gate, LossError, MethodInfo, ParameterInfo, Setup, Step};
+use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Setup, Step};
 
 /// Added to the norms.
 const EPSILON: f64 = 1e-6;
@@ -174,7 +174,7 @@ impl Register for AfdConfig {
         paper: "Wang et al. 2020, Pay Attention to Features, Transfer Learn Faster CNNs, \
                 https://openreview.net/forum?id=ryxyCeHtPB",
         acts_on: "one feature map",
-        weights: DefaultWeights::method(500.0),
+        weights: LossWeights::method(500.0),
         parameters: &[
             ParameterInfo {
                 name: "attention",

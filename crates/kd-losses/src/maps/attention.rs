@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::gate::sample_means;
 use crate::method::{Register, Term};
 use crate::pool::{pool_to, smaller};
-use crate::{DefaultWeights, Gate, LossError, MethodInfo, ParameterInfo, Setup, Step};
+use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Setup, Step};
 
 /// Where the square of a norm is clamped before its root: 1e-12 for the norm itself. Clamping
 /// under the root keeps the gradient of an all-zero map finite, and 0.
@@ -212,7 +212,7 @@ impl Register for AttentionConfig {
         paper: "Zagoruyko & Komodakis 2017, Paying More Attention to Attention, \
                 https://arxiv.org/abs/1612.03928",
         acts_on: "all stages",
-        weights: DefaultWeights {
+        weights: LossWeights {
             ce: 1.0,
             kd: 0.0,
             method: 1000.0,

@@ -9,7 +9,7 @@ use crate::adapters::{Connector, ConnectorConfig};
 use crate::gate::{sample_means, sample_sums};
 use crate::method::{Register, Term};
 use crate::{
-    DefaultWeights, Gate, LossError, MethodInfo, Needs, ParameterInfo, Preliminary, Setup, Step,
+    Gate, LossError, LossWeights, MethodInfo, Needs, ParameterInfo, Preliminary, Setup, Step,
 };
 
 /// RepDistiller's scale of the sum.
@@ -231,7 +231,7 @@ impl Register for BoundaryConfig {
         paper: "Heo et al. 2019, Knowledge Transfer via Distillation of Activation Boundaries \
                 Formed by Hidden Neurons, https://arxiv.org/abs/1811.03233",
         acts_on: "all stages, before the activation",
-        weights: DefaultWeights::method(0.0),
+        weights: LossWeights::method(0.0),
         parameters: &[
             ParameterInfo {
                 name: "margin",
@@ -249,7 +249,6 @@ impl Register for BoundaryConfig {
             networks: false,
         },
         preliminary: Preliminary::Student,
-        ..MethodInfo::BASE
     };
     type Loss = BoundaryLoss;
 

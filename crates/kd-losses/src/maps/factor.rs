@@ -10,7 +10,7 @@ use crate::adapters::{Paraphraser, ParaphraserConfig, Translator, TranslatorConf
 use crate::gate::sample_means;
 use crate::method::{Register, Term};
 use crate::pool::{pool_to, smaller};
-use crate::{DefaultWeights, Gate, LossError, MethodInfo, ParameterInfo, Preliminary, Setup, Step};
+use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Preliminary, Setup, Step};
 
 /// Square of a norm below which a factor counts as zero: 1e-12 for the norm itself.
 const SMALLEST_SQUARE: f64 = 1e-24;
@@ -282,7 +282,7 @@ impl Register for FactorConfig {
         paper: "Kim, Park & Kwak 2018, Paraphrasing Complex Network: Network Compression via \
                 Factor Transfer, https://arxiv.org/abs/1802.04977",
         acts_on: "one feature map",
-        weights: DefaultWeights::method(200.0),
+        weights: LossWeights::method(200.0),
         parameters: &[
             ParameterInfo {
                 name: "rate",

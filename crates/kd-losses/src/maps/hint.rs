@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::adapters::{Regressor, RegressorConfig};
 use crate::gate::sample_means;
 use crate::method::{Register, Term};
-use crate::{DefaultWeights, Gate, LossError, MethodInfo, ParameterInfo, Setup, Step};
+use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Setup, Step};
 
 /// Configuration of [`HintLoss`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -159,7 +159,7 @@ impl Register for HintConfig {
         paper: "Romero et al. 2014, FitNets: Hints for Thin Deep Nets, \
                 https://arxiv.org/abs/1412.6550",
         acts_on: "one feature map",
-        weights: DefaultWeights {
+        weights: LossWeights {
             ce: 1.0,
             kd: 0.0,
             method: 100.0,

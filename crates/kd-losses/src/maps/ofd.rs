@@ -10,7 +10,7 @@ use crate::gate::{sample_means, sample_sums};
 use crate::method::{Register, Term};
 use crate::pool::{pool_to, smaller};
 use crate::{
-    DefaultWeights, Gate, LossError, MethodInfo, Needs, NormAffine, ParameterInfo, Setup, Step,
+    Gate, LossError, LossWeights, MethodInfo, Needs, NormAffine, ParameterInfo, Setup, Step,
 };
 
 /// Added to the number of negative values of a channel.
@@ -216,7 +216,7 @@ impl Register for OfdConfig {
         paper: "Heo et al. 2019, A Comprehensive Overhaul of Feature Distillation, \
                 https://arxiv.org/abs/1904.01866",
         acts_on: "maps before the activation",
-        weights: DefaultWeights::method(1.0),
+        weights: LossWeights::method(1.0),
         parameters: &[ParameterInfo {
             name: "convention",
             default: "\"zoo\"",
@@ -272,6 +272,7 @@ impl Term for OfdLoss {
 mod tests {
     use super::*;
     use burn::tensor::Distribution;
+    use std::slice;
 
     fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
         tensor.into_data().try_to_vec().expect("f32")
@@ -303,7 +304,7 @@ mod tests {
         // The margin is −3: targets 2, −1, −1, −3. The second value stays below its target.
         let (student, teacher) = (row([1.0, -4.0, 0.0, -1.0]), row([2.0, -1.0, -1.0, -7.0]));
         let sum: f32 = identity(OfdConvention::Mdistiller)
-            .forward(&[student.clone()], &[teacher.clone()], &[])
+            .forward(slice::from_ref(&student), slice::from_ref(&teacher), &[])
             .into_scalar();
         assert!((sum - (1.0 + 0.0 + 1.0 + 4.0)).abs() < 1e-4, "{sum}");
         let mean: f32 = identity(OfdConvention::Zoo)

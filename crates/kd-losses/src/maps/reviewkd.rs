@@ -9,7 +9,7 @@ use crate::adapters::{Fusion, FusionConfig};
 use crate::gate::sample_means;
 use crate::method::{Register, Term};
 use crate::pool::pool_to;
-use crate::{DefaultWeights, Gate, LossError, MethodInfo, ParameterInfo, Setup, Step};
+use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Setup, Step};
 
 /// Sizes of the pyramid below a map.
 const LEVELS: [usize; 3] = [4, 2, 1];
@@ -274,7 +274,7 @@ impl Register for ReviewKdConfig {
         paper: "Chen et al. 2021, Distilling Knowledge via Knowledge Review, \
                 https://arxiv.org/abs/2104.09044",
         acts_on: "all stages and the pooled feature",
-        weights: DefaultWeights::method(1.0),
+        weights: LossWeights::method(1.0),
         parameters: &[
             ParameterInfo {
                 name: "max_mid",

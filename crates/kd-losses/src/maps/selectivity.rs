@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::gate::sample_sums;
 use crate::method::{Register, Term};
 use crate::pool::{pool_to, smaller};
-use crate::{DefaultWeights, Gate, LossError, MethodInfo, Setup, Step};
+use crate::{Gate, LossError, LossWeights, MethodInfo, Setup, Step};
 
 /// Where the square of a norm is clamped before its root: 1e-12 for the norm itself.
 const SMALLEST_SQUARE: f64 = 1e-24;
@@ -121,7 +121,7 @@ impl Register for NstConfig {
         paper: "Huang & Wang 2017, Like What You Like: Knowledge Distill via Neuron Selectivity \
                 Transfer, https://arxiv.org/abs/1707.01219",
         acts_on: "all stages",
-        weights: DefaultWeights::method(50.0),
+        weights: LossWeights::method(50.0),
         ..MethodInfo::BASE
     };
     type Loss = NstLoss;

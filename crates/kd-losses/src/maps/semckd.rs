@@ -10,7 +10,7 @@ use crate::adapters::{CrossLayerRegressor, CrossLayerRegressorConfig, MlpEmbed, 
 use crate::gate::sample_means;
 use crate::method::{Register, Term};
 use crate::pool::{pool_to, smaller};
-use crate::{DefaultWeights, Gate, LossError, MethodInfo, ParameterInfo, Setup, Step};
+use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Setup, Step};
 
 /// Configuration of [`SemCkdLoss`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -226,7 +226,7 @@ impl Register for SemCkdConfig {
         paper: "Chen et al. 2020, Cross-Layer Distillation with Semantic Calibration, \
                 https://arxiv.org/abs/2012.03236",
         acts_on: "all stages",
-        weights: DefaultWeights::method(400.0),
+        weights: LossWeights::method(400.0),
         parameters: &[ParameterInfo {
             name: "factor",
             default: "4",

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::gate::sample_means;
 use crate::method::{Register, Term};
 use crate::pool::{pool_to, smaller};
-use crate::{DefaultWeights, Gate, LossError, MethodInfo, ParameterInfo, Setup, Step};
+use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Setup, Step};
 
 /// The small number that is added to the variance.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -190,7 +190,7 @@ impl Register for VidConfig {
         paper: "Ahn et al. 2019, Variational Information Distillation for Knowledge Transfer, \
                 https://arxiv.org/abs/1904.05835",
         acts_on: "all stages",
-        weights: DefaultWeights::method(1.0),
+        weights: LossWeights::method(1.0),
         parameters: &[
             ParameterInfo {
                 name: "variance",

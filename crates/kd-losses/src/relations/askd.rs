@@ -10,7 +10,7 @@ use super::class_similarity::{ClassSimilarityConfig, ClassSimilarityLoss};
 use super::regional_similarity::{RegionShrink, RegionalSimilarityConfig, RegionalSimilarityLoss};
 use crate::logits::range::weight;
 use crate::method::{Register, Term};
-use crate::{DefaultWeights, Features, Gate, LossError, MethodInfo, ParameterInfo, Setup, Step};
+use crate::{Features, Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Setup, Step};
 
 /// At which maps the regions are compared; written `last`, `all` or as a number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -223,7 +223,7 @@ impl Register for AskdConfig {
         title: "Distances between regions of a map and between classes of a sample",
         paper: "ASKD, https://github.com/Crishawy/ASKD",
         acts_on: "logits, and all stages, the last or one",
-        weights: DefaultWeights::method(1.0),
+        weights: LossWeights::method(1.0),
         parameters: &[
             ParameterInfo {
                 name: "region_weight",

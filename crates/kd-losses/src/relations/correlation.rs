@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::adapters::{Embed, EmbedConfig, normalize};
 use crate::gate::sample_sums;
 use crate::method::{Register, Term};
-use crate::{DefaultWeights, Gate, LossError, MethodInfo, ParameterInfo, Setup, Step};
+use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Setup, Step};
 
 /// What is called correlation congruence: the public implementations are different losses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -255,7 +255,7 @@ impl Register for CorrelationConfig {
         paper: "Peng et al. 2019, Correlation Congruence for Knowledge Distillation, \
                 https://arxiv.org/abs/1904.01802",
         acts_on: "pooled features",
-        weights: DefaultWeights::method(0.02),
+        weights: LossWeights::method(0.02),
         parameters: &[
             ParameterInfo {
                 name: "convention",

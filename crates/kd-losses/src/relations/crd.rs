@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::adapters::{Embed, EmbedConfig, normalize};
 use crate::gate::{sample_means, sample_sums};
 use crate::method::{Register, Term};
-use crate::{DefaultWeights, Gate, LossError, MethodInfo, ParameterInfo, Setup, Step};
+use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Setup, Step};
 
 /// Added to denominators by the reference.
 const EPSILON: f64 = 1e-7;
@@ -507,7 +507,7 @@ impl Register for CrdConfig {
         paper: "Tian, Krishnan & Isola 2020, Contrastive Representation Distillation, \
                 https://arxiv.org/abs/1910.10699",
         acts_on: "pooled features",
-        weights: DefaultWeights::method(0.8),
+        weights: LossWeights::method(0.8),
         parameters: &[
             ParameterInfo {
                 name: "dim",

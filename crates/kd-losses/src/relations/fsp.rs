@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::gate::sample_means;
 use crate::method::{Register, Term};
 use crate::pool::{pool_to, smaller};
-use crate::{DefaultWeights, Gate, LossError, MethodInfo, Preliminary, Setup, Step};
+use crate::{Gate, LossError, LossWeights, MethodInfo, Preliminary, Setup, Step};
 
 /// Configuration of [`FspLoss`]: it has no parameters.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -132,7 +132,7 @@ impl Register for FspConfig {
                 https://openaccess.thecvf.com/content_cvpr_2017/html/\
                 Yim_A_Gift_From_CVPR_2017_paper.html",
         acts_on: "adjacent stages, stem included",
-        weights: DefaultWeights::method(0.0),
+        weights: LossWeights::method(0.0),
         preliminary: Preliminary::Student,
         ..MethodInfo::BASE
     };

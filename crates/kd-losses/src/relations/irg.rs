@@ -9,9 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::gate::{sample_means, sample_sums};
 use crate::method::{Register, Term};
 use crate::pool::{pool_to, smaller};
-use crate::{
-    DefaultWeights, FeatureShapes, Gate, LossError, MethodInfo, ParameterInfo, Setup, Step,
-};
+use crate::{FeatureShapes, Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Setup, Step};
 
 /// Squared distances count as none if the largest is below this share of the largest squared norm:
 /// what is left of equal samples in f32 is rounding.
@@ -314,7 +312,7 @@ impl Register for IrgConfig {
                 https://openaccess.thecvf.com/content_CVPR_2019/html/\
                 Liu_Knowledge_Distillation_via_Instance_Relationship_Graph_CVPR_2019_paper.html",
         acts_on: "logits, pooled features, two stages",
-        weights: DefaultWeights::method(10.0),
+        weights: LossWeights::method(10.0),
         parameters: &[
             ParameterInfo {
                 name: "vertex",

@@ -9,7 +9,7 @@ use super::singular::Leading;
 use crate::gate::sample_sums;
 use crate::method::{Register, Term};
 use crate::surrogate::with_gradient;
-use crate::{DefaultWeights, Gate, LossError, MethodInfo, ParameterInfo, Setup, Step};
+use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Setup, Step};
 
 /// Vectors of the student among which the counterpart of a teacher's vector is looked for, besides
 /// as many as the teacher's.
@@ -288,7 +288,7 @@ impl Register for KdSvdConfig {
         paper: "Lee, Kim & Song 2018, Self-supervised Knowledge Distillation Using Singular \
                 Value Decomposition, https://arxiv.org/abs/1807.06819",
         acts_on: "adjacent stages, stem included",
-        weights: DefaultWeights::method(1.0),
+        weights: LossWeights::method(1.0),
         parameters: &[
             ParameterInfo {
                 name: "k",

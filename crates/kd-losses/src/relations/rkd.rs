@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::gate::assert_not_empty;
 use crate::method::{Register, Term};
 use crate::surrogate::with_gradient;
-use crate::{DefaultWeights, Gate, LossError, MethodInfo, ParameterInfo, Setup, Step};
+use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Setup, Step};
 
 /// Where squared distances are clamped before the root.
 const SMALLEST_SQUARE: f64 = 1e-12;
@@ -296,7 +296,7 @@ impl Register for RkdConfig {
         paper: "Park et al. 2019, Relational Knowledge Distillation, \
                 https://arxiv.org/abs/1904.05068",
         acts_on: "pooled features",
-        weights: DefaultWeights::method(1.0),
+        weights: LossWeights::method(1.0),
         parameters: &[
             ParameterInfo {
                 name: "distance",

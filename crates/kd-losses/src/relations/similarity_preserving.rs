@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::adapters::normalize;
 use crate::method::{Register, Term};
-use crate::{DefaultWeights, Gate, LossError, MethodInfo, ParameterInfo, Setup, Step};
+use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Setup, Step};
 
 /// Configuration of [`SimilarityLoss`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,7 +99,7 @@ impl Register for SimilarityConfig {
         paper: "Tung & Mori 2019, Similarity-Preserving Knowledge Distillation, \
                 https://arxiv.org/abs/1907.09682",
         acts_on: "one feature map",
-        weights: DefaultWeights::method(3000.0),
+        weights: LossWeights::method(3000.0),
         parameters: &[ParameterInfo {
             name: "stage",
             default: "null",
