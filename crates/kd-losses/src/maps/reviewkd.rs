@@ -22,8 +22,8 @@ pub struct ReviewKdConfig {
     /// feature, but no more than this. Default 512; 1 or more.
     pub max_mid: usize,
     /// Epochs in which the registered method grows from almost nothing to its full weight:
-    /// epoch `e`, from 1, counts `min(e / warmup, 1)`. Default 20; 0 for none.
-    pub warmup: usize,
+    /// epoch `e`, from 1, counts `min(e / warm_up, 1)`. Default 20; 0 for none.
+    pub warm_up: usize,
 }
 
 impl Config for ReviewKdConfig {}
@@ -32,7 +32,7 @@ impl Default for ReviewKdConfig {
     fn default() -> Self {
         Self {
             max_mid: 512,
-            warmup: 20,
+            warm_up: 20,
         }
     }
 }
@@ -50,8 +50,8 @@ impl ReviewKdConfig {
     }
 
     /// Sets the epochs of the warm-up.
-    pub fn with_warmup(mut self, warmup: usize) -> Self {
-        self.warmup = warmup;
+    pub fn with_warm_up(mut self, warm_up: usize) -> Self {
+        self.warm_up = warm_up;
         self
     }
 
@@ -97,7 +97,7 @@ impl ReviewKdConfig {
                         .init(device)
                 })
                 .collect(),
-            warmup: self.warmup,
+            warm_up: self.warm_up,
         })
     }
 }
@@ -118,7 +118,7 @@ impl ReviewKdConfig {
 ///
 /// As registered, the maps are those of all stages after the stem, and the pooled feature as the
 /// deepest map, of one position. One gate serves for all, because a map is matched from several.
-/// The term grows over the first epochs ([`ReviewKdConfig::warmup`]); `forward` knows no epochs
+/// The term grows over the first epochs ([`ReviewKdConfig::warm_up`]); `forward` knows no epochs
 /// and has the full size.
 ///
 /// This follows mdistiller and the paper's authors in all but one thing: they take the *teacher's*
@@ -131,7 +131,7 @@ pub struct ReviewKdLoss {
     /// The fusions, the deepest first.
     pub fusions: Vec<Fusion>,
     /// Epochs of the warm-up.
-    pub warmup: usize,
+    pub warm_up: usize,
 }
 
 impl ReviewKdLoss {
@@ -283,7 +283,7 @@ impl Register for ReviewKdConfig {
                               feature, but no more",
             },
             ParameterInfo {
-                name: "warmup",
+                name: "warm_up",
                 default: "20",
                 description: "epochs in which the term grows to its full size; 0 for none",
             },
@@ -311,8 +311,8 @@ impl Term for ReviewKdLoss {
             maps.chain([pooled]).collect()
         };
         let loss = self.forward_gated(&maps(step.student), &maps(step.teacher), &step.gate(0));
-        if step.epoch < self.warmup {
-            Some(loss * (step.epoch as f64 / self.warmup as f64))
+        if step.epoch < self.warm_up {
+            Some(loss * (step.epoch as f64 / self.warm_up as f64))
         } else {
             Some(loss)
         }
@@ -395,8 +395,8 @@ mod tests {
             logits: Tensor::zeros([2, 2], &device),
         };
         let setup = Setup::new(features.shapes(), features.shapes());
-        let terms = |warmup| {
-            let loss = ReviewKdConfig::new().with_warmup(warmup);
+        let terms = |warm_up| {
+            let loss = ReviewKdConfig::new().with_warm_up(warm_up);
             let loss = loss.build(&setup, &device).expect("a loss");
             [1, 5, 10, 11].map(|epoch| {
                 let step = Step::new(&features, &features).with_epoch(epoch);

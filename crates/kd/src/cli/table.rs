@@ -2,14 +2,11 @@
 
 use std::path::Path;
 
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{CellAlignment, Table, presets};
 use kd_losses::{MethodInfo, Preliminary};
 use kd_models::ModelInfo;
 use kd_train::RunResult;
 use kd_train::compare::Row;
-
-/// Columns of a terminal that the table of methods is made for.
-const METHODS_WIDTH: u16 = 160;
 
 /// A table whose columns from `numbers` on are aligned to the right.
 fn table(header: &[&str], numbers: usize, rows: Vec<Vec<String>>) -> Table {
@@ -122,80 +119,66 @@ pub fn models(models: &[ModelInfo]) -> String {
     table(&header, 4, rows).to_string()
 }
 
-/// The methods: a table of what to choose by, then the parameters of each.
+/// The methods, a few lines each: links and parameters fit no table.
 pub fn methods(methods: &[MethodInfo]) -> String {
-    let rows = methods
+    let blocks: Vec<String> = methods
         .iter()
         .map(|method| {
-            let names: Vec<&str> = std::iter::once(&method.name)
-                .chain(method.aliases)
-                .copied()
-                .collect();
             let parameters: Vec<String> = method
                 .parameters
                 .iter()
                 .map(|parameter| format!("{} = {}", parameter.name, parameter.default))
                 .collect();
-            vec![
-                names.join(", "),
-                method.title.to_owned(),
-                method.acts_on.to_owned(),
-                format!(
-                    "{} {} {}",
-                    method.weights.ce, method.weights.kd, method.weights.method
-                ),
-                parameters.join(", "),
-                method.paper.to_owned(),
-            ]
+            let mut lines = head(method);
+            if !parameters.is_empty() {
+                lines.push(format!("    parameters  {}", parameters.join(", ")));
+            }
+            lines.join("\n")
         })
         .collect();
-    let header = [
-        "name",
-        "title",
-        "acts on",
-        "-r -a -b",
-        "parameters",
-        "paper",
-    ];
-    let mut table = table(&header, header.len(), rows);
-    table
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(METHODS_WIDTH);
     format!(
-        "{table}\nThe weights are those of cross-entropy (-r), distillation of logits (-a) and the \
-         method's own term (-b).\n`kd methods NAME` explains the parameters of one method."
+        "{}\n\nThe weights are those of cross-entropy (-r), distillation of logits (-a) and the \
+         method's own term (-b).\n`kd methods NAME` explains the parameters of one method.",
+        blocks.join("\n\n")
     )
 }
 
-/// One method in full.
+/// One method with its parameters explained.
 pub fn method(method: &MethodInfo) -> String {
-    let mut lines = vec![
-        format!("{}: {}", method.name, method.title),
-        format!("paper      {}", method.paper),
-        format!("acts on    {}", method.acts_on),
-        format!(
-            "weights    -r {} -a {} -b {}",
-            method.weights.ce, method.weights.kd, method.weights.method
-        ),
-    ];
-    if !method.aliases.is_empty() {
-        lines.push(format!("also       {}", method.aliases.join(", ")));
-    }
-    match method.preliminary {
-        Preliminary::None => {}
-        Preliminary::Adapters => {
-            lines.push("first      a preliminary phase trains adapters only".to_owned());
-        }
-        Preliminary::Student => {
-            lines
-                .push("first      a preliminary phase trains the student by the method".to_owned());
-        }
+    let mut lines = head(method);
+    if !method.parameters.is_empty() {
+        lines.push("    parameters".to_owned());
     }
     for parameter in method.parameters {
         lines.push(format!(
-            "  {} = {}: {}",
+            "      {} = {}: {}",
             parameter.name, parameter.default, parameter.description
         ));
     }
     lines.join("\n")
+}
+
+/// What a method is, without its parameters.
+fn head(method: &MethodInfo) -> Vec<String> {
+    let names: Vec<&str> = std::iter::once(&method.name)
+        .chain(method.aliases)
+        .copied()
+        .collect();
+    let weights = method.weights;
+    let mut lines = vec![
+        format!("{}: {}", names.join(", "), method.title),
+        format!("    paper       {}", method.paper),
+        format!("    acts on     {}", method.acts_on),
+        format!(
+            "    weights     -r {} -a {} -b {}",
+            weights.ce, weights.kd, weights.method
+        ),
+    ];
+    let phase = match method.preliminary {
+        Preliminary::None => None,
+        Preliminary::Adapters => Some("trains adapters, before the student is trained"),
+        Preliminary::Student => Some("trains the student by the method alone"),
+    };
+    lines.extend(phase.map(|phase| format!("    first       a preliminary phase {phase}")));
+    lines
 }
