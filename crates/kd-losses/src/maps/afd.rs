@@ -3,7 +3,7 @@
 use burn::config::Config;
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::tensor::activation::{relu, sigmoid};
+use burn::tensor::activation::{log_sigmoid, relu, softmax};
 use burn::tensor::module::adaptive_avg_pool2d;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
@@ -149,9 +149,9 @@ impl AfdLoss {
         );
         let [batch, channels, ..] = others;
         let pooled = adaptive_avg_pool2d(teacher.clone(), [1, 1]);
-        let attention = sigmoid(self.expand.forward(relu(self.squeeze.forward(pooled))));
-        let attention = attention.reshape([batch, channels]);
-        let attention = attention.clone() / attention.sum_dim(1);
+        let attention = self.expand.forward(relu(self.squeeze.forward(pooled)));
+        // σ divided by its sum over channels, which may not be 0 / 0 where all of σ vanishes.
+        let attention = softmax(log_sigmoid(attention.reshape([batch, channels])), 1);
 
         let difference: Tensor<3> = unit(student) - unit(teacher);
         let squares = difference.square().mean_dim(2).squeeze_dim::<2>(2);
@@ -233,6 +233,20 @@ mod tests {
             .mean()
             .into_scalar();
         assert!((value - expected).abs() < 1e-6);
+    }
+
+    #[test]
+    fn an_attention_that_vanishes_in_all_channels_is_finite() {
+        let device = Device::default().autodiff();
+        let mut loss = AfdConfig::new().init(3, 3, &device).expect("a loss");
+        let bias = loss.expand.bias.take().expect("a bias");
+        loss.expand.bias = Some(bias.map(|old| (old * 0.0 - 200.0).detach().require_grad()));
+        let (student, teacher) = (map([2, 3, 2, 2]), map([2, 3, 2, 2]));
+        let value = loss.forward(student, teacher);
+        let grads = value.backward();
+        let gradient = loss.expand.weight.val().grad(&grads).expect("a gradient");
+        assert!(value.into_scalar::<f32>() > 0.0);
+        assert!(gradient.sum().into_scalar::<f32>().is_finite());
     }
 
     #[test]
