@@ -248,6 +248,17 @@ impl Register for OfdConfig {
                     Ok([student[0], teacher[0]])
                 });
                 let channels = channels.collect::<Result<Vec<_>, LossError>>()?;
+                for (norm, [_, teacher]) in norms.iter().zip(&channels) {
+                    let (weight, bias) = (norm.weight.dims(), norm.bias.dims());
+                    if [weight, bias] != [[*teacher]; 2] {
+                        return Err(LossError::Parameter {
+                            method: "ofd",
+                            parameter: "norms",
+                            value: format!("a weight of {weight:?} and a bias of {bias:?}"),
+                            expected: "vectors with the channels of the teacher's maps",
+                        });
+                    }
+                }
                 Ok(self.init(&channels, Some(norms), device))
             }
         }
@@ -258,8 +269,15 @@ impl Term for OfdLoss {
     fn term(&self, step: &Step<'_>) -> Option<Tensor<1>> {
         let count = self.connectors.len();
         let gates: Vec<Gate> = (0..count).map(|spot| step.gate(spot)).collect();
+        let (student, teacher) = (&step.student.preact, &step.teacher.preact);
+        assert!(
+            student.len() >= count && teacher.len() >= count,
+            "ofd needs {count} maps before the activation: the student has {}, the teacher {}",
+            student.len(),
+            teacher.len()
+        );
         let last = |maps: &[Tensor<4>]| maps[maps.len() - count..].to_vec();
-        let (student, teacher) = (last(&step.student.preact), last(&step.teacher.preact));
+        let (student, teacher) = (last(student), last(teacher));
         Some(self.forward(&student, &teacher, &gates))
     }
 
@@ -353,6 +371,45 @@ mod tests {
             "ofd needs the teacher's last batch norm of each stage (Setup::with_norms), \
              or `convention: zoo`"
         );
+    }
+
+    #[test]
+    fn norms_of_other_channels_are_a_typed_error() {
+        let device = Device::default();
+        let shapes = || crate::FeatureShapes {
+            maps: vec![[1, 4, 4]; 2],
+            pooled: 1,
+            classes: 2,
+        };
+        let norm = |channels| NormAffine {
+            weight: Tensor::ones([channels], &device),
+            bias: Tensor::zeros([1], &device),
+        };
+        let config = OfdConfig::new().with_convention(OfdConvention::Mdistiller);
+        let build = |channels| {
+            let setup = Setup::new(shapes(), shapes());
+            config.build(&setup.with_norms(vec![norm(1), norm(channels)]), &device)
+        };
+        assert!(build(1).is_ok());
+        let error = build(3).expect_err("a mistake");
+        assert_eq!(
+            error.to_string(),
+            "ofd: `norms` is a weight of [3] and a bias of [1], expected vectors with the \
+             channels of the teacher's maps"
+        );
+    }
+
+    #[test]
+    #[should_panic(expected = "ofd needs 1 maps before the activation: the student has 0")]
+    fn missing_maps_are_named() {
+        let device = Device::default();
+        let features = crate::Features {
+            maps: vec![row([1.0])],
+            preact: Vec::new(),
+            pooled: Tensor::zeros([1, 1], &device),
+            logits: Tensor::zeros([1, 2], &device),
+        };
+        identity(OfdConvention::Zoo).term(&Step::new(&features, &features));
     }
 
     #[test]
