@@ -30,6 +30,17 @@ fn methods() -> Vec<Method> {
     methods.retain(|method| {
         !RANDOM.contains(&method.name()) && !WITHOUT_TERM.contains(&method.name())
     });
+    // Conventions with other layers, margins or averages than the default ones.
+    methods.extend(
+        [
+            r#"{"name": "ft", "convention": "zoo"}"#,
+            r#"{"name": "ab", "convention": "zoo"}"#,
+            r#"{"name": "ofd", "convention": "mdistiller"}"#,
+            r#"{"name": "vid", "convention": "zoo"}"#,
+            r#"{"name": "at", "convention": "zoo"}"#,
+        ]
+        .map(|json| serde_json::from_str(json).expect("a method")),
+    );
     methods
 }
 
