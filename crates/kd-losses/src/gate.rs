@@ -132,6 +132,33 @@ impl From<Tensor<1>> for Gate {
     }
 }
 
+/// The gate of a spot: the one of all spots, its own, or all samples if there are no gates.
+///
+/// # Panics
+///
+/// If there are several gates and none for this spot.
+#[track_caller]
+pub(crate) fn gate_at(gates: &[Gate], spot: usize) -> Gate {
+    match gates {
+        [] => Gate::all(),
+        [gate] => gate.clone(),
+        gates => {
+            let count = gates.len();
+            assert!(
+                spot < count,
+                "there are {count} gates, but none for spot {spot}"
+            );
+            gates[spot].clone()
+        }
+    }
+}
+
+/// Ones, but zeros on the diagonal: the pairs of different samples, `[batch, batch]`.
+pub(crate) fn different(like: &Tensor<2>) -> Tensor<2> {
+    let eye = Tensor::<2>::eye(like.dims()[0], &like.device());
+    eye.cast(like.dtype()).neg() + 1.0
+}
+
 /// A mean over no samples is not a number: it is refused where it would arise.
 pub(crate) fn assert_not_empty(batch: usize) {
     assert!(batch > 0, "the batch is empty: [0, ...]");
@@ -190,6 +217,24 @@ mod tests {
         assert_eq!(compact([0.0, 1.0, 0.0, 1.0]), [2.0, 4.0, 0.0, 0.0]);
         assert_eq!(compact([1.0; 4]), [1.0, 2.0, 3.0, 4.0]);
         assert_eq!(compact([0.0; 4]), [0.0; 4]);
+    }
+
+    #[test]
+    fn a_spot_finds_its_gate() {
+        let entries = |gate: Gate| gate.entries().cloned().map(values);
+        let (one, other) = (gate([1.0; 4]), gate([0.0; 4]));
+        assert_eq!(entries(gate_at(&[], 3)), None);
+        assert_eq!(
+            entries(gate_at(std::slice::from_ref(&other), 3)),
+            Some(vec![0.0; 4])
+        );
+        assert_eq!(entries(gate_at(&[one, other], 1)), Some(vec![0.0; 4]));
+    }
+
+    #[test]
+    #[should_panic(expected = "there are 2 gates, but none for spot 2")]
+    fn a_missing_gate_is_refused() {
+        gate_at(&[gate([1.0; 4]), gate([1.0; 4])], 2);
     }
 
     #[test]

@@ -164,6 +164,7 @@ mod logits;
 mod maps;
 mod method;
 mod pool;
+mod range;
 mod relations;
 mod setup;
 mod step;

@@ -2,6 +2,7 @@
 
 use burn::tensor::{Int, Tensor};
 
+use crate::gate::gate_at;
 use crate::{Features, Gate};
 
 /// The part of a network above one of its features, for the methods that differentiate the
@@ -88,7 +89,8 @@ impl<'a> Step<'a> {
     ///
     /// # Panics
     ///
-    /// If the batches are empty or of different sizes, or if there are gates for other spots.
+    /// If the batches are empty or of different sizes, or if there are gates for other spots or
+    /// batches.
     #[track_caller]
     pub(crate) fn check(&self, method: &str, spots: usize) {
         let (own, others) = (self.student.logits.dims(), self.teacher.logits.dims());
@@ -102,15 +104,32 @@ impl<'a> Step<'a> {
             gates <= 1 || gates == spots,
             "{method}: there are {gates} gates for {spots} spots: give one for all, or one for each"
         );
+        for entries in self.gates.iter().filter_map(Gate::entries) {
+            let (found, batch) = (entries.dims(), own[0]);
+            assert_eq!(
+                found,
+                [batch],
+                "{method}: a gate of {found:?} does not fit a batch of {batch}"
+            );
+        }
     }
 
     /// The gate of a spot.
     pub(crate) fn gate(&self, spot: usize) -> Gate {
-        match self.gates {
-            [] => Gate::all(),
-            [gate] => gate.clone(),
-            gates => gates[spot].clone(),
-        }
+        gate_at(self.gates, spot)
+    }
+
+    /// The sum of a loss over all stages but the stem, each a spot; `loss` takes the spot, the
+    /// student's and the teacher's map, and the gate.
+    pub(crate) fn over_stages(
+        &self,
+        loss: impl Fn(usize, Tensor<4>, Tensor<4>, &Gate) -> Tensor<1>,
+    ) -> Option<Tensor<1>> {
+        let maps = self.student.maps.iter().zip(&self.teacher.maps).skip(1);
+        let losses = maps.enumerate().map(|(spot, (student, teacher))| {
+            loss(spot, student.clone(), teacher.clone(), &self.gate(spot))
+        });
+        losses.reduce(|sum, loss| sum + loss)
     }
 
     /// The student's and the teacher's map of one stage, or of each network's last.

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::directional::{gradient, leaf};
 use crate::gate::sample_sums;
-use crate::logits::range::positive;
 use crate::method::{Register, Term};
+use crate::range::at_least_one;
+use crate::range::positive;
 use crate::{Gate, LossError, LossWeights, MethodInfo, Needs, ParameterInfo, Setup, Step};
 
 /// Stands for −∞ in place of a logit.
@@ -100,14 +101,7 @@ impl BssConfig {
         positive("bss", "step_alpha", self.step_alpha)?;
         positive("bss", "eps", self.eps)?;
         positive("bss", "limit", self.limit)?;
-        if self.num_steps == 0 {
-            return Err(LossError::Parameter {
-                method: "bss",
-                parameter: "num_steps",
-                value: self.num_steps.to_string(),
-                expected: "1 or more",
-            });
-        }
+        at_least_one("bss", "num_steps", self.num_steps)?;
         Ok(BssLoss {
             temperature: self.temperature,
             attacker: BssAttacker {

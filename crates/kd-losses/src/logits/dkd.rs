@@ -6,10 +6,10 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Bool, Device, Int, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::range::{positive, weight};
 use super::standardise::{check_standardise, standardised};
 use crate::gate::sample_sums;
 use crate::method::{Register, Term};
+use crate::range::{positive, weight};
 use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Setup, Step};
 
 /// Stands for −∞ in place of the target's logit: no other finite logit comes near, and unlike −∞
@@ -413,7 +413,7 @@ mod tests {
         let message = |config: DkdConfig| config.init().expect_err("a mistake").to_string();
         assert_eq!(
             message(DkdConfig::new().with_beta(-2.0)),
-            "dkd: `beta` is -2, expected a finite number from 0"
+            "dkd: `beta` is -2, expected a finite number, at least 0"
         );
         assert_eq!(
             message(DkdConfig::new().with_temperature(-4.0)),

@@ -6,10 +6,10 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::range::positive;
 use super::standardise::{check_standardise, standardised};
 use crate::gate::sample_sums;
 use crate::method::{Register, Term};
+use crate::range::positive;
 use crate::{Gate, LossError, LossWeights, MethodInfo, Setup, Step};
 
 /// Configuration of [`KdLoss`].

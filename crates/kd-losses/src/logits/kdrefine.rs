@@ -5,9 +5,9 @@ use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::range::{positive, weight};
 use super::standardise::{check_standardise, standardised};
 use crate::method::{Register, Term};
+use crate::range::{positive, weight};
 use crate::{
     Gate, KdLoss, KdLossConfig, LossError, LossWeights, MethodInfo, ParameterInfo, Setup, Step,
     cross_entropy,
@@ -282,7 +282,7 @@ mod tests {
         let message = |config: KdRefineConfig| config.init().expect_err("a mistake").to_string();
         assert_eq!(
             message(KdRefineConfig::new().with_gamma(-1.0)),
-            "kdrefine: `gamma` is -1, expected a finite number from 0"
+            "kdrefine: `gamma` is -1, expected a finite number, at least 0"
         );
         assert_eq!(
             message(KdRefineConfig::new().with_temperature(0.0)),

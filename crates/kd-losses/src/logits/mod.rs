@@ -5,7 +5,6 @@ mod dkd;
 mod dml;
 mod kd;
 mod kdrefine;
-pub(crate) mod range;
 mod regression;
 mod standardise;
 

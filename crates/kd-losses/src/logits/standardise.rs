@@ -2,8 +2,8 @@
 
 use burn::tensor::Tensor;
 
-use super::range::positive;
 use crate::LossError;
+use crate::range::positive;
 
 /// What is added to the standard deviation.
 const EPSILON: f64 = 1e-7;

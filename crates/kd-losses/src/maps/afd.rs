@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::gate::sample_sums;
 use crate::method::{Register, Term};
 use crate::pool::{pool_to, smaller};
+use crate::range::within;
 use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Setup, Step};
 
 /// Added to the norms.
@@ -70,14 +71,9 @@ impl AfdConfig {
         teacher: usize,
         device: &Device,
     ) -> Result<AfdLoss, LossError> {
-        if !(self.attention > 0.0 && self.attention <= 1.0) {
-            return Err(LossError::Parameter {
-                method: "afd",
-                parameter: "attention",
-                value: self.attention.to_string(),
-                expected: "above 0 and at most 1",
-            });
-        }
+        let inside = self.attention > 0.0 && self.attention <= 1.0;
+        let expected = "above 0 and at most 1";
+        within("afd", "attention", self.attention, inside, expected)?;
         let inside = ((teacher as f64 * self.attention) as usize).max(1);
         let conv = |channels| Conv2dConfig::new(channels, [1, 1]).init(device);
         Ok(AfdLoss {

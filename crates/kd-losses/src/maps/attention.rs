@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::gate::sample_means;
 use crate::method::{Register, Term};
 use crate::pool::{pool_to, smaller};
+use crate::range::at_least_one;
 use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Setup, Step};
 
 /// Where the square of a norm is clamped before its root: 1e-12 for the norm itself. Clamping
@@ -76,14 +77,7 @@ impl AttentionConfig {
     ///
     /// [`LossError::Parameter`] if `p` is 0, for which every map would be the same.
     pub fn init(&self) -> Result<AttentionLoss, LossError> {
-        if self.p == 0 {
-            return Err(LossError::Parameter {
-                method: "at",
-                parameter: "p",
-                value: self.p.to_string(),
-                expected: "1 or more",
-            });
-        }
+        at_least_one("at", "p", self.p as usize)?;
         Ok(AttentionLoss {
             p: self.p,
             convention: self.convention,
@@ -242,11 +236,7 @@ impl Register for AttentionConfig {
 impl Term for AttentionLoss {
     /// All stages but the stem, as in RepDistiller; one spot for each.
     fn term(&self, step: &Step<'_>) -> Option<Tensor<1>> {
-        let maps = step.student.maps.iter().zip(&step.teacher.maps).skip(1);
-        let losses = maps.enumerate().map(|(spot, (student, teacher))| {
-            self.forward_gated(student.clone(), teacher.clone(), &step.gate(spot))
-        });
-        losses.reduce(|sum, loss| sum + loss)
+        step.over_stages(|_, student, teacher, gate| self.forward_gated(student, teacher, gate))
     }
 
     fn spots(&self, stages: usize) -> usize {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::adapters::{Connector, ConnectorConfig};
 use crate::gate::{sample_means, sample_sums};
 use crate::method::{Register, Term};
+use crate::range::weight;
 use crate::{
     Gate, LossError, LossWeights, MethodInfo, Needs, ParameterInfo, Preliminary, Setup, Step,
 };
@@ -78,14 +79,7 @@ impl BoundaryConfig {
         channels: &[[usize; 2]],
         device: &Device,
     ) -> Result<BoundaryLoss, LossError> {
-        if !(self.margin >= 0.0 && self.margin.is_finite()) {
-            return Err(LossError::Parameter {
-                method: "ab",
-                parameter: "margin",
-                value: self.margin.to_string(),
-                expected: "a finite number of 0 or more",
-            });
-        }
+        weight("ab", "margin", self.margin)?;
         let connector = |[student, teacher]: &[usize; 2]| {
             ConnectorConfig::new(*student, *teacher).init_if_different(device)
         };
@@ -349,7 +343,7 @@ mod tests {
             .expect_err("a mistake");
         assert_eq!(
             error.to_string(),
-            "ab: `margin` is -1, expected a finite number of 0 or more"
+            "ab: `margin` is -1, expected a finite number, at least 0"
         );
         let shapes = |size| FeatureShapes {
             maps: vec![[1, 8, 8], [1, size, size]],

@@ -10,6 +10,7 @@ use crate::adapters::{Paraphraser, ParaphraserConfig, Translator, TranslatorConf
 use crate::gate::sample_means;
 use crate::method::{Register, Term};
 use crate::pool::{pool_to, smaller};
+use crate::range::{at_least_one, positive};
 use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Preliminary, Setup, Step};
 
 /// Square of a norm below which a factor counts as zero: 1e-12 for the norm itself.
@@ -106,22 +107,9 @@ impl FactorConfig {
         teacher: usize,
         device: &Device,
     ) -> Result<FactorLoss, LossError> {
-        let wrong = |parameter, value: String, expected| {
-            Err(LossError::Parameter {
-                method: "ft",
-                parameter,
-                value,
-                expected,
-            })
-        };
-        if !(self.rate > 0.0 && self.rate.is_finite()) {
-            return wrong("rate", self.rate.to_string(), "a finite number above 0");
-        }
-        for (parameter, p) in [("p1", self.p1), ("p2", self.p2)] {
-            if p == 0 {
-                return wrong(parameter, p.to_string(), "1 or more");
-            }
-        }
+        positive("ft", "rate", self.rate)?;
+        at_least_one("ft", "p1", self.p1 as usize)?;
+        at_least_one("ft", "p2", self.p2 as usize)?;
         let zoo = self.convention == FactorConvention::Zoo;
         Ok(FactorLoss {
             paraphraser: ParaphraserConfig::new(teacher)
@@ -410,7 +398,7 @@ mod tests {
         };
         assert_eq!(
             message(FactorConfig::new().with_rate(0.0)),
-            "ft: `rate` is 0, expected a finite number above 0"
+            "ft: `rate` is 0, expected a positive finite number"
         );
         assert_eq!(
             message(FactorConfig::new().with_p2(0)),

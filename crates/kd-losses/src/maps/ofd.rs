@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::adapters::{Connector, ConnectorConfig};
-use crate::gate::{sample_means, sample_sums};
+use crate::gate::{gate_at, sample_means, sample_sums};
 use crate::method::{Register, Term};
 use crate::pool::{pool_to, smaller};
 use crate::{
@@ -135,10 +135,7 @@ impl OfdLoss {
             "ofd: the student has {own} maps, the teacher {others}, expected {count}"
         );
         let losses = (0..count).map(|pair| {
-            let gate = match gates {
-                [gate] => gate.clone(),
-                gates => gates.get(pair).cloned().unwrap_or_default(),
-            };
+            let gate = gate_at(gates, pair);
             let loss = self.pair(pair, &student[pair], &teacher[pair], &gate);
             // The last pair counts in full, each earlier one half as much.
             loss / f64::from(1u32 << (count - 1 - pair).min(31))

@@ -9,6 +9,7 @@ use crate::adapters::{Fusion, FusionConfig};
 use crate::gate::sample_means;
 use crate::method::{Register, Term};
 use crate::pool::pool_to;
+use crate::range::at_least_one;
 use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Setup, Step};
 
 /// Sizes of the pyramid below a map.
@@ -66,14 +67,7 @@ impl ReviewKdConfig {
         teacher: &[usize],
         device: &Device,
     ) -> Result<ReviewKdLoss, LossError> {
-        if self.max_mid == 0 {
-            return Err(LossError::Parameter {
-                method: "reviewkd",
-                parameter: "max_mid",
-                value: self.max_mid.to_string(),
-                expected: "1 or more",
-            });
-        }
+        at_least_one("reviewkd", "max_mid", self.max_mid)?;
         if student.len() != teacher.len() {
             return Err(LossError::StageCounts {
                 method: "reviewkd",

@@ -135,11 +135,7 @@ impl Register for NstConfig {
 impl Term for NstLoss {
     /// All stages but the stem, as in RepDistiller; one spot for each.
     fn term(&self, step: &Step<'_>) -> Option<Tensor<1>> {
-        let maps = step.student.maps.iter().zip(&step.teacher.maps).skip(1);
-        let losses = maps.enumerate().map(|(spot, (student, teacher))| {
-            self.forward_gated(student.clone(), teacher.clone(), &step.gate(spot))
-        });
-        losses.reduce(|sum, loss| sum + loss)
+        step.over_stages(|_, student, teacher, gate| self.forward_gated(student, teacher, gate))
     }
 
     fn spots(&self, stages: usize) -> usize {

@@ -10,6 +10,7 @@ use crate::adapters::{CrossLayerRegressor, CrossLayerRegressorConfig, MlpEmbed, 
 use crate::gate::sample_means;
 use crate::method::{Register, Term};
 use crate::pool::{pool_to, smaller};
+use crate::range::at_least_one;
 use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Setup, Step};
 
 /// Configuration of [`SemCkdLoss`].
@@ -54,14 +55,7 @@ impl SemCkdConfig {
         batch: usize,
         device: &Device,
     ) -> Result<SemCkdLoss, LossError> {
-        if self.factor == 0 {
-            return Err(LossError::Parameter {
-                method: "semckd",
-                parameter: "factor",
-                value: self.factor.to_string(),
-                expected: "1 or more",
-            });
-        }
+        at_least_one("semckd", "factor", self.factor)?;
         if student.is_empty() || teacher.is_empty() || batch == 0 {
             return Err(LossError::Incomplete {
                 method: "semckd",

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::gate::sample_means;
 use crate::method::{Register, Term};
 use crate::pool::{pool_to, smaller};
+use crate::range::within;
 use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Setup, Step};
 
 /// The small number that is added to the variance.
@@ -77,14 +78,14 @@ impl VidConfig {
     ///
     /// [`LossError::Parameter`] if the variance is too small or not finite.
     pub fn init(&self, channels: &[[usize; 2]], device: &Device) -> Result<VidLoss, LossError> {
-        if !(self.variance > 1e-3 && self.variance.is_finite()) {
-            return Err(LossError::Parameter {
-                method: "vid",
-                parameter: "variance",
-                value: self.variance.to_string(),
-                expected: "a finite number above 0.001",
-            });
-        }
+        let expected = "a finite number above 0.001";
+        within(
+            "vid",
+            "variance",
+            self.variance,
+            self.variance > 1e-3,
+            expected,
+        )?;
         let epsilon = self.convention.epsilon();
         // The inverse of the softplus.
         let log_scale = ((self.variance - epsilon).exp() - 1.0).ln();
@@ -221,12 +222,9 @@ impl Register for VidConfig {
 impl Term for VidLoss {
     /// All stages but the stem, as in RepDistiller; one spot for each.
     fn term(&self, step: &Step<'_>) -> Option<Tensor<1>> {
-        let maps = step.student.maps.iter().zip(&step.teacher.maps).skip(1);
-        let losses = maps.zip(&self.predictors).enumerate();
-        let losses = losses.map(|(spot, ((student, teacher), predictor))| {
-            predictor.forward_gated(student.clone(), teacher.clone(), &step.gate(spot))
-        });
-        losses.reduce(|sum, loss| sum + loss)
+        step.over_stages(|spot, student, teacher, gate| {
+            self.predictors[spot].forward_gated(student, teacher, gate)
+        })
     }
 
     fn spots(&self, _stages: usize) -> usize {

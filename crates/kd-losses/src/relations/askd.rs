@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::class_similarity::{ClassSimilarityConfig, ClassSimilarityLoss};
 use super::regional_similarity::{RegionShrink, RegionalSimilarityConfig, RegionalSimilarityLoss};
-use crate::logits::range::weight;
 use crate::method::{Register, Term};
+use crate::range::weight;
 use crate::{Features, Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Setup, Step};
 
 /// At which maps the regions are compared; written `last`, `all` or as a number.
@@ -376,11 +376,11 @@ mod tests {
         };
         assert_eq!(
             message(AskdConfig::new().with_region_weight(-1.0)),
-            "askd: `region_weight` is -1, expected a finite number from 0"
+            "askd: `region_weight` is -1, expected a finite number, at least 0"
         );
         assert_eq!(
             message(AskdConfig::new().with_class_weight(f64::NAN)),
-            "askd: `class_weight` is NaN, expected a finite number from 0"
+            "askd: `class_weight` is NaN, expected a finite number, at least 0"
         );
         assert_eq!(
             message(AskdConfig::new().with_regions(0)),

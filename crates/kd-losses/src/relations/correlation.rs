@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::adapters::{Embed, EmbedConfig, normalize};
 use crate::gate::sample_sums;
 use crate::method::{Register, Term};
+use crate::range::{at_least_one, positive};
 use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Setup, Step};
 
 /// What is called correlation congruence: the public implementations are different losses.
@@ -101,19 +102,8 @@ impl CorrelationConfig {
         teacher: usize,
         device: &Device,
     ) -> Result<CorrelationLoss, LossError> {
-        let parameter = |parameter, value: String, expected| LossError::Parameter {
-            method: "cc",
-            parameter,
-            value,
-            expected,
-        };
-        if self.dim == 0 {
-            return Err(parameter("dim", self.dim.to_string(), "1 or more"));
-        }
-        if !(self.gamma > 0.0 && self.gamma.is_finite()) {
-            let expected = "a positive finite number";
-            return Err(parameter("gamma", self.gamma.to_string(), expected));
-        }
+        at_least_one("cc", "dim", self.dim)?;
+        positive("cc", "gamma", self.gamma)?;
         let embed = |length| {
             EmbedConfig::new(length, self.dim)
                 .with_normalize(false)

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::adapters::{Embed, EmbedConfig, normalize};
 use crate::gate::{sample_means, sample_sums};
 use crate::method::{Register, Term};
+use crate::range::{at_least_one, positive, within};
 use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Setup, Step};
 
 /// Added to denominators by the reference.
@@ -149,28 +150,12 @@ impl CrdConfig {
     }
 
     fn check(&self, samples: usize) -> Result<(), LossError> {
-        let wrong = |parameter, value: String, expected| {
-            Err(LossError::Parameter {
-                method: "crd",
-                parameter,
-                value,
-                expected,
-            })
-        };
-        if self.dim == 0 {
-            return wrong("dim", self.dim.to_string(), "1 or more");
-        }
-        if self.negatives == 0 {
-            return wrong("negatives", self.negatives.to_string(), "1 or more");
-        }
-        if !(self.temperature > 0.0 && self.temperature.is_finite()) {
-            let value = self.temperature.to_string();
-            return wrong("temperature", value, "a positive finite number");
-        }
-        if !(0.0..1.0).contains(&self.momentum) {
-            let value = self.momentum.to_string();
-            return wrong("momentum", value, "at least 0 and below 1");
-        }
+        at_least_one("crd", "dim", self.dim)?;
+        at_least_one("crd", "negatives", self.negatives)?;
+        positive("crd", "temperature", self.temperature)?;
+        let inside = (0.0..1.0).contains(&self.momentum);
+        let expected = "at least 0 and below 1";
+        within("crd", "momentum", self.momentum, inside, expected)?;
         if samples < 2 {
             return Err(LossError::Incomplete {
                 method: "crd",

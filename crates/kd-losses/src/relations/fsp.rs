@@ -5,7 +5,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::gate::sample_means;
+use crate::gate::{gate_at, sample_means};
 use crate::method::{Register, Term};
 use crate::pool::{pool_to, smaller};
 use crate::{Gate, LossError, LossWeights, MethodInfo, Preliminary, Setup, Step};
@@ -105,11 +105,7 @@ impl FspLoss {
         let pair = |maps: &[Tensor<4>]| [maps[0].clone(), maps[1].clone()];
         let pairs = student.windows(2).zip(teacher.windows(2)).enumerate();
         let losses = pairs.map(|(at, (student, teacher))| {
-            let gate = match gates {
-                [gate] => gate.clone(),
-                gates => gates.get(at).cloned().unwrap_or_default(),
-            };
-            self.forward_gated(pair(student), pair(teacher), &gate)
+            self.forward_gated(pair(student), pair(teacher), &gate_at(gates, at))
         });
         Tensor::cat(losses.collect(), 0).sum()
     }

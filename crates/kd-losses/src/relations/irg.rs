@@ -6,9 +6,10 @@ use burn::tensor::module::adaptive_avg_pool2d;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::gate::{sample_means, sample_sums};
+use crate::gate::{different, sample_means, sample_sums};
 use crate::method::{Register, Term};
 use crate::pool::{pool_to, smaller};
+use crate::range::weight;
 use crate::{FeatureShapes, Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Setup, Step};
 
 /// Squared distances count as none if the largest is below this share of the largest squared norm:
@@ -93,14 +94,7 @@ impl IrgConfig {
             ("transform", self.transform),
         ];
         for (parameter, value) in weights {
-            if !(value >= 0.0 && value.is_finite()) {
-                return Err(LossError::Parameter {
-                    method: "irg",
-                    parameter,
-                    value: value.to_string(),
-                    expected: "a finite number, at least 0",
-                });
-            }
+            weight("irg", parameter, value)?;
         }
         Ok(IrgLoss {
             vertex: self.vertex,
@@ -257,7 +251,6 @@ fn largest_one<const D: usize>(values: Tensor<D>, floor: Tensor<1>) -> Tensor<D>
 
 /// Squared distances between the chosen rows, the largest of them 1, `[batch, batch]`.
 fn edges(rows: Tensor<2>, gate: &Gate) -> Tensor<2> {
-    let batch = rows.dims()[0];
     let rows = gate.keep(rows);
     let squares = |rows: &Tensor<2>| rows.clone().square().sum_dim(1);
     let constant = rows.clone().inner();
@@ -272,10 +265,7 @@ fn edges(rows: Tensor<2>, gate: &Gate) -> Tensor<2> {
     let squares = squares(&rows);
     let products = rows.clone().matmul(rows.transpose());
     let distances = squares.clone() + squares.transpose() - products * 2.0;
-    let counted = Tensor::<2>::eye(batch, &distances.device())
-        .cast(distances.dtype())
-        .neg()
-        .add_scalar(1.0);
+    let counted = different(&distances);
     let counted = match gate.pairs() {
         None => counted,
         Some(pairs) => counted * pairs,

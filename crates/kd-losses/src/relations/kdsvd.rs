@@ -6,8 +6,9 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::singular::Leading;
-use crate::gate::sample_sums;
+use crate::gate::{gate_at, sample_sums};
 use crate::method::{Register, Term};
+use crate::range::at_least_one;
 use crate::surrogate::with_gradient;
 use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Setup, Step};
 
@@ -73,14 +74,7 @@ impl KdSvdConfig {
     ///
     /// [`LossError::Parameter`] if `k` is 0.
     pub fn init(&self) -> Result<KdSvdLoss, LossError> {
-        if self.k == 0 {
-            return Err(LossError::Parameter {
-                method: "kdsvd",
-                parameter: "k",
-                value: self.k.to_string(),
-                expected: "1 or more",
-            });
-        }
+        at_least_one("kdsvd", "k", self.k)?;
         Ok(KdSvdLoss {
             k: self.k,
             convention: self.convention,
@@ -258,11 +252,7 @@ fn compare(student: &[Tensor<3>], teacher: &[SingularVectors], gates: &[Gate]) -
             let earlier: Tensor<4> = maps[0][network].clone().unsqueeze_dim(1);
             ((later - earlier).square() * (-1.0 / 8.0)).exp()
         });
-        let gate = match gates {
-            [gate] => gate.clone(),
-            gates => gates.get(pair).cloned().unwrap_or_default(),
-        };
-        gate.mean(sample_sums((student - teacher).square()))
+        gate_at(gates, pair).mean(sample_sums((student - teacher).square()))
     });
     Tensor::cat(losses.collect(), 0).sum()
 }

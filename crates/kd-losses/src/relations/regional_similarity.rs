@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::similarity::mismatch;
 use crate::pool::{pool_to, smaller};
+use crate::range::at_least_one;
 use crate::{Gate, LossError};
 
 /// What a map with fewer pixels than regions does to the maps after it.
@@ -70,14 +71,7 @@ impl RegionalSimilarityConfig {
     ///
     /// [`LossError::Parameter`] if there are no regions.
     pub fn init(&self) -> Result<RegionalSimilarityLoss, LossError> {
-        if self.regions == 0 {
-            return Err(LossError::Parameter {
-                method: "askd",
-                parameter: "regions",
-                value: self.regions.to_string(),
-                expected: "1 or more",
-            });
-        }
+        at_least_one("askd", "regions", self.regions)?;
         Ok(RegionalSimilarityLoss {
             regions: self.regions,
             shrink: self.shrink,

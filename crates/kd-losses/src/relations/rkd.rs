@@ -5,8 +5,9 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::gate::assert_not_empty;
+use crate::gate::{assert_not_empty, different};
 use crate::method::{Register, Term};
+use crate::range::weight;
 use crate::surrogate::with_gradient;
 use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Setup, Step};
 
@@ -62,14 +63,7 @@ impl RkdConfig {
     /// [`LossError::Parameter`] if a weight is negative or not finite.
     pub fn init(&self) -> Result<RkdLoss, LossError> {
         for (parameter, value) in [("distance", self.distance), ("angle", self.angle)] {
-            if !(value >= 0.0 && value.is_finite()) {
-                return Err(LossError::Parameter {
-                    method: "rkd",
-                    parameter,
-                    value: value.to_string(),
-                    expected: "a finite number, at least 0",
-                });
-            }
+            weight("rkd", parameter, value)?;
         }
         Ok(RkdLoss {
             distance: self.distance,
@@ -236,11 +230,7 @@ fn differences(rows: &Tensor<2>, start: usize, count: usize) -> Tensor<3> {
 /// Distances divided by their mean over different chosen samples, from their squares; 0 on the
 /// diagonal.
 fn mean_one(squares: Tensor<2>, gate: &Gate) -> Tensor<2> {
-    let batch = squares.dims()[0];
-    let different = Tensor::<2>::eye(batch, &squares.device())
-        .cast(squares.dtype())
-        .neg()
-        .add_scalar(1.0);
+    let different = different(&squares);
     let distances = squares.clamp_min(SMALLEST_SQUARE).sqrt() * different.clone();
     let counted = match gate.pairs() {
         None => different,

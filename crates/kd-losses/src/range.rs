@@ -28,11 +28,21 @@ pub(crate) fn weight(
         parameter,
         value,
         value >= 0.0,
-        "a finite number from 0",
+        "a finite number, at least 0",
     )
 }
 
-fn within(
+/// A number that counts something, of which there is at least one.
+pub(crate) fn at_least_one(
+    method: &'static str,
+    parameter: &'static str,
+    value: usize,
+) -> Result<(), LossError> {
+    within(method, parameter, value as f64, value > 0, "1 or more")
+}
+
+/// A finite number for which `inside` holds.
+pub(crate) fn within(
     method: &'static str,
     parameter: &'static str,
     value: f64,
@@ -64,12 +74,17 @@ mod tests {
         );
         assert_eq!(
             message(weight("dkd", "beta", -1.0)),
-            "dkd: `beta` is -1, expected a finite number from 0"
+            "dkd: `beta` is -1, expected a finite number, at least 0"
         );
         for value in [f64::NAN, f64::INFINITY] {
             assert!(positive("kd", "temperature", value).is_err());
             assert!(weight("dkd", "beta", value).is_err());
         }
+        assert_eq!(
+            message(at_least_one("at", "p", 0)),
+            "at: `p` is 0, expected 1 or more"
+        );
+        assert_eq!(at_least_one("at", "p", 1), Ok(()));
         assert_eq!(positive("kd", "temperature", 0.5), Ok(()));
         assert_eq!(weight("dkd", "beta", 0.0), Ok(()));
     }
