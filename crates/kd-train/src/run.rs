@@ -238,6 +238,7 @@ impl<'a> Trainer<'a> {
     ) -> Result<(Learner, TrainMetrics), TrainError> {
         let lr = self.learning_rate(epoch);
         let training = self.plain.clone().autodiff();
+        self.seed(epoch);
         let mut tally = Tally::new(epoch + 1);
         for (step, batch) in self.train.epoch(epoch, &training).enumerate() {
             let (loss, logits) = match &self.teacher {
@@ -312,6 +313,13 @@ impl<'a> Trainer<'a> {
         }
     }
 
+    /// Seeds what a method draws during an epoch (the negatives of CRD), so that an epoch after a
+    /// continuation draws the same.
+    fn seed(&self, epoch: usize) {
+        let epoch = (epoch as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        self.plain.seed(self.recipe.seed ^ epoch);
+    }
+
     fn preact(&self) -> bool {
         let method = self.recipe.method.as_ref();
         method.is_some_and(|method| method.info().needs.preact)
@@ -336,6 +344,7 @@ impl<'a> Trainer<'a> {
         let adapters_only = method.info().preliminary == Preliminary::Adapters;
         let training = self.plain.clone().autodiff();
         let mut tally = Tally::new(0);
+        self.seed(self.recipe.epochs + epoch);
         // The order of the images in the main phase does not depend on this one.
         let batches = self.train.epoch(self.recipe.epochs + epoch, &training);
         for (step, batch) in batches.enumerate() {

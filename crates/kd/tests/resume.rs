@@ -70,18 +70,17 @@ fn a_run_killed_at_any_moment_continues_to_the_same_numbers() {
     assert_eq!(weights(&whole), weights(&killed));
 }
 
-#[test]
-fn an_interrupted_distillation_with_adapters_continues_to_the_same_numbers() {
+/// Kills a distillation of a tiny set as soon as `reached` holds for its folder, and compares what
+/// its continuation comes to with a run in one go.
+fn interrupt(method: &[&str], reached: impl Fn(&Path) -> bool) {
     let folder = tempdir().expect("a folder");
     let teacher = folder.path().join("teacher");
     common::tiny_run(&teacher).assert().success();
     let distill = |out: &Path| -> Vec<String> {
-        [
+        let fixed = [
             "distill",
             "--student",
             "resnet8",
-            "--method",
-            "hint",
             "--epochs",
             "3",
             "--limit-train",
@@ -91,16 +90,15 @@ fn an_interrupted_distillation_with_adapters_continues_to_the_same_numbers() {
             "--batch-size",
             "16",
             "--resume",
-            "--teacher-weights",
-        ]
-        .iter()
-        .map(|arg| (*arg).to_owned())
-        .chain([
+        ];
+        let places = [
+            "--teacher-weights".to_owned(),
             teacher.join("student.safetensors").display().to_string(),
             "--out".to_owned(),
             out.display().to_string(),
-        ])
-        .collect()
+        ];
+        let given = fixed.iter().chain(method).map(|arg| (*arg).to_owned());
+        given.chain(places).collect()
     };
     let whole = folder.path().join("whole");
     kd().args(distill(&whole)).assert().success();
@@ -111,11 +109,40 @@ fn an_interrupted_distillation_with_adapters_continues_to_the_same_numbers() {
         .stdout(Stdio::null())
         .spawn()
         .expect("kd runs");
-    while metrics(&killed).is_empty() && child.try_wait().expect("a state").is_none() {
+    while !reached(&killed) && child.try_wait().expect("a state").is_none() {
         sleep(Duration::from_millis(5));
     }
     child.kill().expect("a signal");
     child.wait().expect("an end");
     kd().args(distill(&killed)).assert().success();
-    assert_eq!(metrics(&killed), metrics(&whole));
+    assert_eq!(metrics(&killed), metrics(&whole), "{method:?}");
+    assert_eq!(metrics(&killed).len(), 3);
+}
+
+fn after_an_epoch(out: &Path) -> bool {
+    !metrics(out).is_empty()
+}
+
+#[test]
+fn an_interrupted_distillation_with_adapters_continues_to_the_same_numbers() {
+    interrupt(&["--method", "hint"], after_an_epoch);
+}
+
+/// Banks and their scale are part of the checkpoint, and an epoch draws the same negatives.
+#[test]
+fn an_interrupted_distillation_with_banks_continues_to_the_same_numbers() {
+    let method = "{ name: crd, dim: 8, negatives: 24, sampling: relax }";
+    interrupt(&["--method", method], after_an_epoch);
+}
+
+#[test]
+fn an_interrupted_preliminary_phase_continues_to_the_same_numbers() {
+    let phase = ["--method", "fsp", "--preliminary-epochs", "2"];
+    interrupt(&phase, |out| out.join("checkpoint/epoch-0001").exists());
+}
+
+#[test]
+fn an_interruption_after_the_preliminary_phase_continues_to_the_same_numbers() {
+    let phase = ["--method", "ft", "--preliminary-epochs", "1"];
+    interrupt(&phase, |out| out.join("checkpoint/epoch-0001").exists());
 }
