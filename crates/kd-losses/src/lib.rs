@@ -80,7 +80,7 @@
 //! | `ft` ([`FactorLoss`]) | a compressed form of one map | convolutions on one map | paraphraser, translator | time for a preliminary phase |
 //! | `ab` ([`BoundaryLoss`]) | which neurons are active | a comparison | connectors | as a preliminary phase, before training by labels |
 //! | `vid` ([`VidLoss`]) | the maps, as far as they can be predicted | 1×1 convolutions on all stages | three a stage | stages differ in what they hold |
-//! | `ofd` ([`OfdLoss`]) | maps before the activation, clipped | a connector | one a stage | teachers that end stages in a ReLU |
+//! | `ofd` ([`OfdLoss`]) | maps before the activation, clipped | a connector | one connector (one a stage by `mdistiller`) | teachers that end stages in a ReLU |
 //! | `afd` ([`AfdLoss`]) | maps, channels weighted by the teacher | a squeeze of one map | a small network | few channels matter |
 //! | `reviewkd` ([`ReviewKdLoss`]) | each stage from all deeper ones | convolutions on all stages | a few a stage | the best of the feature methods, if its cost is affordable |
 //! | `semckd` ([`SemCkdLoss`]) | all stages of the teacher, weighted by similarity | convolutions for every pair of stages | many | stages that do not correspond |
@@ -109,7 +109,7 @@
 //!
 //! | method | the student matches | cost | when |
 //! |---|---|---|---|
-//! | `sobolev` ([`SobolevLoss`]) | the gradient with respect to the image | two passes forward, one backward more | small data |
+//! | `sobolev` ([`SobolevLoss`]) | the gradient with respect to the image | four passes of the student forward, one backward more | small data |
 //! | `lwm` ([`LwmLoss`]) | the class activation map | passes through the layers above a map | incremental learning |
 //! | `bss` ([`BssLoss`]) | the teacher near its decision boundary | an attack: passes for each of its steps | robustness |
 //!
@@ -126,7 +126,8 @@
 //!
 //! Every method takes a [`Gate`] that chooses the samples to distil, one for each of its spots: the
 //! result is that of the chosen samples alone, with shapes that do not depend on the choice and
-//! without a read-back from the device.
+//! without a read-back from the device. (The cross-entropy inside `kdrefine` is over all samples,
+//! and so are batch norms inside the networks that `sobolev`, `lwm` and `bss` run.)
 //!
 //! ```
 //! use burn::tensor::{Device, Tensor};

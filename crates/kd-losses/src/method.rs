@@ -10,10 +10,11 @@ use crate::{
     BoundaryLoss, BssConfig, BssLoss, CorrelationConfig, CorrelationLoss, CrdConfig, CrdLoss,
     DkdConfig, DkdLoss, DmlConfig, DmlLoss, FactorConfig, FactorLoss, FspConfig, FspLoss,
     HintConfig, HintLoss, IrgConfig, IrgLoss, KdMethod, KdRefineConfig, KdRefineLoss, KdSvdConfig,
-    KdSvdLoss, LogitsRegressionConfig, LogitsRegressionLoss, LossError, LwmConfig, LwmLoss,
-    MethodInfo, NoTerm, NstConfig, NstLoss, OfdConfig, OfdLoss, PktConfig, PktLoss, ReviewKdConfig,
-    ReviewKdLoss, RkdConfig, RkdLoss, SemCkdConfig, SemCkdLoss, Setup, SimilarityConfig,
-    SimilarityLoss, SobolevConfig, SobolevLoss, SrrlConfig, SrrlLoss, Step, VidConfig, VidLoss,
+    KdSvdLoss, LogitsRegressionConfig, LogitsRegressionLoss, LossError, LossWeights, LwmConfig,
+    LwmLoss, MethodInfo, NoTerm, NstConfig, NstLoss, OfdConfig, OfdLoss, PktConfig, PktLoss,
+    ReviewKdConfig, ReviewKdLoss, RkdConfig, RkdLoss, SemCkdConfig, SemCkdLoss, Setup,
+    SimilarityConfig, SimilarityLoss, SobolevConfig, SobolevLoss, SrrlConfig, SrrlLoss, Step,
+    VidConfig, VidLoss,
 };
 
 /// What the configuration of a method gives to the registry.
@@ -22,6 +23,11 @@ pub(crate) trait Register: Default {
     const INFO: MethodInfo;
     /// The loss with its adapters.
     type Loss: Term;
+
+    /// Default weights of these parameters: a convention may have its own.
+    fn weights(&self) -> LossWeights {
+        Self::INFO.weights
+    }
 
     /// Checks the shapes and initialises the adapters.
     fn build(&self, setup: &Setup, device: &Device) -> Result<Self::Loss, LossError>;
@@ -93,7 +99,10 @@ macro_rules! methods {
             /// The description of the method.
             pub fn info(&self) -> MethodInfo {
                 match self {
-                    $(Method::$variant(_) => $config::INFO,)+
+                    $(Method::$variant(config) => MethodInfo {
+                        weights: config.weights(),
+                        ..$config::INFO
+                    },)+
                 }
             }
 

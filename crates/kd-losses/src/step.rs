@@ -30,7 +30,8 @@ pub struct Step<'a> {
     pub(crate) images: Option<&'a Tensor<4>>,
     pub(crate) networks: Option<[&'a dyn Upper; 2]>,
     pub(crate) gates: &'a [Gate],
-    pub(crate) epoch: usize,
+    /// Absent: long after any warm-up.
+    pub(crate) epoch: Option<usize>,
 }
 
 impl<'a> Step<'a> {
@@ -44,7 +45,7 @@ impl<'a> Step<'a> {
             images: None,
             networks: None,
             gates: &[],
-            epoch: 1,
+            epoch: None,
         }
     }
 
@@ -79,9 +80,10 @@ impl<'a> Step<'a> {
         self
     }
 
-    /// Sets the epoch, which counts from 1.
+    /// Sets the epoch, which counts from 1, for methods with a warm-up. Without it, their weight is
+    /// the full one.
     pub fn with_epoch(mut self, epoch: usize) -> Self {
-        self.epoch = epoch;
+        self.epoch = Some(epoch);
         self
     }
 
@@ -99,6 +101,26 @@ impl<'a> Step<'a> {
             "{method}: the student's logits are {own:?}, the teacher's are {others:?}: \
              one batch of at least one sample is needed"
         );
+        let batch = own[0];
+        for (network, features) in [("student", self.student), ("teacher", self.teacher)] {
+            let maps = features.maps.iter().chain(&features.preact);
+            let maps = maps.map(|map| map.dims().to_vec());
+            for dims in maps.chain([features.pooled.dims().to_vec()]) {
+                assert_eq!(
+                    dims[0], batch,
+                    "{method}: a feature of the {network} is {dims:?}, its logits are of a batch \
+                     of {batch}"
+                );
+            }
+        }
+        let integers = [self.labels, self.indices].into_iter().flatten();
+        let lengths = integers.map(|values| values.dims()[0]);
+        for length in lengths.chain(self.images.map(|images| images.dims()[0])) {
+            assert_eq!(
+                length, batch,
+                "{method}: there are {length} labels, indices or images for a batch of {batch}"
+            );
+        }
         let gates = self.gates.len();
         assert!(
             gates <= 1 || gates == spots,
@@ -119,12 +141,26 @@ impl<'a> Step<'a> {
         gate_at(self.gates, spot)
     }
 
+    /// The factor of a warm-up over so many epochs: `min(epoch / epochs, 1)`.
+    pub(crate) fn warm_up(&self, epochs: usize) -> f64 {
+        match self.epoch {
+            Some(epoch) if epoch < epochs => epoch as f64 / epochs as f64,
+            _ => 1.0,
+        }
+    }
+
     /// The sum of a loss over all stages but the stem, each a spot; `loss` takes the spot, the
     /// student's and the teacher's map, and the gate.
     pub(crate) fn over_stages(
         &self,
         loss: impl Fn(usize, Tensor<4>, Tensor<4>, &Gate) -> Tensor<1>,
     ) -> Option<Tensor<1>> {
+        let (own, others) = (self.student.maps.len(), self.teacher.maps.len());
+        assert!(
+            own == others && own > 1,
+            "the student has {own} maps with the stem's, the teacher {others}: the same number is \
+             needed, and a stage"
+        );
         let maps = self.student.maps.iter().zip(&self.teacher.maps).skip(1);
         let losses = maps.enumerate().map(|(spot, (student, teacher))| {
             loss(spot, student.clone(), teacher.clone(), &self.gate(spot))
@@ -137,7 +173,12 @@ impl<'a> Step<'a> {
     pub(crate) fn maps_at(&self, stage: Option<usize>) -> (Tensor<4>, Tensor<4>) {
         let [student, teacher] = [self.student, self.teacher].map(|features| {
             let last = features.maps.len().saturating_sub(1);
-            features.maps[stage.unwrap_or(last)].clone()
+            let (stage, count) = (stage.unwrap_or(last), features.maps.len());
+            assert!(
+                stage < count,
+                "there is no map of stage {stage}: there are {count} maps"
+            );
+            features.maps[stage].clone()
         });
         (student, teacher)
     }

@@ -3,7 +3,7 @@
 mod common;
 
 use burn::tensor::{Device, Tensor};
-use common::{Scene, Zeros, copy, error, map_features, scalar, visit};
+use common::{Scaled, Scene, Zeros, copy, error, map_features, scalar, visit};
 use kd_losses::{Features, Gate, Method, MethodLoss};
 use proptest::prelude::*;
 
@@ -94,6 +94,24 @@ fn zeros_and_equal_samples_are_finite() {
             "all zeros",
         );
         again(random.rows(&[0, 0, 1, 1]), "equal samples");
+    }
+}
+
+#[test]
+fn large_and_tiny_features_are_finite() {
+    for method in methods() {
+        for scale in [1e4, 1e-8] {
+            let scene = Scene::new(&method, 4, 23);
+            let scaled = |features: &Features| map_features(features, &Scaled(scale));
+            let scene = Scene {
+                student: scaled(&scene.student),
+                teacher: scaled(&scene.teacher),
+                ..scene
+            };
+            let loss = scene.init(&method);
+            let what = format!("features of {scale}");
+            assert_finite(method.name(), &what, &scene, &loss, &[]);
+        }
     }
 }
 

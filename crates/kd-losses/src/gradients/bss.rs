@@ -9,8 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::directional::{gradient, leaf};
 use crate::gate::sample_sums;
 use crate::method::{Register, Term};
-use crate::range::at_least_one;
-use crate::range::positive;
+use crate::range::{at_least_one, positive};
 use crate::{Gate, LossError, LossWeights, MethodInfo, Needs, ParameterInfo, Setup, Step};
 
 /// Stands for −∞ in place of a logit.
@@ -290,7 +289,8 @@ impl BssAttacker {
             let after = before.clone() + direction * column(length.clone());
             let after = after.clamp(-self.limit, self.limit);
             let moved = column(length.greater_elem(0.0).float());
-            images = before.clone() + (after - before) * moved;
+            // Still in the graph's own kind of tensors, if the images came in one.
+            images = images.detach() * 0.0 + before.clone() + (after - before) * moved;
         }
         images.inner()
     }

@@ -48,7 +48,8 @@ fn label_logits(logits: Tensor<2>, labels: &Tensor<1, Int>) -> Tensor<1> {
         .squeeze_dim(1)
 }
 
-/// A leaf of a graph of its own.
+/// A leaf of a graph of its own, of the same kind (with or without checkpoints) as that of the
+/// values, if they are in one.
 pub(super) fn leaf<const D: usize>(values: Tensor<D>) -> Tensor<D> {
     let values = if values.is_autodiff() {
         values.detach()

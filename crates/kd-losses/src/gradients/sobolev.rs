@@ -6,12 +6,10 @@ use burn::tensor::{Device, Int, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::directional::{input_gradient, loss_of_gradient};
+use crate::adapters::normalize;
 use crate::gate::sample_means;
 use crate::method::{Register, Term};
 use crate::{Gate, LossError, LossWeights, MethodInfo, Needs, Setup, Step};
-
-/// Where the square of a norm is clamped before its root: 1e-12 for the norm itself.
-const SMALLEST_SQUARE: f64 = 1e-24;
 
 /// Configuration of [`SobolevLoss`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,7 +38,7 @@ impl SobolevConfig {
 /// L    = mean over samples and values of ( G(s) / ‖G(s)‖ − G(t) / ‖G(t)‖ )²
 /// ```
 ///
-/// for networks `s` and `t` and images `x`; the norms are each sample's, clamped at 1e-12. This is
+/// for networks `s` and `t` and images `x`; the norms are each sample's; a gradient of 0 stays 0. This is
 /// Knowledge-Distillation-Zoo's loss. The paper matches the values of the functions too, which
 /// here is the weight of the divergence of logits, and projects gradients of all outputs on random
 /// directions, where this takes the label's logit.
@@ -105,23 +103,14 @@ impl SobolevLoss {
         } else {
             images
         };
-        let expected = normalise(input_gradient(
-            teacher,
-            images.clone(),
-            labels.clone(),
-            gate,
-        ));
+        let expected = input_gradient(teacher, images.clone(), labels.clone(), gate);
+        let expected = normalize(expected.flatten(1, 3));
         loss_of_gradient(student, images, labels, gate, |found, _| {
-            gate.mean(sample_means((normalise(found) - expected.clone()).square()))
+            gate.mean(sample_means(
+                (normalize(found.flatten(1, 3)) - expected.clone()).square(),
+            ))
         })
     }
-}
-
-/// Each sample's values as a vector of norm 1.
-fn normalise(gradient: Tensor<4>) -> Tensor<2> {
-    let gradient: Tensor<2> = gradient.flatten(1, 3);
-    let square = gradient.clone().square().sum_dim(1);
-    gradient / square.clamp_min(SMALLEST_SQUARE).sqrt()
 }
 
 impl Register for SobolevConfig {

@@ -307,7 +307,7 @@ impl Term for DkdLoss {
         let student = step.student.logits.clone();
         let teacher = step.teacher.logits.clone();
         let loss = self.forward_gated(student, teacher, labels, &step.gate(0));
-        Some(loss * self.warm_up(step.epoch))
+        Some(loss * step.warm_up(self.warm_up))
     }
 }
 

@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::adapters::{Connector, ConnectorConfig};
-use crate::gate::{sample_means, sample_sums};
+use crate::gate::{gate_at, sample_means, sample_sums};
 use crate::method::{Register, Term};
 use crate::range::weight;
 use crate::{
@@ -170,12 +170,6 @@ impl BoundaryLoss {
             "ab: the student has {own} maps, the teacher {others}, and the loss was initialised \
              for {known}"
         );
-        let everything = Gate::all();
-        let gate = |stage: usize| match gates {
-            [] => &everything,
-            [gate] => gate,
-            gates => &gates[stage],
-        };
         (0..known)
             .map(|stage| {
                 let (student, teacher) = (student[stage].clone(), teacher[stage].clone());
@@ -185,7 +179,7 @@ impl BoundaryLoss {
                     }
                     BoundaryConvention::Zoo => 1.0,
                 };
-                self.stage(stage, student, teacher, gate(stage)) * weight
+                self.stage(stage, student, teacher, &gate_at(gates, stage)) * weight
             })
             .collect()
     }

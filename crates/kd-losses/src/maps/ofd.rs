@@ -228,6 +228,14 @@ impl Register for OfdConfig {
     };
     type Loss = OfdLoss;
 
+    /// A sum over the values of a sample needs a smaller weight than their mean.
+    fn weights(&self) -> LossWeights {
+        match self.convention {
+            OfdConvention::Zoo => Self::INFO.weights,
+            OfdConvention::Mdistiller => LossWeights::method(0.001),
+        }
+    }
+
     fn build(&self, setup: &Setup, device: &Device) -> Result<OfdLoss, LossError> {
         match self.convention {
             OfdConvention::Zoo => {

@@ -305,11 +305,7 @@ impl Term for ReviewKdLoss {
             maps.chain([pooled]).collect()
         };
         let loss = self.forward_gated(&maps(step.student), &maps(step.teacher), &step.gate(0));
-        if step.epoch < self.warm_up {
-            Some(loss * (step.epoch as f64 / self.warm_up as f64))
-        } else {
-            Some(loss)
-        }
+        Some(loss * step.warm_up(self.warm_up))
     }
 }
 

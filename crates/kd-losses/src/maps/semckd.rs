@@ -140,6 +140,12 @@ impl SemCkdLoss {
         gate: &Gate,
     ) -> Tensor<1> {
         let teacher: Vec<_> = teacher.iter().map(|map| map.clone().inner()).collect();
+        let batches = student.iter().chain(&teacher).map(|map| map.dims()[0]);
+        let batches: Vec<usize> = batches.collect();
+        assert!(
+            batches.iter().all(|batch| *batch == batches[0]),
+            "semckd: the maps have batches of {batches:?}"
+        );
         let attention = self.attention(student, &teacher, gate);
         let [batch, stages, _] = attention.dims();
 

@@ -87,8 +87,9 @@ impl VidConfig {
             expected,
         )?;
         let epsilon = self.convention.epsilon();
-        // The inverse of the softplus.
-        let log_scale = ((self.variance - epsilon).exp() - 1.0).ln();
+        // The inverse of the softplus, log(exp(v) − 1), without overflow.
+        let variance = self.variance - epsilon;
+        let log_scale = variance + (-(-variance).exp_m1()).ln();
         let predictor = |[student, teacher]: &[usize; 2]| {
             let conv = |input| {
                 Conv2dConfig::new([input, *teacher], [1, 1])

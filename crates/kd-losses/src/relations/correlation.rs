@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::adapters::{Embed, EmbedConfig, normalize};
 use crate::gate::sample_sums;
 use crate::method::{Register, Term};
-use crate::range::{at_least_one, positive};
+use crate::range::{at_least_one, positive, within};
 use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Setup, Step};
 
 /// What is called correlation congruence: the public implementations are different losses.
@@ -37,7 +37,7 @@ pub struct CorrelationConfig {
     pub train_teacher_embedding: bool,
     /// Zoo: `γ` of the Gaussian kernel. Default 0.4.
     pub gamma: f64,
-    /// Zoo: highest power of the Taylor series. Default 2.
+    /// Zoo: highest power of the Taylor series, 1 to 64. Default 2.
     pub order: u32,
 }
 
@@ -103,6 +103,14 @@ impl CorrelationConfig {
         device: &Device,
     ) -> Result<CorrelationLoss, LossError> {
         at_least_one("cc", "dim", self.dim)?;
+        let order = f64::from(self.order);
+        within(
+            "cc",
+            "order",
+            order,
+            (1.0..=64.0).contains(&order),
+            "1 to 64",
+        )?;
         positive("cc", "gamma", self.gamma)?;
         let embed = |length| {
             EmbedConfig::new(length, self.dim)
@@ -276,6 +284,14 @@ impl Register for CorrelationConfig {
         ..MethodInfo::BASE
     };
     type Loss = CorrelationLoss;
+
+    /// Those of the two public implementations.
+    fn weights(&self) -> LossWeights {
+        match self.convention {
+            CorrelationConvention::RepDistiller => Self::INFO.weights,
+            CorrelationConvention::Zoo => LossWeights::method(100.0),
+        }
+    }
 
     fn build(&self, setup: &Setup, device: &Device) -> Result<CorrelationLoss, LossError> {
         self.init(setup.student.pooled, setup.teacher.pooled, device)

@@ -206,6 +206,17 @@ impl IrgLoss {
             own, others,
             "irg: student logits are {own:?}, teacher's are {others:?}"
         );
+        for features in [&student, &teacher] {
+            let batches = [
+                features.first.dims()[0],
+                features.second.dims()[0],
+                features.pooled.dims()[0],
+            ];
+            assert_eq!(
+                batches, [own[0]; 3],
+                "irg: maps and vectors have batches of {batches:?}, the logits are {own:?}"
+            );
+        }
         let teacher = IrgFeatures {
             first: teacher.first.inner(),
             second: teacher.second.inner(),

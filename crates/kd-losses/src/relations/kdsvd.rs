@@ -216,7 +216,7 @@ impl KdSvdLoss {
         let grads = value.backward();
         let gradients = matrices.into_iter().zip(leading.iter().zip(&leaves));
         gradients.fold(
-            Tensor::from_inner(value.inner()),
+            value.inner(),
             |loss, (matrix, (leading, leaf))| match leaf.grad(&grads) {
                 Some(gradient) => loss + with_gradient(matrix, leading.gradient(gradient)),
                 None => loss,

@@ -119,7 +119,8 @@ impl PktLoss {
         let squares = rows.clone().square().sum_dim(1);
         let zero = squares.clone().lower_elem(SMALLEST_SQUARE);
         let rows = rows / (squares.mask_fill(zero, 1.0).sqrt() + self.epsilon);
-        let kernel = (rows.clone().matmul(rows.transpose()) + 1.0) / 2.0;
+        // Rounding may bring the cosine of opposite rows below −1, and a probability below 0.
+        let kernel = ((rows.clone().matmul(rows.transpose()) + 1.0) / 2.0).clamp_min(0.0);
         match gate.pairs() {
             None => {
                 let sums = kernel.clone().sum_dim(1);
@@ -217,6 +218,18 @@ mod tests {
         let grads = loss.backward();
         let gradient = student.grad(&grads).expect("a gradient").abs().max();
         assert!(gradient.into_scalar::<f32>() < 10.0);
+    }
+
+    #[test]
+    fn opposite_rows_are_finite() {
+        for length in [2, 64, 512] {
+            let row = rows(1, length);
+            for factor in [0.3, 1.0, 7.7] {
+                let student = Tensor::cat(vec![row.clone(), row.clone() * -factor], 0);
+                let found = value(&student, &rows(2, 3));
+                assert!(found.is_finite(), "{length} {factor}: {found}");
+            }
+        }
     }
 
     #[test]

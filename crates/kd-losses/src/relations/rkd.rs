@@ -11,7 +11,7 @@ use crate::range::weight;
 use crate::surrogate::with_gradient;
 use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Setup, Step};
 
-/// Where squared distances are clamped before the root.
+/// Where squared distances are clamped before the root; samples this near are at the same place.
 const SMALLEST_SQUARE: f64 = 1e-12;
 
 /// Entries of the largest tensor that is built at a time: 16 MiB of f32.
@@ -155,7 +155,7 @@ impl RkdLoss {
         let leaf = Tensor::from_inner(squares).require_grad();
         let value = value(leaf.clone());
         let grads = value.backward();
-        let constant = Tensor::from_inner(value.inner());
+        let constant = value.inner();
         let Some(gradient) = leaf.grad(&grads) else {
             return constant;
         };
@@ -248,7 +248,7 @@ fn cosines(rows: &Tensor<2>, start: usize, count: usize) -> Tensor<3> {
     let differences = differences(rows, start, count);
     let squares = differences.clone().square().sum_dim(2);
     // No direction leads from a place to itself.
-    let same = squares.clone().equal_elem(0.0);
+    let same = squares.clone().lower_equal_elem(SMALLEST_SQUARE);
     let shape = differences.dims();
     let directions = differences.mask_fill(same.clone().expand(shape), 0.0)
         / squares.mask_fill(same, 1.0).sqrt();

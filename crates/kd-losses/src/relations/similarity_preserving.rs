@@ -46,8 +46,8 @@ impl SimilarityConfig {
 /// ```
 ///
 /// Maps may differ in channels and size; they are not pooled. The loss needs a batch of some size:
-/// for one sample it is 0. All public implementations agree. A row of zeros stays one, and passes
-/// no gradient.
+/// for one sample it is 0. All public implementations agree. A row of zeros stays one, and its
+/// gradient is not amplified.
 #[derive(Module, Debug)]
 pub struct SimilarityLoss {
     /// The stage that the registry takes the maps from; the last if absent.

@@ -2,7 +2,7 @@
 
 #![allow(dead_code)] // Each test file uses some of them.
 
-use std::sync::Once;
+use std::sync::{Mutex, Once};
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Distribution, FloatDType, Gradients, Int, IntDType, Tensor};
@@ -145,6 +145,18 @@ impl Map for Zeros {
     }
 }
 
+/// Everything multiplied.
+pub struct Scaled(pub f64);
+
+impl Map for Scaled {
+    fn two(&self, tensor: Tensor<2>) -> Tensor<2> {
+        tensor * self.0
+    }
+    fn four(&self, tensor: Tensor<4>) -> Tensor<4> {
+        tensor * self.0
+    }
+}
+
 /// Some samples.
 pub struct Rows(pub Tensor<1, Int>);
 
@@ -161,6 +173,9 @@ impl Scene {
     /// A random batch for a method; nothing is a leaf yet.
     pub fn new(method: &Method, batch: usize, seed: u64) -> Self {
         let device = Device::default();
+        // The generator is the process's: nothing else draws between the seed and the end.
+        static DRAWING: Mutex<()> = Mutex::new(());
+        let _drawing = DRAWING.lock();
         device.seed(seed);
         let own = if SAME_CHANNELS.contains(&method.name()) {
             TEACHER
