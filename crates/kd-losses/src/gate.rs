@@ -51,7 +51,8 @@ impl Gate {
             None => values.mean(),
             Some(chosen) => {
                 check(chosen, values.dims()[0]);
-                (values * chosen.clone()).sum() / chosen.clone().sum().clamp_min(1.0)
+                let chosen = chosen.clone().cast(values.dtype());
+                (values * chosen.clone()).sum() / chosen.sum().clamp_min(1.0)
             }
         }
     }
@@ -62,7 +63,8 @@ impl Gate {
             None => values.sum(),
             Some(chosen) => {
                 check(chosen, values.dims()[0]);
-                (values * chosen.clone()).sum()
+                let chosen = chosen.clone().cast(values.dtype());
+                (values * chosen).sum()
             }
         }
     }
@@ -75,7 +77,8 @@ impl Gate {
                 let mut shape = [1; D];
                 shape[0] = rows.dims()[0];
                 check(chosen, shape[0]);
-                rows * chosen.clone().reshape(shape)
+                let chosen = chosen.clone().cast(rows.dtype());
+                rows * chosen.reshape(shape)
             }
         }
     }
@@ -95,9 +98,10 @@ impl Gate {
             None => values.mean(),
             Some(chosen) => {
                 check(chosen, values.dims()[0]);
+                let chosen = chosen.clone().cast(values.dtype());
                 let count = chosen.clone().sum().clamp_min(1.0);
                 let column: Tensor<2> = chosen.clone().unsqueeze_dim(1);
-                let pairs = column * chosen.clone().unsqueeze_dim(0);
+                let pairs = column * chosen.unsqueeze_dim(0);
                 (values * pairs).sum() / count.square()
             }
         }
@@ -120,7 +124,7 @@ impl Gate {
                     .equal(place)
                     .float()
                     .mul(chosen.clone().unsqueeze_dim(0));
-                moves.matmul(rows)
+                moves.cast(rows.dtype()).matmul(rows)
             }
         }
     }

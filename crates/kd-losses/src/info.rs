@@ -25,14 +25,29 @@ pub struct MethodInfo {
     pub preliminary: Preliminary,
 }
 
-/// What a method reads besides post-activation maps, pooled features and logits.
+/// What a method reads of a [`Step`](crate::Step) besides post-activation maps, pooled features and
+/// logits. What it asks of a [`Setup`](crate::Setup) is said by the error of its initialisation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Needs {
+    /// Labels ([`Step::with_labels`](crate::Step::with_labels)).
+    pub labels: bool,
+    /// Indices of the samples ([`Step::with_indices`](crate::Step::with_indices)).
+    pub indices: bool,
     /// Maps before the activation ([`Features::preact`](crate::Features::preact)).
     pub preact: bool,
     /// The networks themselves ([`Step::with_networks`](crate::Step::with_networks)) and the
     /// images.
     pub networks: bool,
+}
+
+impl Needs {
+    /// Maps, pooled features and logits are enough.
+    pub const NOTHING: Self = Self {
+        labels: false,
+        indices: false,
+        preact: false,
+        networks: false,
+    };
 }
 
 /// What the preliminary phase of a method trains, by
@@ -79,10 +94,7 @@ impl MethodInfo {
             method: 1.0,
         },
         parameters: &[],
-        needs: Needs {
-            preact: false,
-            networks: false,
-        },
+        needs: Needs::NOTHING,
         preliminary: Preliminary::None,
     };
 }

@@ -407,8 +407,9 @@ impl Register for BssConfig {
             },
         ],
         needs: Needs {
-            preact: false,
+            labels: true,
             networks: true,
+            ..Needs::NOTHING
         },
         ..MethodInfo::BASE
     };
@@ -503,12 +504,15 @@ mod tests {
 
     #[test]
     fn attacked_pixels_keep_within_the_limit() {
-        let images = Tensor::<4>::from_floats([[[[2.4, -2.4]]]], &Device::default());
-        let attacked = loss()
-            .attacker
-            .attack(pixels, images * -1.0, labels(&[1]), labels(&[0]));
-        let outside = values(attacked).iter().any(|pixel| pixel.abs() > 2.5);
-        assert!(!outside);
+        let device = Device::default();
+        let images = Tensor::<4>::from_floats([[[[-2.3, -2.45]]]], &device);
+        let config = BssConfig::new().with_step_alpha(10.0).with_num_steps(1);
+        let attacker = config.init().expect("a loss").attacker;
+        let attacked = attacker.attack(pixels, images, labels(&[0]), labels(&[1]));
+        // The step would go half a pixel beyond.
+        let attacked = values(attacked);
+        assert_eq!(attacked[0], -2.5);
+        assert!(attacked[1] > -2.45);
     }
 
     #[test]

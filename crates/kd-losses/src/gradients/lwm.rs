@@ -189,8 +189,9 @@ impl Register for LwmConfig {
             },
         ],
         needs: Needs {
-            preact: false,
+            labels: true,
             networks: true,
+            ..Needs::NOTHING
         },
         ..MethodInfo::BASE
     };

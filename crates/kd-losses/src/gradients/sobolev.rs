@@ -122,8 +122,9 @@ impl Register for SobolevConfig {
         acts_on: "gradients with respect to the images",
         weights: LossWeights::method(20.0),
         needs: Needs {
-            preact: false,
+            labels: true,
             networks: true,
+            ..Needs::NOTHING
         },
         ..MethodInfo::BASE
     };

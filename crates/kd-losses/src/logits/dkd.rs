@@ -10,7 +10,7 @@ use super::standardise::{check_standardise, standardised};
 use crate::gate::sample_sums;
 use crate::method::{Register, Term};
 use crate::range::{positive, weight};
-use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Setup, Step};
+use crate::{Gate, LossError, LossWeights, MethodInfo, Needs, ParameterInfo, Setup, Step};
 
 /// Stands for −∞ in place of the target's logit: no other finite logit comes near, and unlike −∞
 /// its difference to itself is 0.
@@ -291,6 +291,10 @@ impl Register for DkdConfig {
                 description: "multiplier of standardised logits; null: as they are",
             },
         ],
+        needs: Needs {
+            labels: true,
+            ..Needs::NOTHING
+        },
         ..MethodInfo::BASE
     };
     type Loss = DkdLoss;

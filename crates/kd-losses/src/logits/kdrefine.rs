@@ -9,8 +9,8 @@ use super::standardise::{check_standardise, standardised};
 use crate::method::{Register, Term};
 use crate::range::{positive, weight};
 use crate::{
-    Gate, KdLoss, KdLossConfig, LossError, LossWeights, MethodInfo, ParameterInfo, Setup, Step,
-    cross_entropy,
+    Gate, KdLoss, KdLossConfig, LossError, LossWeights, MethodInfo, Needs, ParameterInfo, Setup,
+    Step, cross_entropy,
 };
 
 /// Configuration of [`KdRefineLoss`].
@@ -203,6 +203,10 @@ impl Register for KdRefineConfig {
                 description: "multiplier of standardised logits; null: as they are",
             },
         ],
+        needs: Needs {
+            labels: true,
+            ..Needs::NOTHING
+        },
         ..MethodInfo::BASE
     };
     type Loss = KdRefineLoss;

@@ -234,7 +234,7 @@ impl Register for BoundaryConfig {
         ],
         needs: Needs {
             preact: true,
-            networks: false,
+            ..Needs::NOTHING
         },
         preliminary: Preliminary::Student,
     };

@@ -58,6 +58,10 @@ impl OfdConfig {
     /// Initialises the loss for pairs of maps with these channels, student's and teacher's. With
     /// `norms`, scale and shift of the batch norms in front of the teacher's maps, the margins come
     /// from them; without, from each batch.
+    ///
+    /// # Panics
+    ///
+    /// If there are not as many norms as pairs of maps.
     pub fn init(
         &self,
         channels: &[[usize; 2]],
@@ -69,6 +73,13 @@ impl OfdConfig {
                 .with_bias(false)
                 .init(device)
         };
+        if let Some(norms) = norms {
+            let (found, expected) = (norms.len(), channels.len());
+            assert_eq!(
+                found, expected,
+                "ofd: {found} norms for {expected} pairs of maps"
+            );
+        }
         OfdLoss {
             connectors: channels.iter().map(connector).collect(),
             margins: norms.map(|norms| norms.iter().map(margin_of_norm).collect()),
@@ -222,7 +233,7 @@ impl Register for OfdConfig {
         }],
         needs: Needs {
             preact: true,
-            networks: false,
+            ..Needs::NOTHING
         },
         ..MethodInfo::BASE
     };

@@ -7,13 +7,16 @@ use burn::tensor::{Device, Distribution, IndexingUpdateOp, Int, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::adapters::{Embed, EmbedConfig, normalize};
-use crate::gate::{sample_means, sample_sums};
+use crate::gate::sample_sums;
 use crate::method::{Register, Term};
 use crate::range::{at_least_one, positive, within};
-use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Setup, Step};
+use crate::{Gate, LossError, LossWeights, MethodInfo, Needs, ParameterInfo, Setup, Step};
 
 /// Added to denominators by the reference.
 const EPSILON: f64 = 1e-7;
+
+/// Stands for the logarithm of a scale that no batch has set; any that is set is far above.
+const UNSET: f64 = -1e30;
 
 /// Scores `[rows, samples]` that are held at once: 256 MiB of f32.
 const LARGEST_SCORES: usize = 1 << 26;
@@ -116,7 +119,15 @@ impl CrdConfig {
         let classes = match (self.sampling, labels) {
             (CrdSampling::Uniform, _) => None,
             (_, Some(labels)) if labels.len() == samples => Some(Classes::new(labels, device)?),
-            (_, _) => {
+            (_, Some(labels)) => {
+                return Err(LossError::Parameter {
+                    method: "crd",
+                    parameter: "labels",
+                    value: format!("a list of {}", labels.len()),
+                    expected: "one for each training sample",
+                });
+            }
+            (_, None) => {
                 return Err(LossError::Incomplete {
                     method: "crd",
                     what: "the labels of all training samples (Setup::with_labels), \
@@ -132,14 +143,15 @@ impl CrdConfig {
             let rows = Tensor::<2>::random([samples, self.dim], fill, &plain);
             RunningState::new(Tensor::from_inner(rows))
         };
-        let unset = || RunningState::new(Tensor::from_inner(Tensor::full([1], -1.0, &plain)));
+        let unset = || RunningState::new(Tensor::from_inner(Tensor::full([1], UNSET, &plain)));
         Ok(CrdLoss {
             embed_student: EmbedConfig::new(student, self.dim).init(device),
             embed_teacher: EmbedConfig::new(teacher, self.dim).init(device),
+            largest: LARGEST_SCORES,
             memory_student: bank(),
             memory_teacher: bank(),
-            scale_student: unset(),
-            scale_teacher: unset(),
+            log_scale_student: unset(),
+            log_scale_teacher: unset(),
             classes,
             samples,
             negatives: self.negatives,
@@ -203,11 +215,12 @@ pub struct CrdLoss {
     pub memory_student: RunningState<Tensor<2>>,
     /// Embeddings of all training samples by the teacher, `[samples, dim]`.
     pub memory_teacher: RunningState<Tensor<2>>,
-    /// `Z` of the student's scores, `[1]`; negative before the first batch.
-    pub scale_student: RunningState<Tensor<1>>,
-    /// `Z` of the teacher's scores, `[1]`; negative before the first batch.
-    pub scale_teacher: RunningState<Tensor<1>>,
+    /// `log Z` of the student's scores, `[1]`; -1e30 before the first batch.
+    pub log_scale_student: RunningState<Tensor<1>>,
+    /// `log Z` of the teacher's scores, `[1]`; -1e30 before the first batch.
+    pub log_scale_teacher: RunningState<Tensor<1>>,
     classes: Option<Classes>,
+    largest: usize,
     /// Number of training samples.
     pub samples: usize,
     /// Number of negatives a sample.
@@ -373,7 +386,10 @@ impl CrdLoss {
     ) -> Tensor<1> {
         let (own, others) = (student.dims(), teacher.dims());
         assert!(
-            own[0] == others[0] && [own[0]] == indices.dims() && own[0] == contrast.dims()[0],
+            own[0] == others[0]
+                && [own[0]] == indices.dims()
+                && own[0] == contrast.dims()[0]
+                && contrast.dims()[1] > 1,
             "crd: the student's vectors are {own:?}, the teacher's are {others:?}, \
              for indices {:?} and contrasts {:?}",
             indices.dims(),
@@ -390,14 +406,14 @@ impl CrdLoss {
             &student,
             &memory_teacher,
             &contrast,
-            &self.scale_student,
+            &self.log_scale_student,
             gate,
         );
         let teacher_loss = self.contrast(
             &teacher,
             &memory_student,
             &contrast,
-            &self.scale_teacher,
+            &self.log_scale_teacher,
             gate,
         );
         self.remember(
@@ -426,19 +442,18 @@ impl CrdLoss {
         gate: &Gate,
     ) -> Tensor<1> {
         let negatives = contrast.dims()[1] - 1;
-        let scores = scores(embedded, memory, contrast) / self.temperature;
+        let scores = scores(embedded, memory, contrast, self.largest) / self.temperature;
 
         let old = scale.value_sync().inner();
-        let mean = gate.mean(sample_means(scores.clone().inner().exp())) * self.samples as f64;
-        // A gate without a chosen sample has the mean 0 and sets nothing.
-        let unset = old.clone().lower_elem(0.0).int() * mean.clone().greater_elem(0.0).int();
-        let new = old.mask_where(unset.equal_elem(1), mean);
+        let first = log_mean_exp(scores.clone().inner(), gate) + (self.samples as f64).ln();
+        // A gate without a chosen sample has no mean, and sets nothing.
+        let unset = old.clone().lower_equal_elem(UNSET / 2.0).int()
+            * first.clone().greater_elem(UNSET / 2.0).int();
+        let new = old.mask_where(unset.equal_elem(1), first);
         scale.update(Tensor::from_inner(new.clone()));
         scale.value_sync();
-        let log_scale: Tensor<2> = new
-            .clamp_min(f64::from(f32::MIN_POSITIVE))
-            .log()
-            .unsqueeze();
+        let unset = new.clone().lower_equal_elem(UNSET / 2.0);
+        let log_scale: Tensor<2> = new.mask_fill(unset, 0.0).unsqueeze();
 
         // log h − log(P + ε), of which every term is a sigmoid.
         let prior = negatives as f64 / self.samples as f64;
@@ -466,10 +481,35 @@ impl CrdLoss {
     }
 }
 
+/// Logarithm of the mean of `exp(scores)` over the chosen rows, `[1]`; far below any other value if
+/// there are none.
+fn log_mean_exp(scores: Tensor<2>, gate: &Gate) -> Tensor<1> {
+    let [batch, columns] = scores.dims();
+    let rows = match gate.entries() {
+        None => scores,
+        Some(entries) => {
+            let closed = entries.clone().equal_elem(0.0).unsqueeze_dim::<2>(1);
+            scores.mask_fill(closed.expand([batch, columns]), UNSET)
+        }
+    };
+    let largest = rows.clone().max();
+    let sum = (rows - largest.clone().unsqueeze::<2>()).exp().sum();
+    let count = match gate.count() {
+        None => Tensor::full([1], batch as f64, &sum.device()),
+        Some(count) => count,
+    };
+    sum.log() + largest - (count * columns as f64).log()
+}
+
 /// Inner products of each row with the bank's rows that `contrast` names for it, `[batch, 1 + K]`.
-fn scores(rows: &Tensor<2>, bank: &Tensor<2>, contrast: &Tensor<2, Int>) -> Tensor<2> {
+fn scores(
+    rows: &Tensor<2>,
+    bank: &Tensor<2>,
+    contrast: &Tensor<2, Int>,
+    largest: usize,
+) -> Tensor<2> {
     let (batch, samples) = (rows.dims()[0], bank.dims()[0]);
-    let slice = (LARGEST_SCORES / samples).clamp(1, batch.max(1));
+    let slice = (largest / samples).clamp(1, batch.max(1));
     let bank = bank.clone().transpose();
     let parts = (0..batch)
         .step_by(slice)
@@ -521,6 +561,11 @@ impl Register for CrdConfig {
                               (`exact`) or one of its class (`relax`) as the positive",
             },
         ],
+        needs: Needs {
+            labels: true,
+            indices: true,
+            ..Needs::NOTHING
+        },
         ..MethodInfo::BASE
     };
     type Loss = CrdLoss;
@@ -596,7 +641,7 @@ mod tests {
                 let mut found: Vec<i64> = row[1..].to_vec();
                 found.sort_unstable();
                 found.dedup();
-                // 40 draws of at most 7: all of them occur.
+                // 40 draws of at most 7: as good as all of them occur.
                 let allowed = (0..8).filter(|index| match sampling {
                     CrdSampling::Uniform => *index != own,
                     _ => label(*index) != label(own),
@@ -622,11 +667,11 @@ mod tests {
             let value = loss.forward(rows(2, 3), rows(2, 5), indices.clone(), contrast.clone());
             (
                 value.into_scalar::<f32>(),
-                values(loss.scale_student.value())[0],
+                values(loss.log_scale_student.value())[0],
             )
         };
         let (first, scale) = step();
-        assert!(first.is_finite() && first > 0.0 && scale > 0.0);
+        assert!(first.is_finite() && first > 0.0 && scale > -1e3);
         assert_eq!(step().1, scale);
         let after = values(loss.memory_student.value());
         for (row, (old, new)) in before.chunks(4).zip(after.chunks(4)).enumerate() {
@@ -640,11 +685,32 @@ mod tests {
     }
 
     #[test]
+    fn a_low_temperature_does_not_overflow() {
+        let device = Device::default().autodiff();
+        let loss = CrdConfig::new()
+            .with_temperature(1e-3)
+            .with_dim(4)
+            .with_negatives(5)
+            .with_sampling(CrdSampling::Uniform)
+            .init(3, 5, 8, None, &device)
+            .expect("a loss");
+        let indices = integers(&[6, 2]);
+        for _ in 0..2 {
+            let contrast = loss.draw(&indices, None);
+            let value = loss.forward(rows(2, 3), rows(2, 5), indices.clone(), contrast);
+            assert!(value.into_scalar::<f32>().is_finite());
+        }
+    }
+
+    #[test]
     fn slices_of_the_batch_change_nothing() {
         let (rows, bank) = (rows(5, 3), rows(7, 3));
         let contrast = Tensor::<1, Int>::from_ints([0, 6, 2, 2, 1, 5, 3, 4, 6, 0], &rows.device())
             .reshape([5, 2]);
-        let all = scores(&rows, &bank, &contrast);
+        let all = scores(&rows, &bank, &contrast, 1000);
+        // Slices of two rows, two and one.
+        let sliced = scores(&rows, &bank, &contrast, 14);
+        assert!((all.clone() - sliced).abs().max().into_scalar::<f32>() < 1e-6);
         let gathered = bank.select(0, contrast.flatten(0, 1)).reshape([5, 2, 3]);
         let naive = gathered
             .matmul(rows.unsqueeze_dim::<3>(2))
@@ -700,7 +766,7 @@ mod tests {
             if at.is_empty() {
                 prop_assert_eq!(gated.into_scalar::<f32>(), 0.0);
                 prop_assert_eq!(gradient.abs().max().into_scalar::<f32>(), 0.0);
-                prop_assert_eq!(values(gated_loss.scale_student.value()), [-1.0]);
+                prop_assert_eq!(values(gated_loss.log_scale_student.value()), [UNSET as f32]);
             } else {
                 let at = integers(&at);
                 let expected = gathered_loss.forward(
