@@ -160,6 +160,7 @@ mod error;
 mod features;
 mod gate;
 mod gradients;
+mod huber;
 mod info;
 mod logits;
 mod maps;

@@ -7,13 +7,11 @@ use burn::tensor::{Device, Int, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::directional::{input_gradient, loss_of_gradient};
+use crate::adapters::normalize;
 use crate::gate::sample_means;
 use crate::method::{Register, Term};
 use crate::pool::{pool_to, smaller};
 use crate::{Gate, LossError, LossWeights, MethodInfo, Needs, ParameterInfo, Setup, Step};
-
-/// Where the square of a norm is clamped before its root: 1e-12 for the norm itself.
-const SMALLEST_SQUARE: f64 = 1e-24;
 
 /// What the channels' weights are multiplied with: the public implementation differs from the
 /// paper.
@@ -145,8 +143,8 @@ impl LwmLoss {
         loss_of_gradient(upper, map, labels, gate, |gradient, map| {
             let found = self.activation(gradient, map);
             let size = smaller(&found, &expected);
-            let found = normalise(pool_to(found, size));
-            let expected = normalise(pool_to(expected.clone(), size));
+            let found = unit(pool_to(found, size));
+            let expected = unit(pool_to(expected.clone(), size));
             gate.mean(sample_means((found - expected).abs()))
         })
     }
@@ -162,11 +160,9 @@ impl LwmLoss {
     }
 }
 
-/// The rectified map of each sample as a vector of norm 1.
-fn normalise(activation: Tensor<4>) -> Tensor<2> {
-    let activation: Tensor<2> = relu(activation).flatten(1, 3);
-    let square = activation.clone().square().sum_dim(1);
-    activation / square.clamp_min(SMALLEST_SQUARE).sqrt()
+/// The rectified map of each sample as a vector of norm 1; a map of zeros stays one.
+fn unit(activation: Tensor<4>) -> Tensor<2> {
+    normalize(relu(activation).flatten(1, 3))
 }
 
 impl Register for LwmConfig {

@@ -6,6 +6,7 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::gate::{assert_not_empty, different};
+use crate::huber::huber;
 use crate::method::{Register, Term};
 use crate::range::weight;
 use crate::surrogate::with_gradient;
@@ -269,13 +270,6 @@ fn triple_mean(values: Tensor<3>, start: usize, gate: &Gate) -> Tensor<1> {
         }
         _ => values.sum() / (batch * batch * batch) as f64,
     }
-}
-
-/// `x²/2` for `|x| < 1`, else `|x| − 1/2`.
-fn huber<const D: usize>(difference: Tensor<D>) -> Tensor<D> {
-    let large = difference.abs();
-    let small = large.clone().clamp_max(1.0);
-    small.clone() * (large - small * 0.5)
 }
 
 impl Register for RkdConfig {

@@ -4,6 +4,7 @@ use burn::tensor::{Int, Tensor};
 
 use crate::Gate;
 use crate::gate::{sample_means, sample_sums};
+use crate::huber::huber;
 
 /// The smallest distance between two different entries: the root of the 1e-12 at which the
 /// reference clamps squares.
@@ -19,11 +20,8 @@ const SMALLEST_MEAN: f64 = 1e-7;
 /// are divided by their mean over all vectors of the chosen samples, and compared by the smooth L1
 /// loss, averaged over all `entries²` pairs, vectors and chosen samples. With one entry it is 0.
 pub(super) fn mismatch(student: Tensor<3>, teacher: Tensor<3>, gate: &Gate) -> Tensor<1> {
-    let difference = (relative(student, gate) - relative(teacher.inner(), gate)).abs();
-    // Half a square up to 1, and a line from there.
-    let bend = difference.clone().clamp_max(1.0).square() * 0.5;
-    let line = (difference - 1.0).clamp_min(0.0);
-    gate.mean(sample_means(bend + line))
+    let difference = relative(student, gate) - relative(teacher.inner(), gate);
+    gate.mean(sample_means(huber(difference)))
 }
 
 /// Distances between all entries of each vector, `[batch, vectors, entries, entries]`, divided by
