@@ -257,6 +257,19 @@ mod tests {
     }
 
     #[test]
+    fn the_variance_at_the_start_is_the_configured_one() {
+        let device = Device::default();
+        let map = |value: f32| Tensor::<4>::full([1, 1, 2, 2], value, &device);
+        for variance in [0.002, 5.0, 1e3, 1e6] {
+            // Nothing is left to predict, so the value is half the logarithm of the variance.
+            let loss = one(&VidConfig::new().with_variance(variance));
+            let value: f32 = loss.forward(map(1.0), map(1.0)).into_scalar();
+            let expected = 0.5 * variance.ln() as f32;
+            assert!((value - expected).abs() < 1e-4, "{variance}: {value}");
+        }
+    }
+
+    #[test]
     fn extreme_scales_stay_finite() {
         let device = Device::default().autodiff();
         let map = |value: f32| Tensor::<4>::full([1, 1, 2, 2], value, &device);
