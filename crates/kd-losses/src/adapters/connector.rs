@@ -33,8 +33,7 @@ pub struct ConnectorConfig {
 /// | method | convolution | batch norm |
 /// |---|---|---|
 /// | `ab` | 1×1, bias, only where the channels differ | yes |
-/// | `ofd`, `afd`, `srrl` | 1×1, no bias | yes |
-/// | `askd` | 1×1, bias | no |
+/// | `ofd`, `srrl` | 1×1, no bias | yes |
 ///
 /// The first is the `Connector` of RepDistiller and of spot-adaptive distillation.
 #[derive(Module, Debug)]

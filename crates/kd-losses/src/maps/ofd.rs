@@ -372,6 +372,31 @@ mod tests {
     }
 
     #[test]
+    fn margins_of_norms_are_constants_that_survive_moves_and_records() {
+        let device = Device::default().autodiff();
+        let init = |shift: f32| {
+            let norm = NormAffine {
+                weight: Tensor::from_floats([0.8], &device),
+                bias: Tensor::from_floats([shift], &device),
+            };
+            let config = OfdConfig::new().with_convention(OfdConvention::Mdistiller);
+            config.init(&[[1, 1]], Some(&[norm]), &device)
+        };
+        let margin = |loss: &OfdLoss| values(loss.margin(0, &row([0.0]), &Gate::all()));
+        let loss = init(0.3);
+        // 1x1 convolution and the four vectors of the batch norm: not the margins.
+        assert_eq!(loss.num_params(), 1 + 4);
+        let (other, expected) = (margin(&init(-0.5)), margin(&loss));
+        assert_ne!(other, expected);
+        let record = init(-0.5).into_record();
+        let moved = loss.valid().train();
+        assert_eq!(margin(&moved), expected);
+        // The margins come from the set-up, not from the record.
+        let loaded = moved.try_load_record(record).expect("the same module");
+        assert_eq!(margin(&loaded), expected);
+    }
+
+    #[test]
     fn missing_norms_are_a_typed_error() {
         let shapes = || crate::FeatureShapes {
             maps: vec![[1, 4, 4]; 3],

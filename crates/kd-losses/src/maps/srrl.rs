@@ -249,6 +249,28 @@ mod tests {
     }
 
     #[test]
+    fn a_record_holds_the_transfer_but_not_the_classifier() {
+        let device = Device::default();
+        let saved = loss(&device);
+        let other = Classifier {
+            weight: Tensor::full([1, 2], 3.0, &device),
+            bias: Tensor::full([1], 7.0, &device),
+        };
+        let fresh = SrrlConfig::new().init(1, &other, &device).expect("a loss");
+        let vectors = || Tensor::<2>::ones([1, 2], &device);
+        let student = || Tensor::<2>::from_floats([[2.0], [-1.0], [0.5]], &device);
+        let transferred = |loss: &SrrlLoss| loss.transfer(student()).into_data();
+        let expected = transferred(&saved);
+        let loaded = fresh
+            .try_load_record(saved.into_record())
+            .expect("the record of the same module");
+        // What is trained comes from the record, the classifier from the set-up.
+        assert_eq!(transferred(&loaded), expected);
+        let predicted: f32 = loaded.predict(vectors()).into_scalar();
+        assert_eq!(predicted, 2.0 * 3.0 + 7.0);
+    }
+
+    #[test]
     fn a_classifier_that_does_not_fit_is_a_typed_error() {
         let device = Device::default();
         let error = SrrlConfig::new()
