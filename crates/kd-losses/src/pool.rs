@@ -11,10 +11,18 @@ pub(crate) fn smaller(one: &Tensor<4>, other: &Tensor<4>) -> [usize; 2] {
 
 /// Each sample's values divided by its largest magnitude, which is taken for a constant: exact for
 /// what does not depend on the scale, and safe from overflow in powers.
-pub(crate) fn scale_free(map: Tensor<4>) -> Tensor<4> {
-    let largest = map.clone().inner().abs().max_dim(1).max_dim(2).max_dim(3);
+fn scale_free(map: Tensor<4>) -> Tensor<4> {
+    let rows: Tensor<2> = map.clone().inner().flatten(1, 3);
+    let largest = rows.abs().max_dim(1);
     let zero = largest.clone().lower_equal_elem(0.0);
-    map / largest.mask_fill(zero, 1.0)
+    let largest = largest.mask_fill(zero, 1.0);
+    map / largest.reshape([-1, 1, 1, 1])
+}
+
+/// The map as the `p`-th power of it is to be taken: [`scale_free`] from the third power on, while
+/// squares, and the squares of their sums, are within f32 for any activation that occurs.
+pub(crate) fn before_power(map: Tensor<4>, p: u32) -> Tensor<4> {
+    if p > 2 { scale_free(map) } else { map }
 }
 
 /// The map averaged down to a size, or as it is if it has that size.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::gate::sample_means;
 use crate::method::{Register, Term};
-use crate::pool::{pool_to, scale_free, smaller};
+use crate::pool::{before_power, pool_to, smaller};
 use crate::range::at_least_one;
 use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Setup, Step};
 
@@ -168,7 +168,9 @@ impl AttentionLoss {
     /// width]`, for example to look at it.
     pub fn attention(&self, features: Tensor<4>) -> Tensor<2> {
         let energy = match self.convention {
-            AttentionConvention::RepDistiller => power(scale_free(features), self.p).mean_dim(1),
+            AttentionConvention::RepDistiller => {
+                power(before_power(features, self.p), self.p).mean_dim(1)
+            }
             AttentionConvention::Zoo if self.p.is_multiple_of(2) => {
                 power(features, self.p).sum_dim(1)
             }

@@ -9,7 +9,7 @@ use super::attention::power;
 use crate::adapters::{Paraphraser, ParaphraserConfig, Translator, TranslatorConfig};
 use crate::gate::sample_means;
 use crate::method::{Register, Term};
-use crate::pool::{pool_to, scale_free, smaller};
+use crate::pool::{before_power, pool_to, smaller};
 use crate::range::{at_least_one, positive};
 use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Preliminary, Setup, Step};
 
@@ -233,9 +233,9 @@ impl FactorLoss {
     /// `Q(f)`, `[batch, length]`.
     fn normalised(&self, factor: Tensor<4>) -> Tensor<2> {
         let rows: Tensor<2> = match self.convention {
-            FactorConvention::RepDistiller => {
-                power(scale_free(factor), self.p1).mean_dim(1).flatten(1, 3)
-            }
+            FactorConvention::RepDistiller => power(before_power(factor, self.p1), self.p1)
+                .mean_dim(1)
+                .flatten(1, 3),
             FactorConvention::Zoo => factor.flatten(1, 3),
         };
         let squares = rows.clone().square().sum_dim(1);
