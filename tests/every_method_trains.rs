@@ -6,7 +6,7 @@ use burn::module::Module;
 use kd_data::ProceduralConfig;
 use kd_losses::{Method, Preliminary};
 use kd_models::Architecture;
-use kd_models::weights::{self, WeightsInfo};
+use kd_models::weights::{self, Form, WeightsInfo};
 use kd_train::{Draft, EpochMetrics, Observer, PreliminaryEpoch, RunOptions, device_by_name, run};
 
 /// Counts what it is told.
@@ -42,6 +42,7 @@ fn every_method_trains() {
     };
     let info = WeightsInfo {
         architecture,
+        form: Form::Trained,
         classes: data.classes,
         input: [3, 32, 32],
         mean: [0.5; 3],

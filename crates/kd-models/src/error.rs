@@ -22,13 +22,45 @@ pub enum ModelError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// A weights file is not what its name says.
-    #[error("{}: not a safetensors file: {reason}", path.display())]
+    /// A weights file is damaged or of another kind.
+    #[error("{}: {reason}", path.display())]
     Format {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
+    },
+    /// A checkpoint without weights.
+    #[error(
+        "{}: no state dict: expected one under `{expected}` or at the top level, found {found}",
+        path.display()
+    )]
+    NoStateDict {
+        /// The file.
+        path: PathBuf,
+        /// Where one was looked for.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
+    /// A checkpoint whose pickle calls a function.
+    #[error(
+        "{}: refused: Python would call `{name}` when it opens this file (nothing was called here)",
+        path.display()
+    )]
+    Code {
+        /// The file.
+        path: PathBuf,
+        /// The function.
+        name: String,
+    },
+    /// A weight is infinite or not a number.
+    #[error("{}: `{key}` holds a number that is not finite", path.display())]
+    NotFinite {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        key: String,
     },
     /// Keys or shapes in a weights file are not those of the network.
     #[error("{}: weights do not fit {model}: {}", path.display(), problems.join("; "))]

@@ -32,20 +32,22 @@
 
 mod any;
 mod error;
+mod families;
 mod feature;
 mod layers;
 mod network;
 mod registry;
-mod resnet;
-mod vgg;
 pub mod weights;
-mod wrn;
 
 pub use any::AnyNetwork;
 pub use error::ModelError;
+pub use families::{
+    MobilenetV1, MobilenetV1Config, MobilenetV2, MobilenetV2Config, Resnet, ResnetConfig,
+    ResnetNaming, ResnetStem, ShufflenetV1, ShufflenetV1Config, ShufflenetV2, ShufflenetV2Config,
+    Vgg, VggConfig, VggHead, VggPooling, WideResnet, WideResnetConfig,
+};
 pub use feature::{Feature, Features};
+pub use kd_kernels::{BatchNorm, BatchNormConfig};
+pub use layers::{Folding, UnitKind};
 pub use network::{FeatureShapes, Network};
-pub use registry::{Architecture, ModelInfo};
-pub use resnet::{Resnet, ResnetConfig};
-pub use vgg::{Vgg, VggConfig};
-pub use wrn::{WideResnet, WideResnetConfig};
+pub use registry::{Architecture, ModelInfo, Repository};

@@ -3,9 +3,12 @@
 use std::ops::Range;
 
 use burn::module::Module;
+use burn::nn::Linear;
 use burn::tensor::{Device, Tensor};
+use kd_kernels::BatchNorm;
 
-use crate::{Feature, Features};
+use crate::layers::tally;
+use crate::{Feature, Features, Folding};
 
 /// A classifier as a list of stages: `stem (0) → stage 1 … stage k → pool (k+1) → head (k+2)`.
 ///
@@ -33,6 +36,42 @@ pub trait Network: Module {
     /// The `state_dict` key that PyTorch users know for the module path of a parameter.
     fn pytorch_key(&self, path: &str) -> String {
         path.to_owned()
+    }
+
+    /// The linear layer that makes the logits of the pooled feature; `None` where more than one
+    /// layer does.
+    fn classifier(&self) -> Option<&Linear> {
+        None
+    }
+
+    /// The batch norm before the last activation of a stage (`0` is the stem); `None` where there
+    /// is none, as in a folded network.
+    fn last_norm(&self, _stage: usize) -> Option<&BatchNorm> {
+        None
+    }
+
+    /// Folds batch norms into the convolutions before them. The result computes the same in
+    /// evaluation, to rounding, and is meant for that alone: it is on the plain device.
+    ///
+    /// See [`deploy`](Network::deploy) and [`fold_batch_norm`](Network::fold_batch_norm).
+    fn folded(self, _folding: Folding) -> Self {
+        self
+    }
+
+    /// Folds re-parameterisable units into plain convolutions; other networks stay as they are.
+    ///
+    /// The result has the parameters and the speed of the plain network, and the keys that
+    /// KDrefine gives to its deployed networks.
+    fn deploy(self) -> Self {
+        self.folded(Folding::Units)
+    }
+
+    /// Folds every batch norm that follows a convolution, re-parameterisable units included.
+    ///
+    /// In PyTorch's `state_dict`, the keys of a folded batch norm are gone and its convolution has
+    /// a bias: what `torch.nn.utils.fuse_conv_bn_eval` leaves.
+    fn fold_batch_norm(self) -> Self {
+        self.folded(Folding::All)
     }
 
     /// Index of the pooling stage.
@@ -96,11 +135,24 @@ pub trait Network: Module {
     /// Shapes of the features for an input of `[channels, height, width]`, found by running one
     /// blank image in evaluation mode.
     fn feature_shapes(&self, input: [usize; 3], device: &Device) -> FeatureShapes {
+        self.trace(input, device).0
+    }
+
+    /// Multiply-accumulates of convolutions and linear layers for one image of
+    /// `[channels, height, width]`, found by running a blank one in evaluation mode. Twice as
+    /// many are the floating-point operations.
+    fn macs(&self, input: [usize; 3], device: &Device) -> u64 {
+        self.trace(input, device).1
+    }
+
+    /// Shapes and multiply-accumulates by one run.
+    #[doc(hidden)]
+    fn trace(&self, input: [usize; 3], device: &Device) -> (FeatureShapes, u64) {
         let device = device.clone().without_autodiff();
         let [channels, height, width] = input;
         let image = Tensor::zeros([1, channels, height, width], &device);
-        let features = self.valid().features(image);
-        FeatureShapes {
+        let (features, macs) = tally::count(|| self.valid().features(image));
+        let shapes = FeatureShapes {
             maps: features
                 .maps
                 .iter()
@@ -111,7 +163,8 @@ pub trait Network: Module {
                 .collect(),
             pooled: features.pooled.dims()[1],
             classes: features.logits.dims()[1],
-        }
+        };
+        (shapes, macs)
     }
 }
 

@@ -9,7 +9,7 @@ use burn::tensor::{Device, Tensor};
 use kd_data::{ImageSet, Loader, LoaderConfig};
 use kd_losses::{Features, KdLoss, KdLossConfig, Preliminary, Setup, Step, cross_entropy};
 use kd_models::Network;
-use kd_models::weights::{self, WeightsInfo, count_parameters};
+use kd_models::weights::{self, Form, WeightsInfo, count_parameters};
 
 use crate::checkpoint;
 use crate::events::EventLog;
@@ -400,6 +400,7 @@ impl<'a> Trainer<'a> {
         let normalization = set.normalization();
         WeightsInfo {
             architecture: self.recipe.student,
+            form: Form::Trained,
             classes: set.classes(),
             input: [set.channels(), set.height(), set.width()],
             mean: normalization.mean,

@@ -40,7 +40,7 @@ impl FrozenTeacher {
     ) -> Result<Self, TrainError> {
         let file = WeightsFile::open(path)?;
         let name = architecture.or(file.info().map(|info| info.architecture));
-        let network = file.into_network(architecture, classes, device)?;
+        let network = file.into_network(architecture, Some(classes), device)?;
         Ok(Self::new(
             name.map_or_else(String::new, |name| name.to_string()),
             &network,

@@ -63,7 +63,7 @@ fn a_run_killed_at_any_moment_continues_to_the_same_numbers() {
     let weights = |folder: &Path| {
         let file = WeightsFile::open(folder.join("student.safetensors")).expect("weights");
         let network = file
-            .into_network(None, 10, &Device::default())
+            .into_network(None, Some(10), &Device::default())
             .expect("a network");
         state_dict(&network).expect("tensors")
     };

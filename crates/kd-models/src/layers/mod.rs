@@ -1,10 +1,20 @@
 //! Building blocks shared by the families.
 
+mod branches;
 mod conv;
-mod downsample;
+mod conv_norm;
+mod fold;
+mod keys;
+mod shuffle;
+pub(crate) mod tally;
 
-pub(crate) use conv::{conv1x1, conv3x3, conv3x3_bias};
-pub(crate) use downsample::Downsample;
+pub(crate) use conv::ConvSpec;
+pub(crate) use conv_norm::ConvNorm;
+pub use conv_norm::UnitKind;
+pub use fold::Folding;
+pub(crate) use fold::{Fold, fold_fields};
+pub(crate) use keys::{SPLIT, STAGES, UNITS, rename};
+pub(crate) use shuffle::channel_shuffle;
 
 use burn::nn::{Initializer, Linear, LinearConfig};
 use burn::tensor::module::adaptive_avg_pool2d;
@@ -16,7 +26,7 @@ pub(crate) fn global_average(map: Tensor<4>) -> Tensor<2> {
     adaptive_avg_pool2d(map, [1, 1]).reshape([batch, channels])
 }
 
-/// A classifier whose weight is drawn by `weight` (PyTorch's default if absent) with zero bias.
+/// A linear layer whose weight is drawn by `weight` (PyTorch's default if absent) with zero bias.
 pub(crate) fn linear_zero_bias(
     features: usize,
     classes: usize,
@@ -30,4 +40,9 @@ pub(crate) fn linear_zero_bias(
     };
     linear.bias = Some(Initializer::Zeros.init([classes], device));
     linear
+}
+
+/// A normal distribution around zero.
+pub(crate) fn normal(std: f64) -> Initializer {
+    Initializer::Normal { mean: 0.0, std }
 }

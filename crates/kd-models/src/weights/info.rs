@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::Form;
 use crate::Architecture;
 
 /// The header of a weights file: all that is needed to use the network.
@@ -11,6 +12,9 @@ use crate::Architecture;
 pub struct WeightsInfo {
     /// The network.
     pub architecture: Architecture,
+    /// Its form.
+    #[serde(default, skip_serializing_if = "Form::is_trained")]
+    pub form: Form,
     /// Number of classes.
     pub classes: usize,
     /// Shape of the images it was trained on, `[channels, height, width]`.

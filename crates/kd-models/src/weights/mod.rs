@@ -1,27 +1,35 @@
-//! Weights in and out: safetensors with PyTorch's key names and layouts.
+//! Weights in and out: PyTorch's checkpoints and safetensors with its key names and layouts.
 //!
-//! A file written here loads in PyTorch with `load_state_dict(load_file(path), strict=True)`:
-//! linear weights are `[output, input]`, batch norm has `weight`, `bias`, `running_mean`,
-//! `running_var` and `num_batches_tracked`. The header says which network it is, see
-//! [`WeightsInfo`].
+//! [`WeightsFile`] reads both. A file written here ([`save`]) loads in PyTorch with
+//! `load_state_dict(load_file(path), strict=True)`: linear weights are `[output, input]`, batch
+//! norm has `weight`, `bias`, `running_mean`, `running_var` and `num_batches_tracked`. The header
+//! says which network it is, see [`WeightsInfo`].
 //!
 //! ```no_run
 //! # use burn::tensor::Device;
 //! # fn main() -> Result<(), kd_models::ModelError> {
 //! use kd_models::weights::WeightsFile;
 //!
-//! let file = WeightsFile::open("runs/teacher/student.safetensors")?;
-//! let teacher = file.into_network(None, 100, &Device::flex())?;
+//! let teacher = WeightsFile::open("resnet32x4_vanilla/ckpt_epoch_240.pth")?;
+//! let teacher = teacher.into_network(None, Some(100), &Device::flex())?;
 //! # Ok(())
 //! # }
 //! ```
 
+mod expected;
+mod file;
+mod form;
+mod identify;
 mod info;
-mod load;
+mod pytorch;
+mod safetensors;
 mod save;
 mod state_dict;
 
+pub use expected::count_parameters;
+pub use file::WeightsFile;
+pub use form::Form;
+pub use identify::Identity;
 pub use info::WeightsInfo;
-pub use load::WeightsFile;
 pub use save::save;
-pub use state_dict::{count_parameters, load_state_dict, state_dict};
+pub use state_dict::{load_state_dict, state_dict};

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::TensorData;
 use burn_store::{BurnToPyTorchAdapter, ModuleSnapshot, PyTorchToBurnAdapter, bridge};
 
+use super::expected::{Expected, expected};
 use crate::{ModelError, Network};
 
 /// Counter that PyTorch's batch norm keeps; nothing here depends on it.
@@ -50,26 +50,18 @@ pub fn load_state_dict<N: Network>(
         .into_iter()
         .filter(|(key, _)| !key.ends_with(COUNTER))
         .collect();
-    let mut problems = Vec::new();
-    let mut tensors = Vec::new();
-    for wanted in network.collect(None, Some(Box::new(BurnToPyTorchAdapter)), true) {
-        let key = network.pytorch_key(&wanted.name);
-        match entries.remove(&key) {
-            None => problems.push(format!("missing `{key}` {:?}", wanted.shape.as_slice())),
-            Some(data) if data.shape().as_slice() != wanted.shape.as_slice() => {
-                problems.push(format!(
-                    "`{key}` is {:?}, expected {:?}",
-                    data.shape().as_slice(),
-                    wanted.shape.as_slice()
-                ));
-            }
-            Some(data) => tensors.push(bridge::from_data(data, wanted.name, None)),
-        }
-    }
-    problems.extend(entries.keys().map(|key| format!("unexpected `{key}`")));
+    let wanted = expected(&network);
+    let problems = problems(&wanted, &shapes(&entries));
     if !problems.is_empty() {
         return Err(problems);
     }
+    let tensors = wanted
+        .into_iter()
+        .filter_map(|wanted| {
+            let data = entries.remove(&wanted.key)?;
+            Some(bridge::from_data(data, wanted.path, None))
+        })
+        .collect();
     let result = network.apply(tensors, None, Some(Box::new(PyTorchToBurnAdapter)), true);
     if result.errors.is_empty() && result.missing.is_empty() {
         Ok(network)
@@ -83,37 +75,28 @@ pub fn load_state_dict<N: Network>(
     }
 }
 
-/// Number of trainable parameters: running statistics are not counted.
-pub fn count_parameters<M: Module>(module: &M) -> usize {
-    struct Counter {
-        path: Vec<String>,
-        count: usize,
-    }
+/// The shape of each entry.
+pub(super) fn shapes(entries: &BTreeMap<String, TensorData>) -> BTreeMap<&str, Vec<usize>> {
+    let shapes = entries.iter();
+    shapes
+        .map(|(key, data)| (key.as_str(), data.shape().to_vec()))
+        .collect()
+}
 
-    impl ModuleVisitor for Counter {
-        fn enter_module(&mut self, name: &str, _container: &str) {
-            self.path.push(name.to_owned());
-        }
-
-        fn exit_module(&mut self, _name: &str, _container: &str) {
-            self.path.pop();
-        }
-
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            let buffer = self
-                .path
-                .last()
-                .is_some_and(|name| name.starts_with("running_"));
-            if !buffer {
-                self.count += param.shape().num_elements();
+/// Every missing, unexpected and mis-shaped key.
+pub(super) fn problems(wanted: &[Expected], found: &BTreeMap<&str, Vec<usize>>) -> Vec<String> {
+    let mut unexpected = found.clone();
+    let mut problems = Vec::new();
+    for Expected { key, shape, .. } in wanted {
+        match unexpected.remove(key.as_str()) {
+            None => problems.push(format!("missing `{key}` {shape:?}")),
+            Some(found) if found != *shape => {
+                problems.push(format!("`{key}` is {found:?}, expected {shape:?}"));
             }
+            Some(_) => {}
         }
     }
-
-    let mut counter = Counter {
-        path: Vec::new(),
-        count: 0,
-    };
-    module.visit(&mut counter);
-    counter.count
+    let unexpected = unexpected.iter();
+    problems.extend(unexpected.map(|(key, shape)| format!("unexpected `{key}` {shape:?}")));
+    problems
 }

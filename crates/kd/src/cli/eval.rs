@@ -39,7 +39,7 @@ pub fn run(args: Args) -> Result<(), CliError> {
     let recipe = draft.finish()?;
     let device = device_by_name(&recipe.device)?;
     let test = recipe.load_data()?.test;
-    let network = file.into_network(model, test.classes(), &device)?;
+    let network = file.into_network(model, Some(test.classes()), &device)?;
     let loader =
         Loader::new(test, LoaderConfig::evaluate(args.batch_size)).map_err(TrainError::from)?;
     let metrics = evaluate(&network, &loader, &device)?;

@@ -1,81 +1,18 @@
 //! All networks by name.
 
+mod blueprint;
+mod entries;
+mod repository;
+
 use std::fmt;
 
 use burn::tensor::Device;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{AnyNetwork, ModelError, ResnetConfig, VggConfig, WideResnetConfig};
+use crate::{AnyNetwork, ModelError, Network};
+use entries::{ENTRIES, Entry};
 
-/// How a registered network is built; the number of classes comes with the call.
-#[derive(Clone, Copy, Debug)]
-enum Blueprint {
-    Resnet { depth: usize, channels: [usize; 4] },
-    Wrn { depth: usize, widen: usize },
-    Vgg { convs: [usize; 5] },
-}
-
-#[derive(Debug)]
-struct Entry {
-    name: &'static str,
-    aliases: &'static [&'static str],
-    blueprint: Blueprint,
-}
-
-const THIN: [usize; 4] = [16, 16, 32, 64];
-const WIDE: [usize; 4] = [32, 64, 128, 256];
-
-const fn resnet(name: &'static str, depth: usize, channels: [usize; 4]) -> Entry {
-    Entry {
-        name,
-        aliases: &[],
-        blueprint: Blueprint::Resnet { depth, channels },
-    }
-}
-
-const fn wrn(
-    name: &'static str,
-    aliases: &'static [&'static str],
-    depth: usize,
-    widen: usize,
-) -> Entry {
-    Entry {
-        name,
-        aliases,
-        blueprint: Blueprint::Wrn { depth, widen },
-    }
-}
-
-const fn vgg(name: &'static str, aliases: &'static [&'static str], convs: [usize; 5]) -> Entry {
-    Entry {
-        name,
-        aliases,
-        blueprint: Blueprint::Vgg { convs },
-    }
-}
-
-/// One line a network.
-static ENTRIES: &[Entry] = &[
-    resnet("resnet8", 8, THIN),
-    resnet("resnet14", 14, THIN),
-    resnet("resnet20", 20, THIN),
-    resnet("resnet32", 32, THIN),
-    resnet("resnet44", 44, THIN),
-    resnet("resnet56", 56, THIN),
-    resnet("resnet110", 110, THIN),
-    resnet("resnet8x4", 8, WIDE),
-    resnet("resnet32x4", 32, WIDE),
-    wrn("wrn_16_1", &["wrn-16-1"], 16, 1),
-    wrn("wrn_16_2", &["wrn-16-2"], 16, 2),
-    wrn("wrn_40_1", &["wrn-40-1"], 40, 1),
-    wrn("wrn_40_2", &["wrn-40-2"], 40, 2),
-    wrn("wrn_28_10", &["wrn-28-10"], 28, 10),
-    vgg("vgg8", &["vgg8_bn"], [1, 1, 1, 1, 1]),
-    vgg("vgg11", &["vgg11_bn"], [1, 1, 2, 2, 2]),
-    vgg("vgg13", &["vgg13_bn"], [2, 2, 2, 2, 2]),
-    vgg("vgg16", &["vgg16_bn"], [2, 2, 3, 3, 3]),
-    vgg("vgg19", &["vgg19_bn"], [2, 2, 4, 4, 4]),
-];
+pub use repository::Repository;
 
 /// A registered network, by name. Serialises as its name.
 #[derive(Clone, Copy)]
@@ -86,12 +23,16 @@ pub struct Architecture(&'static Entry);
 pub struct ModelInfo {
     /// The name.
     pub name: &'static str,
-    /// The family: `resnet`, `wrn` or `vgg`.
+    /// The family: `resnet`, `wrn`, `vgg`, `mobilenet` or `shufflenet`.
     pub family: &'static str,
     /// Other names under which it is found.
     pub aliases: &'static [&'static str],
     /// Trainable parameters for the number of classes that was asked for.
     pub params: usize,
+    /// Multiply-accumulates of convolutions and linear layers for one image.
+    pub macs: u64,
+    /// Shape of the images, `[channels, height, width]`.
+    pub input: [usize; 3],
     /// Stages between the stem and the pooling.
     pub stages: usize,
     /// Shapes `[channels, height, width]` of the stem's map and of each stage's.
@@ -106,27 +47,34 @@ impl Architecture {
         ENTRIES.iter().map(Architecture)
     }
 
-    /// The network of this name or alias, in any case of letters.
+    /// Names of all registered networks.
+    pub fn list() -> impl Iterator<Item = &'static str> {
+        ENTRIES.iter().map(|entry| entry.name)
+    }
+
+    /// The network of this name or alias: as it is written, or else in any case of letters.
+    ///
+    /// The case matters once: `resnet50` is KDrefine's thin network of three stages, `ResNet50`
+    /// the one of four stages and bottlenecks. Where repositories mean different networks by one
+    /// name, see [`Architecture::by_name_in`].
     ///
     /// # Errors
     ///
     /// [`ModelError::UnknownModel`], which lists the known names.
     pub fn by_name(name: &str) -> Result<Architecture, ModelError> {
-        Self::all()
-            .find(|architecture| {
+        let find = |same: fn(&str, &str) -> bool| {
+            Self::all().find(|architecture| {
                 let Entry {
                     name: own, aliases, ..
                 } = architecture.0;
-                name.eq_ignore_ascii_case(own)
-                    || aliases.iter().any(|alias| name.eq_ignore_ascii_case(alias))
+                same(name, own) || aliases.iter().any(|alias| same(name, alias))
             })
+        };
+        find(|a, b| a == b)
+            .or_else(|| find(str::eq_ignore_ascii_case))
             .ok_or_else(|| ModelError::UnknownModel {
                 name: name.to_owned(),
-                known: ENTRIES
-                    .iter()
-                    .map(|entry| entry.name)
-                    .collect::<Vec<_>>()
-                    .join(", "),
+                known: Self::list().collect::<Vec<_>>().join(", "),
             })
     }
 
@@ -135,43 +83,47 @@ impl Architecture {
         self.0.name
     }
 
-    /// The family's name.
-    pub fn family(&self) -> &'static str {
-        match self.0.blueprint {
-            Blueprint::Resnet { .. } => "resnet",
-            Blueprint::Wrn { .. } => "wrn",
-            Blueprint::Vgg { .. } => "vgg",
-        }
+    /// Other names under which it is found.
+    pub fn aliases(&self) -> &'static [&'static str] {
+        self.0.aliases
     }
 
-    /// Builds the network with random weights.
+    /// The family's name.
+    pub fn family(&self) -> &'static str {
+        self.0.blueprint.family()
+    }
+
+    /// Whether it has re-parameterisable units, which [`Network::deploy`] folds.
+    pub fn deployable(&self) -> bool {
+        self.0.blueprint.deployable()
+    }
+
+    /// Shape `[channels, height, width]` of the images that it is usually trained on: 32×32
+    /// pixels, or 64×64 and 224×224 for the `-imagenet` networks. Any other size that survives
+    /// the halvings does as well.
+    pub fn usual_input(&self) -> [usize; 3] {
+        let size = self.0.blueprint.image_size();
+        [3, size, size]
+    }
+
+    /// Builds the network with random weights, drawn as the references draw them.
     pub fn init(&self, num_classes: usize, device: &Device) -> AnyNetwork {
-        match self.0.blueprint {
-            Blueprint::Resnet { depth, channels } => {
-                AnyNetwork::Resnet(ResnetConfig::new(depth, channels, num_classes).init(device))
-            }
-            Blueprint::Wrn { depth, widen } => {
-                AnyNetwork::Wrn(WideResnetConfig::new(depth, widen, num_classes).init(device))
-            }
-            Blueprint::Vgg { convs } => {
-                AnyNetwork::Vgg(VggConfig::new(convs, num_classes).init(device))
-            }
-        }
+        self.0.blueprint.init(num_classes, device)
     }
 
     /// Parameters and feature shapes for images of `[channels, height, width]`.
     ///
     /// Builds the network and runs one blank image on `device`.
     pub fn info(&self, num_classes: usize, input: [usize; 3], device: &Device) -> ModelInfo {
-        use crate::Network;
-
         let network = self.init(num_classes, device);
-        let shapes = network.feature_shapes(input, device);
+        let (shapes, macs) = network.trace(input, device);
         ModelInfo {
             name: self.name(),
             family: self.family(),
-            aliases: self.0.aliases,
+            aliases: self.aliases(),
             params: crate::weights::count_parameters(&network),
+            macs,
+            input,
             stages: network.stages(),
             maps: shapes.maps,
             pooled: shapes.pooled,
@@ -229,13 +181,20 @@ mod tests {
         let mut seen = std::collections::BTreeSet::new();
         for architecture in Architecture::all() {
             for name in std::iter::once(&architecture.0.name).chain(architecture.0.aliases) {
-                assert!(seen.insert(name.to_lowercase()), "{name} stands twice");
-                assert_eq!(
-                    Architecture::by_name(&name.to_uppercase()).ok(),
-                    Some(architecture)
-                );
+                assert!(seen.insert(*name), "{name} stands twice");
+                assert_eq!(Architecture::by_name(name).ok(), Some(architecture));
             }
         }
+    }
+
+    #[test]
+    fn case_is_of_no_matter_but_for_resnet50() {
+        let found = |name| Architecture::by_name(name).map(|found| found.name());
+        assert_eq!(found("RESNET8X4").ok(), Some("resnet8x4"));
+        assert_eq!(found("shufflev2").ok(), Some("shufflenetv2"));
+        assert_eq!(found("resnet18").ok(), Some("ResNet18"));
+        assert_eq!(found("resnet50").ok(), Some("resnet50"));
+        assert_eq!(found("ResNet50").ok(), Some("ResNet50"));
     }
 
     #[test]

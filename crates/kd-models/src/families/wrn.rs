@@ -8,7 +8,9 @@ use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use kd_kernels::{BatchNorm, BatchNormConfig};
 
-use crate::layers::{conv1x1, conv3x3, global_average, linear_zero_bias};
+use crate::layers::{
+    ConvNorm, ConvSpec, Fold, Folding, fold_fields, global_average, linear_zero_bias, rename, tally,
+};
 use crate::{Feature, Network};
 
 /// Configuration of a [`WideResnet`].
@@ -46,7 +48,7 @@ impl WideResnetConfig {
         let [one, two, three] = [16, 32, 64].map(|channels| channels * self.widen);
         let blocks = self.depth.saturating_sub(4) / 6;
         WideResnet {
-            conv1: conv3x3([3, 16], 1, device),
+            conv1: ConvSpec::new([3, 16], 3).init(device),
             block1: Stage::new(blocks, [16, one], 1, device),
             block2: Stage::new(blocks, [one, two], 2, device),
             block3: Stage::new(blocks, [two, three], 2, device),
@@ -63,12 +65,12 @@ impl Network for WideResnet {
 
     fn stage(&self, index: usize, input: Feature) -> Feature {
         match index {
-            0 => self.conv1.forward(input.map()).into(),
+            0 => tally::conv(&self.conv1, input.map()).into(),
             1 => self.block1.forward(input.map()).into(),
             2 => self.block2.forward(input.map()).into(),
             3 => self.block3.forward(input.map()).into(),
             4 => global_average(relu(self.bn1.forward(input.map()))).into(),
-            5 => self.fc.forward(input.vector()).into(),
+            5 => tally::linear(&self.fc, input.vector()).into(),
             _ => panic!("a wide resnet has stages 0 to 5, not {index}"),
         }
     }
@@ -89,7 +91,31 @@ impl Network for WideResnet {
     }
 
     fn pytorch_key(&self, path: &str) -> String {
-        path.replace("conv_shortcut", "convShortcut")
+        let rules = [
+            (".conv1.conv.", ".conv1."),
+            (".conv1.bn.", ".bn2."),
+            (".conv_shortcut.", ".convShortcut."),
+        ];
+        rename(path, rules)
+    }
+
+    fn classifier(&self) -> Option<&Linear> {
+        Some(&self.fc)
+    }
+
+    /// The batch norm that sees the stage's sum, as mdistiller takes it.
+    fn last_norm(&self, stage: usize) -> Option<&BatchNorm> {
+        match stage {
+            0 => self.block1.first_norm(),
+            1 => self.block2.first_norm(),
+            2 => self.block3.first_norm(),
+            3 => Some(&self.bn1),
+            _ => None,
+        }
+    }
+
+    fn folded(self, folding: Folding) -> Self {
+        self.fold(folding)
     }
 }
 
@@ -121,11 +147,13 @@ impl Stage {
 }
 
 /// Pre-activation block of two 3×3 convolutions.
+///
+/// The first convolution is followed by a batch norm, with which it can be folded; the one before
+/// it acts on a sum.
 #[derive(Module, Debug)]
 struct Block {
     bn1: BatchNorm,
-    conv1: Conv2d,
-    bn2: BatchNorm,
+    conv1: ConvNorm,
     conv2: Conv2d,
     conv_shortcut: Option<Conv2d>,
 }
@@ -133,12 +161,12 @@ struct Block {
 impl Block {
     fn new(channels: [usize; 2], stride: usize, device: &Device) -> Self {
         let [input, output] = channels;
+        let projection = ConvSpec::new(channels, 1).stride(stride);
         Self {
             bn1: BatchNormConfig::new(input).init(device),
-            conv1: conv3x3(channels, stride, device),
-            bn2: BatchNormConfig::new(output).init(device),
-            conv2: conv3x3([output, output], 1, device),
-            conv_shortcut: (input != output).then(|| conv1x1(channels, stride, device)),
+            conv1: ConvSpec::new(channels, 3).stride(stride).norm(device),
+            conv2: ConvSpec::new([output, output], 3).init(device),
+            conv_shortcut: (input != output).then(|| projection.init(device)),
         }
     }
 
@@ -146,10 +174,14 @@ impl Block {
         let activated = relu(self.bn1.forward(input.clone()));
         let shortcut = match &self.conv_shortcut {
             // A projection sees the activated input, the identity the plain one.
-            Some(conv) => conv.forward(activated.clone()),
+            Some(conv) => tally::conv(conv, activated.clone()),
             None => input,
         };
-        let x = relu(self.bn2.forward(self.conv1.forward(activated)));
-        self.conv2.forward(x) + shortcut
+        let x = relu(self.conv1.forward(activated));
+        tally::conv(&self.conv2, x) + shortcut
     }
 }
+
+fold_fields!(Block: conv1);
+fold_fields!(Stage: layer);
+fold_fields!(WideResnet: block1, block2, block3);

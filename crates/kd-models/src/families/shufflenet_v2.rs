@@ -1,0 +1,182 @@
+//! ShuffleNetV2 for small images.
+
+use burn::config::Config;
+use burn::module::Module;
+use burn::nn::{Linear, LinearConfig};
+use burn::tensor::activation::relu;
+use burn::tensor::{Device, Tensor};
+
+use crate::layers::{
+    ConvNorm, ConvSpec, Fold, Folding, SPLIT, STAGES, channel_shuffle, fold_fields, global_average,
+    rename, tally,
+};
+use crate::{Feature, Network};
+
+/// Configuration of a [`ShufflenetV2`].
+#[derive(Config, Debug)]
+pub struct ShufflenetV2Config {
+    /// Number of classes.
+    pub num_classes: usize,
+}
+
+/// ShuffleNetV2 of width 1 (Ma et al. 2018, <https://arxiv.org/abs/1807.11164>) as the
+/// distillation literature uses it for small images: a 1×1 convolution as stem, no pooling before
+/// the stages.
+///
+/// At 32×32 pixels its maps are 32, 16, 8 and 4 pixels wide, of 24, 116, 232 and 464 channels. The
+/// 1×1 convolution to 1024 channels belongs to the pooling.
+#[derive(Module, Debug)]
+pub struct ShufflenetV2 {
+    conv1: ConvNorm,
+    stages: Vec<Vec<Block>>,
+    conv2: ConvNorm,
+    linear: Linear,
+}
+
+const STEM: usize = 24;
+
+/// Channels of each stage and its number of blocks after the first.
+const BLOCKS: [[usize; 2]; 3] = [[116, 3], [232, 7], [464, 3]];
+
+/// Channels of the last convolution.
+const FEATURES: usize = 1024;
+
+impl ShufflenetV2Config {
+    /// Initialises the network as PyTorch does by default.
+    pub fn init(&self, device: &Device) -> ShufflenetV2 {
+        let pointwise = |channels| ConvSpec::new(channels, 1).drawn_by_default().norm(device);
+        let mut input = STEM;
+        let stages = BLOCKS
+            .iter()
+            .map(|&[output, blocks]| {
+                let first = Block::down([input, output], device);
+                input = output;
+                std::iter::once(first)
+                    .chain((0..blocks).map(|_| Block::plain(output, device)))
+                    .collect()
+            })
+            .collect();
+        ShufflenetV2 {
+            conv1: pointwise([3, STEM]),
+            stages,
+            conv2: pointwise([input, FEATURES]),
+            linear: LinearConfig::new(FEATURES, self.num_classes).init(device),
+        }
+    }
+}
+
+impl Network for ShufflenetV2 {
+    fn stages(&self) -> usize {
+        3
+    }
+
+    fn stage(&self, index: usize, input: Feature) -> Feature {
+        self.stage_with_preact(index, input).0
+    }
+
+    fn stage_with_preact(&self, index: usize, input: Feature) -> (Feature, Feature) {
+        let output = match index {
+            // The stem hands out its activation in both forms, by convention.
+            0 => Feature::from(relu(self.conv1.forward(input.map()))),
+            1..=3 => {
+                let input = input.map();
+                let (output, preact) = self.stages[index - 1]
+                    .iter()
+                    .fold((input.clone(), input), |(x, _), block| block.forward(x));
+                return (output.into(), preact.into());
+            }
+            4 => global_average(relu(self.conv2.forward(input.map()))).into(),
+            5 => tally::linear(&self.linear, input.vector()).into(),
+            _ => panic!("a ShuffleNetV2 has stages 0 to 5, not {index}"),
+        };
+        (output.clone(), output)
+    }
+
+    fn pytorch_key(&self, path: &str) -> String {
+        rename(path, [STAGES, SPLIT].concat())
+    }
+
+    fn classifier(&self) -> Option<&Linear> {
+        Some(&self.linear)
+    }
+
+    fn folded(self, folding: Folding) -> Self {
+        self.fold(folding)
+    }
+}
+
+/// Two branches, concatenated and shuffled.
+///
+/// Of five convolutions, which halve the size, the first two are the left branch and the others the
+/// right one; of three, which keep it, all are the right branch and the left one is half of the
+/// input as it is.
+#[derive(Module, Debug)]
+struct Block {
+    convs: Vec<ConvNorm>,
+}
+
+impl Block {
+    fn down(channels: [usize; 2], device: &Device) -> Self {
+        let [input, output] = channels;
+        let half = output / 2;
+        Self::new(
+            &[
+                ConvSpec::depthwise(input, 3).stride(2),
+                ConvSpec::new([input, half], 1),
+                ConvSpec::new([input, half], 1),
+                ConvSpec::depthwise(half, 3).stride(2),
+                ConvSpec::new([half, half], 1),
+            ],
+            device,
+        )
+    }
+
+    fn plain(channels: usize, device: &Device) -> Self {
+        let half = channels / 2;
+        Self::new(
+            &[
+                ConvSpec::new([half, half], 1),
+                ConvSpec::depthwise(half, 3),
+                ConvSpec::new([half, half], 1),
+            ],
+            device,
+        )
+    }
+
+    fn new(specs: &[ConvSpec], device: &Device) -> Self {
+        let convs = specs
+            .iter()
+            .map(|spec| spec.drawn_by_default().norm(device));
+        Self {
+            convs: convs.collect(),
+        }
+    }
+
+    /// The output, shuffled, and what it is before the last activation, not shuffled: as the
+    /// references hand it out.
+    fn forward(&self, input: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
+        let right = |[first, depthwise, last]: [&ConvNorm; 3], x: Tensor<4>| {
+            last.forward(depthwise.forward(relu(first.forward(x))))
+        };
+        let join = |left, right| Tensor::cat(vec![left, right], 1);
+        let (output, preact) = match self.convs.as_slice() {
+            [depthwise, pointwise, first, second, third] => {
+                let left = pointwise.forward(depthwise.forward(input.clone()));
+                let preact = join(left, right([first, second, third], input));
+                (relu(preact.clone()), preact)
+            }
+            [first, second, third] => {
+                let half = input.dims()[1] / 2;
+                let kept = input.clone().narrow(1, 0, half);
+                let changed = right([first, second, third], input.narrow(1, half, half));
+                let output = join(kept.clone(), relu(changed.clone()));
+                (output, join(kept, changed))
+            }
+            _ => unreachable!("a block is built with three or five convolutions"),
+        };
+        (channel_shuffle(output, 2), preact)
+    }
+}
+
+fold_fields!(Block: convs);
+fold_fields!(ShufflenetV2: conv1, stages, conv2);

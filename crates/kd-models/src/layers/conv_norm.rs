@@ -1,0 +1,115 @@
+//! A convolution with its batch norm, in all its forms.
+
+use burn::module::Module;
+use burn::nn::conv::Conv2d;
+use burn::tensor::{Device, Tensor};
+use kd_kernels::{BatchNorm, BatchNormConfig};
+use serde::{Deserialize, Serialize};
+
+use super::branches::Branches;
+use super::fold::{Fold, Folding, fold_into};
+use super::{ConvSpec, tally};
+
+/// What a network is built of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UnitKind {
+    /// Convolutions and batch norms as they are.
+    #[default]
+    Plain,
+    /// Convolutions that [`deploy`](crate::Network::deploy) folds with their batch norm: what
+    /// KDrefine calls `base`.
+    Base,
+    /// KDrefine's asymmetric multi-branch blocks in place of all convolutions larger than 1×1.
+    Ambb,
+}
+
+/// A convolution and batch norm, trained or folded.
+// A network holds some tens of these, so the size of its largest form does not matter.
+#[allow(clippy::large_enum_variant)]
+#[derive(Module, Debug)]
+pub(crate) enum ConvNorm {
+    /// One convolution, one batch norm.
+    Plain(Plain),
+    /// Parallel convolutions, each with its batch norm, summed.
+    Branches(Branches),
+    /// Convolution with bias, folded from the plain form.
+    Folded(Folded),
+    /// Convolution with bias, merged from branches.
+    Merged(Merged),
+}
+
+#[derive(Module, Debug)]
+pub(crate) struct Plain {
+    pub(super) conv: Conv2d,
+    pub(super) bn: BatchNorm,
+    /// Whether `deploy` folds it.
+    deployable: bool,
+}
+
+#[derive(Module, Debug)]
+pub(crate) struct Folded {
+    conv: Conv2d,
+}
+
+#[derive(Module, Debug)]
+pub(crate) struct Merged {
+    /// KDrefine's name.
+    tdb_reparam: Conv2d,
+}
+
+impl ConvNorm {
+    pub(crate) fn new(spec: ConvSpec, kind: UnitKind, device: &Device) -> Self {
+        match kind {
+            UnitKind::Ambb if spec.size() > 1 => Self::Branches(Branches::new(spec, device)),
+            _ => Self::Plain(Plain::new(spec, kind != UnitKind::Plain, device)),
+        }
+    }
+
+    pub(crate) fn forward(&self, input: Tensor<4>) -> Tensor<4> {
+        match self {
+            Self::Plain(unit) => unit.forward(input),
+            Self::Branches(unit) => unit.forward(input),
+            Self::Folded(unit) => tally::conv(&unit.conv, input),
+            Self::Merged(unit) => tally::conv(&unit.tdb_reparam, input),
+        }
+    }
+
+    /// The batch norm, where there is one.
+    pub(crate) fn batch_norm(&self) -> Option<&BatchNorm> {
+        match self {
+            Self::Plain(unit) => Some(&unit.bn),
+            _ => None,
+        }
+    }
+}
+
+impl Plain {
+    pub(super) fn new(spec: ConvSpec, deployable: bool, device: &Device) -> Self {
+        Self {
+            conv: spec.init(device),
+            bn: BatchNormConfig::new(spec.output()).init(device),
+            deployable,
+        }
+    }
+
+    pub(super) fn forward(&self, input: Tensor<4>) -> Tensor<4> {
+        self.bn.forward(tally::conv(&self.conv, input))
+    }
+}
+
+impl Fold for ConvNorm {
+    fn fold(self, folding: Folding) -> Self {
+        match self {
+            Self::Plain(unit) if folding == Folding::All || unit.deployable => {
+                Self::Folded(Folded {
+                    conv: fold_into(unit.conv, &unit.bn),
+                })
+            }
+            Self::Branches(unit) => Self::Merged(Merged {
+                tdb_reparam: unit.merge(),
+            }),
+            other => other,
+        }
+    }
+}

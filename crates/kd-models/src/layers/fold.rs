@@ -1,0 +1,73 @@
+//! Folding batch norms into the convolutions before them.
+
+use burn::module::Param;
+use burn::nn::conv::Conv2d;
+use burn::tensor::Tensor;
+use kd_kernels::BatchNorm;
+
+/// How much is folded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Folding {
+    /// Re-parameterisable units only, which is KDrefine's deployed form.
+    Units,
+    /// Every batch norm that follows a convolution.
+    All,
+}
+
+/// What has batch norms to fold.
+pub(crate) trait Fold: Sized {
+    fn fold(self, folding: Folding) -> Self;
+}
+
+impl<T: Fold> Fold for Vec<T> {
+    fn fold(self, folding: Folding) -> Self {
+        self.into_iter().map(|part| part.fold(folding)).collect()
+    }
+}
+
+impl<T: Fold> Fold for Option<T> {
+    fn fold(self, folding: Folding) -> Self {
+        self.map(|part| part.fold(folding))
+    }
+}
+
+/// Folds the named fields of a module and keeps the others.
+macro_rules! fold_fields {
+    ($module:ty: $($field:ident),+) => {
+        impl $crate::layers::Fold for $module {
+            fn fold(mut self, folding: $crate::layers::Folding) -> Self {
+                $(self.$field = self.$field.fold(folding);)+
+                self
+            }
+        }
+    };
+}
+pub(crate) use fold_fields;
+
+/// Factor and shift per channel of a batch norm in evaluation:
+/// `weight / √(var + ε)` and `bias − mean · factor`.
+pub(crate) fn affine(bn: &BatchNorm) -> (Tensor<1>, Tensor<1>) {
+    let plain = |tensor: Tensor<1>| tensor.inner();
+    let variance = plain(bn.running_var.value_sync());
+    let factor = plain(bn.weight.val()) / (variance + bn.epsilon).sqrt();
+    let shift = plain(bn.bias.val()) - plain(bn.running_mean.value_sync()) * factor.clone();
+    (factor, shift)
+}
+
+/// The weight of a convolution followed by a scaling of its output channels.
+pub(crate) fn scaled(weight: Tensor<4>, factor: Tensor<1>) -> Tensor<4> {
+    let channels = factor.dims()[0];
+    weight.inner() * factor.reshape([channels, 1, 1, 1])
+}
+
+/// A convolution with bias that equals `conv` followed by `bn` in evaluation.
+pub(crate) fn fold_into(mut conv: Conv2d, bn: &BatchNorm) -> Conv2d {
+    let (factor, shift) = affine(bn);
+    let shift = match conv.bias.take() {
+        Some(bias) => bias.val().inner() * factor.clone() + shift,
+        None => shift,
+    };
+    conv.weight = Param::from_tensor(scaled(conv.weight.val(), factor));
+    conv.bias = Some(Param::from_tensor(shift));
+    conv
+}
