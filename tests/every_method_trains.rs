@@ -45,9 +45,9 @@ fn every_method_trains() {
         form: Form::Trained,
         classes: data.classes,
         input: [3, 32, 32],
-        mean: [0.5; 3],
-        std: [0.25; 3],
-        data: "procedural".to_owned(),
+        mean: Some([0.5; 3]),
+        std: Some([0.25; 3]),
+        data: Some("procedural".to_owned()),
         top1: None,
     };
     weights::save(

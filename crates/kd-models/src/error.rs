@@ -82,6 +82,30 @@ pub enum ModelError {
         /// Classes of the data.
         expected: usize,
     },
+    /// There is nothing to fold.
+    #[error("{}: nothing to fold: it holds {architecture} in its {form} form", path.display())]
+    NothingToFold {
+        /// The file.
+        path: PathBuf,
+        /// The network.
+        architecture: String,
+        /// Its form.
+        form: &'static str,
+    },
+    /// A folded network computes something else.
+    #[error(
+        "{}: folding changes the logits by {relative:.1e} of the largest, expected at most \
+         {expected:.0e}; nothing was written",
+        path.display()
+    )]
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// Largest difference, relative to the largest logit.
+        relative: f64,
+        /// The most that rounding explains.
+        expected: f64,
+    },
     /// A parameter could not be read from the device.
     #[error("parameter `{key}`: {reason}")]
     Parameter {

@@ -31,6 +31,7 @@
 //! evaluates on plain ones. A frozen teacher is `network.valid()` on plain inputs.
 
 mod any;
+pub mod deploy;
 mod error;
 mod families;
 mod feature;

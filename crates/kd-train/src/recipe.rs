@@ -33,6 +33,9 @@ pub struct Recipe {
     pub teacher: Option<Architecture>,
     /// The teacher's weights; without them there is no teacher.
     pub teacher_weights: Option<PathBuf>,
+    /// Whether the teacher's batch norms are folded into its convolutions: faster, and the same
+    /// but for rounding.
+    pub fold_teacher: bool,
     /// The method.
     pub method: Option<Method>,
     /// Weight of the cross-entropy with the labels.
@@ -113,6 +116,8 @@ draft! {
     teacher: Architecture,
     /// The teacher's weights; required for distillation.
     teacher_weights: PathBuf,
+    /// Fold the teacher's batch norms into its convolutions. Default: no.
+    fold_teacher: bool,
     /// The method. Default: none.
     method: Method,
     /// Weight of the cross-entropy (`-r`). Default: the method's.
@@ -201,6 +206,7 @@ impl Draft {
             student,
             teacher: self.teacher,
             teacher_weights: self.teacher_weights.map(absolute),
+            fold_teacher: self.fold_teacher.unwrap_or(false),
             method: self.method,
             weight_ce: self.weight_ce.unwrap_or(default_weights.ce),
             weight_kd: self.weight_kd.unwrap_or(default_weights.kd),

@@ -109,13 +109,17 @@ impl<'a> Trainer<'a> {
                 let mut setup = Setup::new(own, others)
                     .with_labels(labels)
                     .with_batch(recipe.batch_size);
-                setup.classifier = teacher.classifier()?;
-                setup.norms = teacher.norms()?;
+                setup.classifier = teacher.classifier();
+                setup.norms = teacher.norms();
                 Some(method.init(&setup, &training)?)
             }
             _ => None,
         };
         draw(&method);
+        let teacher = match recipe.fold_teacher {
+            true => teacher.map(FrozenTeacher::folded),
+            false => teacher,
+        };
         let learner = Learner { student, method };
 
         let config = LoaderConfig {
@@ -403,9 +407,9 @@ impl<'a> Trainer<'a> {
             form: Form::Trained,
             classes: set.classes(),
             input: [set.channels(), set.height(), set.width()],
-            mean: normalization.mean,
-            std: normalization.std,
-            data: self.recipe.data.name().to_owned(),
+            mean: Some(normalization.mean),
+            std: Some(normalization.std),
+            data: Some(self.recipe.data.name().to_owned()),
             top1: Some(top1),
         }
     }

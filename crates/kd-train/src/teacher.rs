@@ -5,7 +5,7 @@ use std::path::Path;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use kd_losses::{Classifier, FeatureShapes, Features, NormAffine, Upper};
-use kd_models::weights::{WeightsFile, state_dict};
+use kd_models::weights::WeightsFile;
 use kd_models::{AnyNetwork, Architecture, Network};
 
 use crate::TrainError;
@@ -27,7 +27,7 @@ impl FrozenTeacher {
     }
 
     /// Reads a teacher from a weights file. The architecture may be left out if the file names
-    /// its own.
+    /// its own, or if its keys and shapes tell it.
     ///
     /// # Errors
     ///
@@ -39,12 +39,12 @@ impl FrozenTeacher {
         device: &Device,
     ) -> Result<Self, TrainError> {
         let file = WeightsFile::open(path)?;
-        let name = architecture.or(file.info().map(|info| info.architecture));
+        let name = match architecture {
+            Some(architecture) => architecture,
+            None => file.identify()?.architecture,
+        };
         let network = file.into_network(architecture, Some(classes), device)?;
-        Ok(Self::new(
-            name.map_or_else(String::new, |name| name.to_string()),
-            &network,
-        ))
+        Ok(Self::new(name.name(), &network))
     }
 
     /// The architecture's name.
@@ -72,71 +72,38 @@ impl FrozenTeacher {
         &self.network
     }
 
-    /// The linear classifier: the last matrix of the network and the vector behind it.
-    ///
-    /// # Errors
-    ///
-    /// If a parameter cannot be read from the device.
-    pub fn classifier(&self) -> Result<Option<Classifier>, TrainError> {
-        let entries = state_dict(&self.network)?;
-        let matrix = entries
-            .iter()
-            .rposition(|(_, data)| data.shape().num_dims() == 2);
-        let Some(at) = matrix else {
-            return Ok(None);
-        };
-        let Some((_, bias)) = entries.get(at + 1) else {
-            return Ok(None);
-        };
-        let device = self.network.devices().into_iter().next();
-        Ok(device.map(|device| Classifier {
-            weight: Tensor::from_data(entries[at].1.clone(), &device),
-            bias: Tensor::from_data(bias.clone(), &device),
-        }))
+    /// The linear classifier; `None` for a network whose head has more than one layer.
+    pub fn classifier(&self) -> Option<Classifier> {
+        let linear = self.network.classifier()?;
+        let bias = linear.bias.as_ref()?;
+        Some(Classifier {
+            // Burn's layers hold the transpose of PyTorch's weight.
+            weight: linear.weight.val().transpose(),
+            bias: bias.val(),
+        })
     }
 
-    /// Scale and shift of the batch norm that ends each stage, the stem's first, for the families
-    /// whose stages end in one (the ResNets).
-    ///
-    /// # Errors
-    ///
-    /// If a parameter cannot be read from the device.
-    pub fn norms(&self) -> Result<Option<Vec<NormAffine>>, TrainError> {
-        if !self.name.starts_with("resnet") {
-            return Ok(None);
+    /// Scale and shift of the batch norm before the last activation of each stage, the stem's
+    /// first; `None` for a family whose stages do not end in one.
+    pub fn norms(&self) -> Option<Vec<NormAffine>> {
+        (0..=self.network.stages())
+            .map(|stage| {
+                let norm = self.network.last_norm(stage)?;
+                Some(NormAffine {
+                    weight: norm.weight.val(),
+                    bias: norm.bias.val(),
+                })
+            })
+            .collect()
+    }
+
+    /// The same teacher with its batch norms folded into the convolutions before them: the same
+    /// features but for rounding, in less time.
+    pub fn folded(self) -> Self {
+        Self {
+            network: self.network.fold_batch_norm(),
+            ..self
         }
-        let entries = state_dict(&self.network)?;
-        let Some(device) = self.network.devices().into_iter().next() else {
-            return Ok(None);
-        };
-        let vector = |key: &str| {
-            let found = entries.iter().find(|(name, _)| name == key);
-            found.map(|(_, data)| Tensor::<1>::from_data(data.clone(), &device))
-        };
-        let mut norms = Vec::new();
-        for stage in 0..=self.network.stages() {
-            let prefix = match stage {
-                0 => "bn1".to_owned(),
-                _ => {
-                    let start = format!("layer{stage}.");
-                    let last = entries
-                        .iter()
-                        .filter_map(|(key, _)| key.strip_prefix(&start)?.split('.').next())
-                        .filter_map(|block| block.parse::<usize>().ok())
-                        .max();
-                    format!("{start}{}.bn2", last.unwrap_or(0))
-                }
-            };
-            let (weight, bias) = (
-                vector(&format!("{prefix}.weight")),
-                vector(&format!("{prefix}.bias")),
-            );
-            match (weight, bias) {
-                (Some(weight), Some(bias)) => norms.push(NormAffine { weight, bias }),
-                _ => return Ok(None),
-            }
-        }
-        Ok(Some(norms))
     }
 }
 

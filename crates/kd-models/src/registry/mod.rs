@@ -115,7 +115,7 @@ impl Architecture {
     ///
     /// Builds the network and runs one blank image on `device`.
     pub fn info(&self, num_classes: usize, input: [usize; 3], device: &Device) -> ModelInfo {
-        let network = self.init(num_classes, device);
+        let network = crate::weights::zeroed(self.init(num_classes, device));
         let (shapes, macs) = network.trace(input, device);
         ModelInfo {
             name: self.name(),
@@ -195,6 +195,43 @@ mod tests {
         assert_eq!(found("resnet18").ok(), Some("ResNet18"));
         assert_eq!(found("resnet50").ok(), Some("resnet50"));
         assert_eq!(found("ResNet50").ok(), Some("ResNet50"));
+    }
+
+    #[test]
+    fn imagenet_networks_have_their_published_parameters() {
+        let published = [
+            ("resnet18-imagenet", 11_689_512),
+            ("resnet34-imagenet", 21_797_672),
+            ("resnet50-imagenet", 25_557_032),
+            ("mobilenetv1-imagenet", 4_231_976),
+        ];
+        for (name, expected) in published {
+            let architecture = Architecture::by_name(name).expect("a known name");
+            let network = architecture.init(1000, &Device::default());
+            assert_eq!(
+                crate::weights::count_parameters(&network),
+                expected,
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn multiply_accumulates_are_counted_by_hand() {
+        let device = Device::default();
+        let info = |name| {
+            let architecture = Architecture::by_name(name).expect("a known name");
+            architecture.info(100, [3, 32, 32], &device)
+        };
+        // Stem; one block of two convolutions a stage; two projections; the classifier.
+        let stem = 1024 * 9 * 3 * 16;
+        let first = 2 * 1024 * 9 * 16 * 16;
+        let second = 256 * 9 * (16 * 32 + 32 * 32) + 256 * 16 * 32;
+        let third = 64 * 9 * (32 * 64 + 64 * 64) + 64 * 32 * 64;
+        let expected = stem + first + second + third + 64 * 100;
+        assert_eq!(info("resnet8").macs, expected);
+        // Nobody counts outside.
+        assert_eq!(info("resnet8").macs, expected);
     }
 
     #[test]

@@ -131,10 +131,7 @@ impl WeightsFile {
         classes: Option<usize>,
         device: &Device,
     ) -> Result<AnyNetwork, ModelError> {
-        let identity = match architecture {
-            Some(architecture) => self.taken_for(architecture, device)?,
-            None => self.identify()?,
-        };
+        let identity = self.identity(architecture)?;
         if identity.guessed && architecture.is_none() {
             tracing::warn!(
                 "{}: names no network; taken for {} by its keys and shapes",
@@ -163,12 +160,16 @@ impl WeightsFile {
         })
     }
 
-    /// The file as one of this network, which it has to fit.
-    fn taken_for(
+    /// Which network the file holds, if it has to be this one.
+    pub(crate) fn identity(
         &self,
-        architecture: Architecture,
-        device: &Device,
+        architecture: Option<Architecture>,
     ) -> Result<Identity, ModelError> {
+        let Some(architecture) = architecture else {
+            return self.identify();
+        };
+        // Shapes are the same on every device.
+        let device = &Device::default();
         let mismatch = |problems| ModelError::Mismatch {
             path: self.path.clone(),
             model: architecture.to_string(),

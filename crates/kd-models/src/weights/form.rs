@@ -18,6 +18,15 @@ pub enum Form {
 }
 
 impl Form {
+    /// The name: `trained`, `deployed` or `folded`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Trained => "trained",
+            Self::Deployed => "deployed",
+            Self::Folded => "folded",
+        }
+    }
+
     pub(super) fn is_trained(&self) -> bool {
         *self == Self::Trained
     }

@@ -19,12 +19,15 @@ pub struct WeightsInfo {
     pub classes: usize,
     /// Shape of the images it was trained on, `[channels, height, width]`.
     pub input: [usize; 3],
-    /// Per-channel mean subtracted from images scaled to 0..1.
-    pub mean: [f32; 3],
-    /// Per-channel deviation by which images are divided after that.
-    pub std: [f32; 3],
-    /// Name of the data set it was trained on.
-    pub data: String,
+    /// Per-channel mean subtracted from images scaled to 0..1, if it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mean: Option<[f32; 3]>,
+    /// Per-channel deviation by which images are divided after that, if it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub std: Option<[f32; 3]>,
+    /// Name of the data set it was trained on, if it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<String>,
     /// Top-1 accuracy on the test images, in per cent, if it was measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub top1: Option<f64>,

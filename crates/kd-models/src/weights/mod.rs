@@ -32,4 +32,5 @@ pub use form::Form;
 pub use identify::Identity;
 pub use info::WeightsInfo;
 pub use save::save;
+pub(crate) use state_dict::zeroed;
 pub use state_dict::{load_state_dict, state_dict};

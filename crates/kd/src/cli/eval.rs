@@ -13,10 +13,10 @@ use super::output;
 /// Flags of `kd eval`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The weights, as safetensors
+    /// The weights: safetensors or a PyTorch checkpoint
     #[arg(long, value_name = "FILE")]
     weights: PathBuf,
-    /// The network; needed if the file does not name it
+    /// The network; by default what the file says, or what its keys and shapes tell
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
     /// Images in a batch; it does not change the numbers
@@ -32,10 +32,13 @@ pub struct Args {
 pub fn run(args: Args) -> Result<(), CliError> {
     let file = WeightsFile::open(&args.weights)?;
     let model = architecture(args.model)?;
-    let named = model.or(file.info().map(|info| info.architecture));
+    let named = match model {
+        Some(model) => model,
+        None => file.identify()?.architecture,
+    };
     let mut draft = args.data.draft()?;
     // A recipe wants a student; which one does not matter for its data.
-    draft.student = named.or_else(|| kd_models::Architecture::all().next());
+    draft.student = Some(named);
     let recipe = draft.finish()?;
     let device = device_by_name(&recipe.device)?;
     let test = recipe.load_data()?.test;

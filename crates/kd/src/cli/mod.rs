@@ -1,5 +1,6 @@
 //! The command line: flags to recipes, and what is printed.
 
+mod deploy;
 mod distill;
 mod error;
 mod eval;
@@ -11,6 +12,7 @@ mod progress;
 mod table;
 mod train;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -39,7 +41,9 @@ enum Command {
     Distill(distill::Args),
     /// Measure a weights file on the test images.
     Eval(eval::Args),
-    /// List the networks.
+    /// Fold a trained network into its plain form, for use elsewhere.
+    Deploy(deploy::Args),
+    /// List the networks, or explain one.
     Models(models::Args),
     /// List the distillation methods.
     Methods(methods::Args),
@@ -55,6 +59,9 @@ pub fn main() -> ExitCode {
             tracing_subscriber::EnvFilter::try_from_env("KD_LOG").unwrap_or_else(|_| "warn".into()),
         )
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .without_time()
         .init();
 
     let cli = match Cli::try_parse() {
@@ -83,6 +90,7 @@ impl Cli {
             Command::Train(args) => train::run(args),
             Command::Distill(args) => distill::run(args),
             Command::Eval(args) => eval::run(args),
+            Command::Deploy(args) => deploy::run(args),
             Command::Models(args) => models::run(&args),
             Command::Methods(args) => methods::run(&args),
         }

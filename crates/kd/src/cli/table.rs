@@ -5,6 +5,7 @@ use std::path::Path;
 use comfy_table::{CellAlignment, Table, presets};
 use kd_losses::{MethodInfo, Preliminary};
 use kd_models::ModelInfo;
+use kd_models::deploy::DeployReport;
 use kd_train::RunResult;
 use kd_train::compare::Row;
 
@@ -93,30 +94,92 @@ pub fn models(models: &[ModelInfo]) -> String {
     let rows = models
         .iter()
         .map(|model| {
-            let maps: Vec<String> = model
-                .maps
-                .iter()
-                .map(|[channels, height, width]| format!("{channels}×{height}×{width}"))
-                .collect();
             vec![
                 model.name.to_owned(),
-                model.family.to_owned(),
                 model.aliases.join(", "),
-                maps.join("  "),
+                maps(model).join("  "),
                 model.pooled.to_string(),
                 model.params.to_string(),
+                millions(model.macs),
             ]
         })
         .collect();
     let header = [
         "name",
-        "family",
         "also",
         "maps of stem and stages",
         "pooled",
         "params",
+        "MACs (M)",
     ];
-    table(&header, 4, rows).to_string()
+    let table = table(&header, 3, rows);
+    format!(
+        "{table}\nMACs: multiply-accumulates of convolutions and linear layers for one image; \
+         twice as many are FLOPs."
+    )
+}
+
+/// One network.
+pub fn model(model: &ModelInfo) -> String {
+    let [channels, height, width] = model.input;
+    let names: Vec<&str> = std::iter::once(&model.name)
+        .chain(model.aliases)
+        .copied()
+        .collect();
+    let mut lines = vec![
+        format!("{}: family {}", names.join(", "), model.family),
+        format!("    images      {channels}×{height}×{width}"),
+        format!("    parameters  {}", model.params),
+        format!("    MACs        {} M an image", millions(model.macs)),
+    ];
+    for (stage, map) in maps(model).iter().enumerate() {
+        lines.push(match stage {
+            0 => format!("    stem        {map}"),
+            _ => format!("    stage {stage}     {map}"),
+        });
+    }
+    lines.push(format!("    pooled      {}", model.pooled));
+    lines.join("\n")
+}
+
+fn maps(model: &ModelInfo) -> Vec<String> {
+    let maps = model.maps.iter();
+    maps.map(|[channels, height, width]| format!("{channels}×{height}×{width}"))
+        .collect()
+}
+
+fn millions(count: u64) -> String {
+    format!("{:.1}", count as f64 / 1e6)
+}
+
+/// What folding a network did.
+pub fn deployed(report: &DeployReport, out: &Path) -> String {
+    let [channels, height, width] = report.input;
+    let row = |name: &str, before: String, after: String| vec![name.to_owned(), before, after];
+    let rows = vec![
+        row(
+            "parameters",
+            report.params_before.to_string(),
+            report.params_after.to_string(),
+        ),
+        row(
+            "FLOPs (M)",
+            millions(report.flops_before),
+            millions(report.flops_after),
+        ),
+    ];
+    format!(
+        "{} at {channels}×{height}×{width}, {}:\n{}\n\
+         largest output difference {:.1e}, {:.1e} of the largest logit, on {} random images\n\
+         written to {}",
+        report.architecture,
+        report.form.name(),
+        table(&["", "before", "after"], 1, rows),
+        report.difference,
+        report.relative_difference,
+        report.images,
+        out.display()
+    )
 }
 
 /// The methods, a few lines each: links and parameters fit no table.
