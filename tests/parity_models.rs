@@ -13,12 +13,36 @@ use kd_models::{
 use kd_tests::{Case, assert_close, assert_scalar, cases, devices};
 use serde_json::Value;
 
-/// Cases small enough for the `ndarray` backend, one of each family and naming.
+/// Half of the cases for the slow `ndarray` backend: the small ones, of every family and naming.
 const SMALL: &[&str] = &[
+    "kdr_repmobilenetv2",
+    "kdr_represnet20",
+    "kdr_represnet20_base",
+    "kdr_repshufflev1",
+    "kdr_repvgg8",
+    "kdr_resnet50_cifar",
+    "rep_MobileNetV2",
+    "rep_ShuffleV1",
+    "rep_ShuffleV2",
     "rep_resnet20",
+    "rep_resnet8x4",
+    "rep_vgg8",
+    "rep_wrn_16_2",
+    "sakd_MobileNetV2",
+    "sakd_MobileNetV2_tiny200",
+    "sakd_ResNet18",
+    "sakd_ShuffleNetV1",
+    "sakd_ShuffleNetV2",
+    "sakd_resnet14",
+    "sakd_resnet20",
+    "sakd_resnet32",
+    "sakd_resnet44",
     "sakd_resnet8",
     "sakd_resnet8x4",
+    "sakd_vgg8",
     "sakd_wrn_16_1",
+    "sakd_wrn_16_2",
+    "zoo_resnet20",
 ];
 
 /// The network that a case is about, with its weights.

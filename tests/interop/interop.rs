@@ -2,6 +2,8 @@
 //!
 //! `interop write FOLDER` writes one network of each family and its logits on real images;
 //! `interop read FOLDER` reads PyTorch's checkpoints and compares with its logits.
+// A program that prints what it compared.
+#![allow(clippy::print_stdout)]
 
 use std::error::Error;
 use std::fs;

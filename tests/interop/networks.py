@@ -448,6 +448,7 @@ def build(name, form, classes):
     networks = {
         "resnet20": small(20),
         "resnet8x4": small(8, WIDE),
+        "represnet8x4": small(8, WIDE, units=rep),
         "zoo_resnet20": small(20, **ZOO),
         "ResNet18": large([2, 2, 2, 2], False, **SHORTCUT),
         "ResNet50": large([3, 4, 6, 3], True, **SHORTCUT),

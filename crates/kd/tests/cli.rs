@@ -304,7 +304,7 @@ fn damaged_data_and_weights_name_the_file() {
     let weights = text(&weights);
     assert_one_line_error(
         &["eval", "--limit-test", "20", "--weights", &weights],
-        &[&weights, "not a safetensors file"],
+        &[&weights, "neither a safetensors file nor"],
     );
     assert_one_line_error(
         &[

@@ -64,7 +64,7 @@ impl WeightsFile {
                 });
             }
         };
-        let entries: BTreeMap<String, TensorData> = entries.into_iter().collect();
+        let entries = without_prefix(entries);
         for (key, data) in &entries {
             if data.iter::<f32>().any(|value| !value.is_finite()) {
                 return Err(ModelError::NotFinite {
@@ -132,19 +132,19 @@ impl WeightsFile {
         device: &Device,
     ) -> Result<AnyNetwork, ModelError> {
         let identity = self.identity(architecture)?;
-        if identity.guessed && architecture.is_none() {
-            tracing::warn!(
-                "{}: names no network; taken for {} by its keys and shapes",
-                self.path.display(),
-                identity.architecture
-            );
-        }
         if let Some(expected) = classes.filter(|classes| *classes != identity.classes) {
             return Err(ModelError::Classes {
                 path: self.path,
                 found: identity.classes,
                 expected,
             });
+        }
+        if identity.guessed && architecture.is_none() {
+            tracing::warn!(
+                "{}: names no network; taken for {} by its keys and shapes",
+                self.path.display(),
+                identity.architecture
+            );
         }
         let Identity {
             architecture,
@@ -177,7 +177,10 @@ impl WeightsFile {
         };
         if let Some(info) = &self.info {
             if info.architecture != architecture {
-                return Err(mismatch(vec![format!("it holds {}", info.architecture)]));
+                return Err(mismatch(vec![format!(
+                    "the file holds {}",
+                    info.architecture
+                )]));
             }
             return self.identify();
         }
@@ -205,6 +208,19 @@ impl WeightsFile {
         };
         Err(mismatch(other.into_iter().chain(problems).collect()))
     }
+}
+
+/// What data-parallel training puts before every key.
+const PARALLEL: &str = "module.";
+
+/// The entries by key, without the prefix of data-parallel training.
+fn without_prefix(entries: Vec<(String, TensorData)>) -> BTreeMap<String, TensorData> {
+    let parallel = entries.iter().all(|(key, _)| key.starts_with(PARALLEL));
+    let prefix = if parallel { PARALLEL.len() } else { 0 };
+    entries
+        .into_iter()
+        .map(|(key, data)| (key[prefix..].to_owned(), data))
+        .collect()
 }
 
 /// Kinds of files by their first bytes.

@@ -12,9 +12,6 @@ use crate::ModelError;
 /// Keys under which checkpoints hold the weights, the usual ones first.
 const KEYS: &[&str] = &["model", "net", "state_dict", "model_state_dict", "network"];
 
-/// What data-parallel training puts before every key.
-const PARALLEL: &str = "module.";
-
 /// Names of Python's `builtins` that are types of values; all others are functions.
 const TYPES: &[&str] = &[
     "bytearray",
@@ -73,18 +70,11 @@ pub(super) fn read(path: &Path) -> Result<Vec<(String, TensorData)>, ModelError>
         });
     }
 
-    let parallel = tensors.keys().all(|key| key.starts_with(PARALLEL));
-    let mut entries = Vec::with_capacity(tensors.len());
-    for (key, tensor) in tensors {
-        let key = match key.strip_prefix(PARALLEL) {
-            Some(rest) if parallel => rest.to_owned(),
-            _ => key,
-        };
-        if !key.ends_with(COUNTER) {
-            entries.push((key, data(path, &tensor)?));
-        }
-    }
-    Ok(entries)
+    tensors
+        .into_iter()
+        .filter(|(key, _)| !key.ends_with(COUNTER))
+        .map(|(key, tensor)| Ok((key, data(path, &tensor)?)))
+        .collect()
 }
 
 /// The tensors under the first known key that holds some, or else those at the top level.

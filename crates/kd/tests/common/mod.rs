@@ -1,4 +1,6 @@
 //! Running the binary on tiny data.
+// Each test binary uses its part.
+#![allow(dead_code)]
 
 use std::fs;
 use std::path::Path;

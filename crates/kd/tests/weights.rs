@@ -1,0 +1,152 @@
+//! Weights from PyTorch and deployed networks, on the command line.
+
+mod common;
+
+use std::path::{Path, PathBuf};
+
+use common::{kd, tiny_run};
+use predicates::prelude::*;
+use serde_json::Value;
+use tempfile::tempdir;
+
+fn checkpoint(name: &str) -> String {
+    let fixtures = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures");
+    fixtures
+        .join("checkpoints")
+        .join(name)
+        .display()
+        .to_string()
+}
+
+/// What `kd eval` measures on 20 procedural images.
+fn eval(weights: &str) -> Value {
+    let output = kd()
+        .args(["eval", "--limit-test", "20", "--json", "--weights", weights])
+        .output()
+        .expect("kd runs");
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{message}");
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+/// The one line of an error.
+fn failure(args: &[&str]) -> String {
+    let output = kd().args(args).output().expect("kd runs");
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{args:?}: {message}");
+    assert_eq!(message.trim_end().lines().count(), 1, "{args:?}: {message}");
+    message
+}
+
+#[test]
+fn a_checkpoint_of_pytorch_is_a_teacher_and_is_evaluated() {
+    let folder = tempdir().expect("a folder");
+    let teacher = checkpoint("kdrefine_ns_legacy.pth");
+    kd().args(["eval", "--limit-test", "20", "--weights", &teacher])
+        .assert()
+        .success()
+        .stderr(predicate::str::contains("taken for resnet8"));
+    let out = folder.path().join("run").display().to_string();
+    kd().args(["distill", "--student", "resnet8", "--method", "at"])
+        .args(["--limit-train", "40", "--limit-test", "20", "--epochs", "1"])
+        .args([
+            "--teacher-weights",
+            &teacher,
+            "--fold-teacher",
+            "--out",
+            &out,
+        ])
+        .assert()
+        .success();
+    let recipe = std::fs::read_to_string(Path::new(&out).join("recipe.yaml")).expect("a recipe");
+    assert!(recipe.contains("fold_teacher: true"), "{recipe}");
+}
+
+#[test]
+fn a_trained_student_is_deployed_and_measures_the_same() {
+    let folder = tempdir().expect("a folder");
+    let run = folder.path().join("run");
+    kd().args(["train", "--model", "repmobilenetv2", "--epochs", "1"])
+        .args(["--limit-train", "32", "--limit-test", "20", "--out"])
+        .arg(&run)
+        .assert()
+        .success();
+    let trained = run.join("student.safetensors").display().to_string();
+    let deployed = folder.path().join("deployed.safetensors");
+    let deployed = deployed.display().to_string();
+    let output = kd()
+        .args(["deploy", "--in", &trained, "--out", &deployed, "--json"])
+        .output()
+        .expect("kd runs");
+    assert!(output.status.success());
+    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(report["architecture"], "repmobilenetv2");
+    assert_eq!(report["form"], "deployed");
+    let number = |name: &str| report[name].as_f64().expect("a number");
+    assert!(number("params_after") < number("params_before"));
+    assert!(number("flops_after") < number("flops_before"));
+    assert!(number("relative_difference") < 1e-5, "{report}");
+
+    let (before, after) = (eval(&trained), eval(&deployed));
+    assert_eq!(before["top1"], after["top1"]);
+    let loss = |metrics: &Value| metrics["loss"].as_f64().expect("a number");
+    assert!((loss(&before) - loss(&after)).abs() < 1e-4 * loss(&before));
+
+    // What is deployed cannot be deployed again, but what is left can be folded.
+    let again = folder.path().join("again.safetensors");
+    let again_text = again.display().to_string();
+    let message = failure(&["deploy", "--in", &deployed, "--out", &again_text]);
+    assert!(message.contains("nothing to fold"), "{message}");
+    assert!(!again.exists());
+}
+
+#[test]
+fn any_network_is_folded_and_its_form_is_known_to_the_file() {
+    let folder = tempdir().expect("a folder");
+    let run = folder.path().join("run");
+    tiny_run(&run).assert().success();
+    let trained = run.join("student.safetensors").display().to_string();
+    let folded = folder.path().join("folded.safetensors");
+    let folded = folded.display().to_string();
+    kd().args(["deploy", "--in", &trained, "--out", &folded])
+        .assert()
+        .success()
+        .stdout(predicate::str::contains("resnet8 at 3×32×32, folded"))
+        .stdout(predicate::str::contains("largest output difference"));
+    assert_eq!(eval(&trained)["top1"], eval(&folded)["top1"]);
+}
+
+#[test]
+fn bad_checkpoints_are_errors_of_one_line_that_leave_nothing_behind() {
+    let folder = tempdir().expect("a folder");
+    let out = folder.path().join("out.safetensors");
+    let out_text = out.display().to_string();
+    for (name, part) in [
+        ("bad_truncated_zip.pth", "damaged"),
+        ("bad_missing_key.pth", "missing `layer2.0.bn2.weight`"),
+        ("bad_nan.pth", "not finite"),
+        ("bad_code.pth", "refused"),
+        ("bad_no_model.pth", "no state dict"),
+    ] {
+        let path = checkpoint(name);
+        for message in [
+            failure(&["deploy", "--in", &path, "--out", &out_text]),
+            failure(&["eval", "--weights", &path]),
+        ] {
+            assert!(message.contains(name), "{message}");
+            assert!(message.contains(part), "{message}");
+        }
+        assert!(!out.exists(), "{name}");
+    }
+}
+
+#[test]
+fn one_network_is_explained() {
+    kd().args(["models", "ShuffleV1", "--classes", "10"])
+        .assert()
+        .success()
+        .stdout(predicate::str::contains("shufflenetv1, ShuffleV1"))
+        .stdout(predicate::str::contains("stage 3     960×4×4"));
+    let message = failure(&["models", "resnet9"]);
+    assert!(message.contains("unknown model `resnet9`"), "{message}");
+}
