@@ -1,6 +1,6 @@
 //! What a network wants to be loaded with.
 
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 
 use crate::Network;
@@ -78,4 +78,19 @@ pub fn count_parameters<M: Module>(module: &M) -> usize {
     trained
         .map(|entry| entry.shape.iter().product::<usize>())
         .sum()
+}
+
+/// The network with all parameters and buffers zero, for runs that are about shapes: nothing is
+/// drawn.
+pub(crate) fn zeroed<M: Module>(module: M) -> M {
+    struct Zeros;
+
+    impl ModuleMapper for Zeros {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            let zeros = Tensor::zeros(param.lazy_shape(), &param.lazy_device());
+            Param::initialized(param.id, zeros)
+        }
+    }
+
+    module.map(&mut Zeros)
 }

@@ -27,10 +27,10 @@ mod save;
 mod state_dict;
 
 pub use expected::count_parameters;
+pub(crate) use expected::zeroed;
 pub use file::WeightsFile;
 pub use form::Form;
 pub use identify::Identity;
 pub use info::WeightsInfo;
 pub use save::save;
-pub(crate) use state_dict::zeroed;
 pub use state_dict::{load_state_dict, state_dict};

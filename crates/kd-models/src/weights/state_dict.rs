@@ -75,20 +75,6 @@ pub fn load_state_dict<N: Network>(
     }
 }
 
-/// The network with all parameters and buffers zero, for runs that are about shapes: nothing is
-/// drawn.
-pub(crate) fn zeroed<N: Network>(mut network: N) -> N {
-    let tensors = expected(&network)
-        .into_iter()
-        .map(|Expected { path, shape, .. }| {
-            let data = TensorData::zeros::<f32, _>(shape);
-            bridge::from_data(data, path, None)
-        })
-        .collect();
-    network.apply(tensors, None, Some(Box::new(PyTorchToBurnAdapter)), true);
-    network
-}
-
 /// The shape of each entry.
 pub(super) fn shapes(entries: &BTreeMap<String, TensorData>) -> BTreeMap<&str, Vec<usize>> {
     let shapes = entries.iter();
