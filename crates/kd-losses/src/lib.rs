@@ -172,6 +172,8 @@ mod setup;
 mod step;
 mod suggest;
 mod surrogate;
+#[cfg(test)]
+mod testing;
 
 pub use error::LossError;
 pub use features::{FeatureShapes, Features};

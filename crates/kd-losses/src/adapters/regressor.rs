@@ -228,7 +228,7 @@ mod tests {
     #[test]
     fn the_relu_is_optional() {
         let device = Device::default();
-        let input = Tensor::random(
+        let input = crate::testing::random(
             [2, 2, 4, 4],
             burn::tensor::Distribution::Normal(0.0, 1.0),
             &device,

@@ -253,8 +253,8 @@ mod tests {
         for convention in BOTH {
             let device = Device::default().autodiff();
             let fill = Distribution::Default;
-            let map = Tensor::<4>::random([2, 2, 2, 2], fill, &device).require_grad();
-            let teacher = Tensor::<4>::random([2, 2, 2, 2], fill, &device.clone().inner());
+            let map = crate::testing::random::<4>([2, 2, 2, 2], fill, &device).require_grad();
+            let teacher = crate::testing::random::<4>([2, 2, 2, 2], fill, &device.clone().inner());
             let labels = Tensor::from_ints([0, 1], &device.clone().inner());
             let value = loss(convention).forward((map.clone(), sums), (teacher, sums), labels);
             let gradient = map.grad(&value.backward()).expect("a gradient");
@@ -268,7 +268,7 @@ mod tests {
         for convention in BOTH {
             let device = Device::default();
             let fill = Distribution::Default;
-            let map = Tensor::<4>::random([2, 3, 4, 4], fill, &device);
+            let map = crate::testing::random::<4>([2, 3, 4, 4], fill, &device);
             let labels = Tensor::<1, Int>::from_ints([0, 1], &device);
             let loss = loss(convention);
             let same = loss.forward((map.clone(), sums), (map.clone(), sums), labels.clone());

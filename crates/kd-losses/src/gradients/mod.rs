@@ -28,8 +28,8 @@ mod tests {
         pub fn new(device: &Device) -> Self {
             let fill = Distribution::Normal(0.0, 0.7);
             let small = Self {
-                lower: Tensor::random([1, 3, 2, 2], fill, device),
-                upper: Tensor::random([12, 3], fill, device),
+                lower: crate::testing::random([1, 3, 2, 2], fill, device),
+                upper: crate::testing::random([12, 3], fill, device),
             };
             if device.is_autodiff() {
                 Self {
@@ -80,7 +80,8 @@ mod tests {
     ) -> Result<(), TestCaseError> {
         let device = Device::default();
         let (student, teacher) = (Small::new(&device.clone().autodiff()), Small::new(&device));
-        let images = Tensor::<4>::random([6, 1, 2, 2], Distribution::Normal(0.0, 1.0), &device);
+        let images =
+            crate::testing::random::<4>([6, 1, 2, 2], Distribution::Normal(0.0, 1.0), &device);
         let labels = Tensor::<1, Int>::from_ints([0, 1, 2, 2, 0, 1], &device);
         let entries = chosen.map(|chosen| if chosen { 1.0f32 } else { 0.0 });
         let gate = Gate::new(Tensor::from_floats(entries, &device));

@@ -158,7 +158,7 @@ mod tests {
 
     fn images(batch: usize) -> Tensor<4> {
         let fill = Distribution::Normal(0.0, 1.0);
-        Tensor::random([batch, 1, 2, 2], fill, &Device::default())
+        crate::testing::random([batch, 1, 2, 2], fill, &Device::default())
     }
 
     #[test]

@@ -44,8 +44,9 @@ pub(crate) mod gated {
         let device = Device::default();
         let fill = Distribution::Normal(0.0, 2.0);
         [
-            Tensor::random([BATCH, CLASSES], fill, &device.clone().autodiff()).require_grad(),
-            Tensor::random([BATCH, CLASSES], fill, &device),
+            crate::testing::random([BATCH, CLASSES], fill, &device.clone().autodiff())
+                .require_grad(),
+            crate::testing::random([BATCH, CLASSES], fill, &device),
         ]
     }
 

@@ -206,7 +206,7 @@ mod tests {
     use burn::tensor::Distribution;
 
     fn map(shape: [usize; 4]) -> Tensor<4> {
-        Tensor::random(shape, Distribution::Normal(0.0, 1.0), &Device::default())
+        crate::testing::random(shape, Distribution::Normal(0.0, 1.0), &Device::default())
     }
 
     fn loss(student: usize, teacher: usize) -> AfdLoss {

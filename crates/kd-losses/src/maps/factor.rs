@@ -340,7 +340,7 @@ mod tests {
     }
 
     fn map(shape: [usize; 4], device: &Device) -> Tensor<4> {
-        Tensor::random(shape, Distribution::Normal(0.0, 1.0), device)
+        crate::testing::random(shape, Distribution::Normal(0.0, 1.0), device)
     }
 
     #[test]

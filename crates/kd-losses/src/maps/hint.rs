@@ -205,7 +205,7 @@ mod tests {
     use burn::tensor::Distribution;
 
     fn map(shape: [usize; 4], device: &Device) -> Tensor<4> {
-        Tensor::random(shape, Distribution::Default, device)
+        crate::testing::random(shape, Distribution::Default, device)
     }
 
     #[test]

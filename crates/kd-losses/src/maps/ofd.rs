@@ -350,7 +350,8 @@ mod tests {
     #[test]
     fn a_margin_is_the_mean_of_the_negative_values() {
         let device = Device::default();
-        let sample = Tensor::<4>::random([1, 1, 200, 200], Distribution::Normal(0.3, 0.8), &device);
+        let sample =
+            crate::testing::random::<4>([1, 1, 200, 200], Distribution::Normal(0.3, 0.8), &device);
         let norm = NormAffine {
             weight: Tensor::from_floats([-0.8, 0.1], &device),
             bias: Tensor::from_floats([0.3, 5.0], &device),

@@ -317,7 +317,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn map(shape: [usize; 4]) -> Tensor<4> {
-        Tensor::random(shape, Distribution::Normal(0.0, 1.0), &Device::default())
+        crate::testing::random(shape, Distribution::Normal(0.0, 1.0), &Device::default())
     }
 
     fn context(student: &Tensor<4>, teacher: &Tensor<4>) -> f32 {
@@ -381,7 +381,7 @@ mod tests {
         let features = Features {
             maps: vec![map([2, 2, 4, 4]), map([2, 3, 4, 4])],
             preact: Vec::new(),
-            pooled: Tensor::random([2, 3], Distribution::Default, &device),
+            pooled: crate::testing::random([2, 3], Distribution::Default, &device),
             logits: Tensor::zeros([2, 2], &device),
         };
         let setup = Setup::new(features.shapes(), features.shapes());

@@ -393,11 +393,11 @@ mod tests {
         let device = Device::default();
         let fill = Distribution::Normal(0.0, 1.0);
         let (student, teacher): ([Tensor<4>; 2], [Tensor<4>; 2]) = (
-            [8, 4].map(|size| Tensor::random([2, 3, size, size], fill, &device)),
-            [8, 4].map(|size| Tensor::random([2, 5, size, size], fill, &device)),
+            [8, 4].map(|size| crate::testing::random([2, 3, size, size], fill, &device)),
+            [8, 4].map(|size| crate::testing::random([2, 5, size, size], fill, &device)),
         );
-        let own = Tensor::<2>::random([2, 3], fill, &device);
-        let others = Tensor::<2>::random([2, 3], fill, &device);
+        let own = crate::testing::random::<2>([2, 3], fill, &device);
+        let others = crate::testing::random::<2>([2, 3], fill, &device);
         let loss = AskdConfig::new()
             .with_region_weight(2.0)
             .with_class_weight(3.0)

@@ -145,8 +145,8 @@ mod tests {
             scale in 0.1f32..9.0,
         ) {
             let fill = Distribution::Normal(0.0, 2.0);
-            let student = Tensor::<2>::random([4, 3], fill, &Device::default());
-            let teacher = Tensor::<2>::random([4, 3], fill, &Device::default());
+            let student = crate::testing::random::<2>([4, 3], fill, &Device::default());
+            let teacher = crate::testing::random::<2>([4, 3], fill, &Device::default());
             let value: f32 = loss().forward(student.clone(), teacher.clone()).into_scalar();
             let changed = loss().forward((student * scale + shift).flip([0]), teacher.flip([0]));
             let changed: f32 = changed.into_scalar();

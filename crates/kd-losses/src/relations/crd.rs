@@ -611,7 +611,7 @@ mod tests {
 
     fn rows(batch: usize, length: usize) -> Tensor<2> {
         let fill = Distribution::Normal(0.0, 1.0);
-        Tensor::random([batch, length], fill, &Device::default())
+        crate::testing::random([batch, length], fill, &Device::default())
     }
 
     fn integers(values: &[i32]) -> Tensor<1, Int> {

@@ -447,10 +447,10 @@ mod tests {
         let device = Device::default();
         let fill = Distribution::Normal(0.0, 1.0);
         let features = || IrgFeatures {
-            first: Tensor::random([3, 2, 4, 4], fill, &device),
-            second: Tensor::random([3, 4, 2, 2], fill, &device),
-            pooled: Tensor::random([3, 4], fill, &device),
-            logits: Tensor::random([3, 5], fill, &device),
+            first: crate::testing::random([3, 2, 4, 4], fill, &device),
+            second: crate::testing::random([3, 4, 2, 2], fill, &device),
+            pooled: crate::testing::random([3, 4], fill, &device),
+            logits: crate::testing::random([3, 5], fill, &device),
         };
         let loss = IrgConfig::new().init().expect("a loss");
         let (student, teacher) = (features(), features());
@@ -511,7 +511,7 @@ mod tests {
     }
 
     fn random<const D: usize>(shape: [usize; D]) -> Tensor<D> {
-        Tensor::random(shape, Distribution::Normal(0.0, 1.0), &Device::default())
+        crate::testing::random(shape, Distribution::Normal(0.0, 1.0), &Device::default())
     }
 
     fn maps(batch: usize) -> IrgFeatures {

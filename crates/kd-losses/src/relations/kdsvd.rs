@@ -342,8 +342,9 @@ mod tests {
     use burn::tensor::Distribution;
 
     fn maps(batch: usize) -> Vec<Tensor<4>> {
-        let random =
-            |shape: [usize; 4]| Tensor::random(shape, Distribution::Default, &Device::default());
+        let random = |shape: [usize; 4]| {
+            crate::testing::random(shape, Distribution::Default, &Device::default())
+        };
         vec![
             random([batch, 3, 4, 4]),
             random([batch, 5, 2, 2]),

@@ -317,7 +317,7 @@ mod tests {
 
     fn rows(batch: usize, length: usize) -> Tensor<2> {
         let fill = Distribution::Normal(0.0, 1.0);
-        Tensor::random([batch, length], fill, &Device::default())
+        crate::testing::random([batch, length], fill, &Device::default())
     }
 
     fn loss(distance: f64, angle: f64) -> RkdLoss {

@@ -128,7 +128,7 @@ mod tests {
     use burn::tensor::Distribution;
 
     fn maps(shape: [usize; 4]) -> Tensor<4> {
-        Tensor::random(shape, Distribution::Normal(0.0, 1.0), &Device::default())
+        crate::testing::random(shape, Distribution::Normal(0.0, 1.0), &Device::default())
     }
 
     fn value(student: Tensor<4>, teacher: Tensor<4>) -> f32 {

@@ -342,7 +342,7 @@ mod tests {
     use burn::tensor::Distribution;
 
     fn random(shape: [usize; 3]) -> Tensor<3> {
-        Tensor::random(shape, Distribution::Normal(0.0, 1.0), &Device::default())
+        crate::testing::random(shape, Distribution::Normal(0.0, 1.0), &Device::default())
     }
 
     fn largest(tensor: Tensor<3>) -> f32 {
