@@ -299,13 +299,19 @@ fn check_deployed(case: &Case, network: AnyNetwork, device: &Device) {
 /// With all batch norms folded, any network computes the same.
 fn check_folded(case: &Case, network: AnyNetwork, device: &Device) {
     let folded = network.fold_batch_norm();
-    let logits = folded.forward(case.input("x", device));
+    let features = folded.features(case.input("x", device));
     assert_close(
         &format!("{}: logits when folded", case.name),
-        &values(logits.into()),
+        &values(features.logits.into()),
         case.expected("logits_eval"),
         1e-5,
     );
+    // The Zoo's list has both forms of every feature.
+    if case.manifest["features_note"].is_null() {
+        let maps = features.maps.into_iter().map(Feature::from);
+        let pooled = Feature::from(features.pooled);
+        check_list(case, "features", maps.chain([pooled]).collect());
+    }
 }
 
 /// One forward in training mode.
@@ -341,6 +347,8 @@ fn check_training(case: &Case, network: &AnyNetwork, device: &Device) {
 /// Checks all cases, so that one failure does not hide another.
 fn check_all<'a>(names: impl IntoIterator<Item = &'a str>, backend: &str) {
     let Some((_, device)) = devices().into_iter().find(|(name, _)| *name == backend) else {
+        // Only the slow backend is a feature that may be off.
+        assert_eq!(backend, "ndarray", "no such backend: {backend}");
         return;
     };
     let failed: Vec<&str> = names

@@ -3,14 +3,19 @@
 use std::path::Path;
 
 use burn::module::Module;
-use burn::tensor::{Device, Distribution, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde::Serialize;
 
 use crate::weights::{Form, Identity, WeightsFile, WeightsInfo, count_parameters, save};
 use crate::{AnyNetwork, Architecture, ModelError, Network};
 
-/// Random images on which the two forms are compared.
+/// Most images on which the two forms are compared; fewer where they are large.
 const IMAGES: usize = 16;
+
+/// Most pixels of all these images.
+const PIXELS: usize = IMAGES * 224 * 224;
 
 /// Difference, relative to the largest logit, that rounding cannot explain.
 const TOLERANCE: f64 = 1e-3;
@@ -58,17 +63,25 @@ pub struct DeployReport {
 ///
 /// # Errors
 ///
-/// Those of [`WeightsFile`] and [`save`]; [`ModelError::NothingToFold`] if the file holds a folded
-/// network already, [`ModelError::Changed`] if the result computes something else (because weights
-/// are too large for f32, for example).
+/// Those of [`WeightsFile`] and [`save`]; [`ModelError::SameFile`] if both files are one,
+/// [`ModelError::Input`] if the network cannot take such images, [`ModelError::NothingToFold`] if
+/// the file holds a folded network already, [`ModelError::Changed`] if the result computes
+/// something else (because weights are too large for f32, for example).
 pub fn deploy(
     from: impl AsRef<Path>,
     to: impl AsRef<Path>,
     options: &DeployOptions,
     device: &Device,
 ) -> Result<DeployReport, ModelError> {
+    if same_file(from.as_ref(), to.as_ref()) {
+        return Err(ModelError::SameFile {
+            path: to.as_ref().to_owned(),
+        });
+    }
+    // Comparing and folding is evaluation.
+    let device = &device.clone().without_autodiff();
     let file = WeightsFile::open(&from)?;
-    let identity = file.identity(options.architecture)?;
+    let identity = file.identity(options.architecture, None)?;
     let Identity {
         architecture,
         classes,
@@ -84,12 +97,15 @@ pub fn deploy(
         .input
         .or(described.as_ref().map(|info| info.input))
         .unwrap_or(architecture.usual_input());
+    architecture.check_input(input)?;
 
     let before = file
         .into_network(options.architecture, None, device)?
         .valid();
     let after = form.of(before.clone());
-    let (difference, relative_difference) = compare(&before, &after, input, device)?;
+    let [_, height, width] = input;
+    let images = IMAGES.min(PIXELS / (height * width)).max(1);
+    let (difference, relative_difference) = compare(&before, &after, images, input, device)?;
     if relative_difference.is_nan() || relative_difference > TOLERANCE {
         return Err(ModelError::Changed {
             path: from.as_ref().to_owned(),
@@ -119,7 +135,7 @@ pub fn deploy(
         params_after: count_parameters(&after),
         flops_before: 2 * before.macs(input, device),
         flops_after: 2 * after.macs(input, device),
-        images: IMAGES,
+        images,
         difference,
         relative_difference,
     })
@@ -140,16 +156,29 @@ fn target(identity: &Identity, options: &DeployOptions) -> Option<Form> {
     }
 }
 
-/// Largest difference of a logit on random images, as it is and relative to the largest logit.
+/// Whether two paths lead to the same file, which exists.
+fn same_file(one: &Path, other: &Path) -> bool {
+    let place = |path: &Path| std::fs::canonicalize(path).ok();
+    place(one).is_some_and(|path| place(other) == Some(path))
+}
+
+/// Largest difference of a logit on so many images of noise, always the same ones, as it is and
+/// relative to the largest logit.
 fn compare(
     before: &AnyNetwork,
     after: &AnyNetwork,
+    images: usize,
     input: [usize; 3],
     device: &Device,
 ) -> Result<(f64, f64), ModelError> {
     let [channels, height, width] = input;
-    let shape = [IMAGES, channels, height, width];
-    let images = Tensor::<4>::random(shape, Distribution::Normal(0.0, 1.0), device);
+    // Uniform around 0, of variance 1.
+    let mut random = ChaCha8Rng::seed_from_u64(0);
+    let values: Vec<f32> = (0..images * channels * height * width)
+        .map(|_| (random.next_u32() as f32 / u32::MAX as f32 - 0.5) * 12f32.sqrt())
+        .collect();
+    let shape = [images, channels, height, width];
+    let images = Tensor::<4>::from_data(TensorData::new(values, shape), device);
     let expected = before.forward(images.clone());
     let difference = (after.forward(images) - expected.clone()).abs().max();
     let read = |value: Tensor<1>| {

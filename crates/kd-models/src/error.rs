@@ -82,6 +82,27 @@ pub enum ModelError {
         /// Classes of the data.
         expected: usize,
     },
+    /// A network cannot take images of this shape.
+    #[error(
+        "{model}: images of {found:?} (channels, height, width), expected 3 channels and {smallest} \
+         to {largest} pixels a side"
+    )]
+    Input {
+        /// The network.
+        model: String,
+        /// The shape.
+        found: [usize; 3],
+        /// Smallest height and width.
+        smallest: usize,
+        /// Largest height and width.
+        largest: usize,
+    },
+    /// A file would be written over the one it is made of.
+    #[error("{}: expected another file to write to than the one to read", path.display())]
+    SameFile {
+        /// The file.
+        path: PathBuf,
+    },
     /// There is nothing to fold.
     #[error("{}: nothing to fold: it holds {architecture} in its {form} form", path.display())]
     NothingToFold {

@@ -21,14 +21,22 @@
 //!
 //! # Which networks
 //!
-//! The CIFAR families of the distillation literature, at 32×32 and 64×64 pixels: see
-//! [`Architecture::all`]. Parameters carry PyTorch's names, so that weights travel as
-//! safetensors in both directions: see [`weights`].
+//! Those of the distillation literature, for CIFAR (32×32 and 64×64 pixels) and for ImageNet
+//! (224×224): residual and wide residual networks, VGGs, MobileNets, ShuffleNets, and KDrefine's
+//! re-parameterisable students. See [`Architecture::all`]; each is also there as a config of its
+//! own, such as [`ResnetConfig`].
+//!
+//! # Weights
+//!
+//! Parameters carry PyTorch's names: PyTorch's checkpoints are read as they are, and what is
+//! written here loads there strictly. See [`weights`].
 //!
 //! # Training and evaluation
 //!
 //! A network trains (batch statistics, gradients) on inputs that are on an autodiff device, and
-//! evaluates on plain ones. A frozen teacher is `network.valid()` on plain inputs.
+//! evaluates on plain ones. A frozen teacher is `network.valid()` on plain inputs. What is deployed
+//! can be smaller and faster than what was trained: see [`Network::deploy`],
+//! [`Network::fold_batch_norm`], and [`deploy`] for files.
 
 mod any;
 pub mod deploy;

@@ -44,34 +44,34 @@ pub trait Network: Module {
         None
     }
 
-    /// The batch norm before the last activation of a stage (`0` is the stem); `None` where there
-    /// is none, as in a folded network.
+    /// The last batch norm of a stage (`0` is the stem), before the activation where the stage ends
+    /// in one; `None` where there is none, as in a folded network.
     fn last_norm(&self, _stage: usize) -> Option<&BatchNorm> {
         None
     }
 
-    /// Folds batch norms into the convolutions before them. The result computes the same in
-    /// evaluation, to rounding, and is meant for that alone: it is on the plain device.
-    ///
-    /// See [`deploy`](Network::deploy) and [`fold_batch_norm`](Network::fold_batch_norm).
+    /// What [`deploy`](Network::deploy) and [`fold_batch_norm`](Network::fold_batch_norm) do to a
+    /// network in evaluation (`valid()`). To be called through them.
     fn folded(self, _folding: Folding) -> Self {
         self
     }
 
     /// Folds re-parameterisable units into plain convolutions; other networks stay as they are.
     ///
-    /// The result has the parameters and the speed of the plain network, and the keys that
-    /// KDrefine gives to its deployed networks.
+    /// The result computes the same in evaluation, to rounding, and is meant for that alone: it is
+    /// on the plain device. It has the parameters and the speed of the plain network, and the keys
+    /// that KDrefine gives to its deployed networks. Running statistics are read as they are now.
     fn deploy(self) -> Self {
-        self.folded(Folding::Units)
+        self.valid().folded(Folding::Units)
     }
 
     /// Folds every batch norm that follows a convolution, re-parameterisable units included.
     ///
     /// In PyTorch's `state_dict`, the keys of a folded batch norm are gone and its convolution has
-    /// a bias: what `torch.nn.utils.fuse_conv_bn_eval` leaves.
+    /// a bias: what `torch.nn.utils.fuse_conv_bn_eval` leaves. As for
+    /// [`deploy`](Network::deploy), the result is for evaluation.
     fn fold_batch_norm(self) -> Self {
-        self.folded(Folding::All)
+        self.valid().folded(Folding::All)
     }
 
     /// Index of the pooling stage.

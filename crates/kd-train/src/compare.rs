@@ -58,6 +58,7 @@ pub fn compare(
     let common = Draft {
         teacher: None,
         teacher_weights: None,
+        fold_teacher: None,
         method: None,
         student,
         ..draft.clone()
@@ -96,6 +97,7 @@ pub fn compare(
         let draft = Draft {
             teacher,
             teacher_weights: Some(teacher_weights.clone()),
+            fold_teacher: draft.fold_teacher,
             method: Some(Method::by_name(name)?),
             ..common.clone()
         };

@@ -29,7 +29,7 @@ pub struct Recipe {
     pub limit_test: Option<usize>,
     /// The network that is trained.
     pub student: Architecture,
-    /// The teacher's architecture; may be absent if its weights file names it.
+    /// The teacher's architecture; may be absent if its weights file names it or tells it.
     pub teacher: Option<Architecture>,
     /// The teacher's weights; without them there is no teacher.
     pub teacher_weights: Option<PathBuf>,
@@ -112,9 +112,10 @@ draft! {
     limit_test: usize,
     /// The network that is trained; required.
     student: Architecture,
-    /// The teacher's architecture. Default: what its weights file says.
+    /// The teacher's architecture. Default: what its weights file says, or what its keys and shapes
+    /// tell.
     teacher: Architecture,
-    /// The teacher's weights; required for distillation.
+    /// The teacher's weights, safetensors or a PyTorch checkpoint; required for distillation.
     teacher_weights: PathBuf,
     /// Fold the teacher's batch norms into its convolutions. Default: no.
     fold_teacher: bool,
@@ -337,7 +338,7 @@ impl Recipe {
         }
         if self.teacher_weights.is_none() {
             let hint = "train a teacher with `kd train` and name its student.safetensors here";
-            if self.method.is_some() || self.teacher.is_some() {
+            if self.method.is_some() || self.teacher.is_some() || self.fold_teacher {
                 return Err(TrainError::Missing {
                     field: "teacher_weights",
                     hint: hint.to_owned(),

@@ -8,8 +8,8 @@ use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 use kd_data::{ImageSet, Loader, LoaderConfig};
 use kd_losses::{Features, KdLoss, KdLossConfig, Preliminary, Setup, Step, cross_entropy};
-use kd_models::Network;
 use kd_models::weights::{self, Form, WeightsInfo, count_parameters};
+use kd_models::{Architecture, Network};
 
 use crate::checkpoint;
 use crate::events::EventLog;
@@ -91,10 +91,14 @@ impl<'a> Trainer<'a> {
     ) -> Result<(Self, Learner), TrainError> {
         let classes = train.classes();
         let input = [train.channels(), train.height(), train.width()];
+        recipe.student.check_input(input)?;
         let teacher = match &recipe.teacher_weights {
             Some(path) => Some(FrozenTeacher::load(path, recipe.teacher, classes, &plain)?),
             None => None,
         };
+        if let Some(teacher) = &teacher {
+            Architecture::by_name(teacher.name())?.check_input(input)?;
+        }
 
         // The student's initial weights come first, so that they do not depend on the method.
         let training = plain.clone().autodiff();

@@ -98,6 +98,48 @@ fn a_trained_student_is_deployed_and_measures_the_same() {
     let message = failure(&["deploy", "--in", &deployed, "--out", &again_text]);
     assert!(message.contains("nothing to fold"), "{message}");
     assert!(!again.exists());
+    kd().args([
+        "deploy",
+        "--in",
+        &deployed,
+        "--out",
+        &again_text,
+        "--fold-all",
+    ])
+    .assert()
+    .success()
+    .stdout(predicate::str::contains("folded"));
+    assert_eq!(before["top1"], eval(&again_text)["top1"]);
+}
+
+#[test]
+fn a_file_is_not_deployed_over_itself_nor_for_images_that_do_not_fit() {
+    let folder = tempdir().expect("a folder");
+    let copy = folder.path().join("teacher.pth");
+    std::fs::copy(checkpoint("sakd_zip.pth"), &copy).expect("a copy");
+    let before = std::fs::read(&copy).expect("readable");
+    let path = copy.display().to_string();
+    let message = failure(&["deploy", "--in", &path, "--out", &path]);
+    assert!(message.contains("expected another file"), "{message}");
+    assert!(std::fs::read(&copy).expect("readable") == before);
+
+    let message = failure(&["models", "vgg8-imagenet", "--size", "16"]);
+    assert!(message.contains("32 to 2048 pixels"), "{message}");
+    let message = failure(&["models", "--size", "4000"]);
+    assert!(message.contains("4000"), "{message}");
+}
+
+#[test]
+fn a_teacher_that_is_to_be_folded_has_to_be_there() {
+    let message = failure(&[
+        "distill",
+        "--student",
+        "resnet8",
+        "--method",
+        "kd",
+        "--fold-teacher",
+    ]);
+    assert!(message.contains("teacher_weights"), "{message}");
 }
 
 #[test]

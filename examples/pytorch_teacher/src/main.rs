@@ -5,7 +5,6 @@
 
 use std::error::Error;
 
-use burn::module::Module;
 use burn::tensor::{Device, Distribution, Tensor};
 use kd::models::Network;
 use kd::models::weights::WeightsFile;
@@ -30,10 +29,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     );
 
-    // A frozen teacher: evaluation mode, and its batch norms folded into the convolutions.
+    // A frozen teacher: evaluation mode, its batch norms folded into the convolutions.
     let device = Device::flex();
-    let teacher = file.into_network(None, None, &device)?;
-    let teacher = teacher.valid().fold_batch_norm();
+    let teacher = file.into_network(None, None, &device)?.fold_batch_norm();
 
     let images = Tensor::random([2, 3, 32, 32], Distribution::Normal(0.0, 1.0), &device);
     let features = teacher.features(images);

@@ -5,6 +5,7 @@ use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
+use kd_kernels::BatchNorm;
 
 use crate::layers::{
     ConvNorm, ConvSpec, Fold, Folding, UnitKind, fold_fields, global_average, linear_zero_bias,
@@ -147,6 +148,14 @@ impl Network for MobilenetV2 {
 
     fn classifier(&self) -> Option<&Linear> {
         Some(&self.classifier)
+    }
+
+    fn last_norm(&self, stage: usize) -> Option<&BatchNorm> {
+        if stage == 0 {
+            return self.conv1.batch_norm();
+        }
+        let blocks = self.blocks.get(STAGES.get(stage - 1)?.clone())?;
+        blocks.last()?.last()?.convs.last()?.batch_norm()
     }
 
     fn folded(self, folding: Folding) -> Self {

@@ -108,8 +108,16 @@ pub struct Resnet {
 
 impl ResnetConfig {
     /// A CIFAR network of `depth` layers, `6n + 2` for `n` basic blocks in each of three stages.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such `n`.
     pub fn small(depth: usize, channels: [usize; 4], num_classes: usize) -> Self {
-        let blocks = depth.saturating_sub(2) / 6;
+        assert!(
+            depth >= 8 && depth % 6 == 2,
+            "depth is 8, 14, 20 …, not {depth}"
+        );
+        let blocks = (depth - 2) / 6;
         Self::new(vec![blocks; 3], channels.to_vec(), num_classes)
     }
 
@@ -129,12 +137,18 @@ impl ResnetConfig {
     ///
     /// # Panics
     ///
-    /// Unless there is one number of channels more than there are stages.
+    /// Unless there is one number of channels more than there are stages, of which bottlenecks
+    /// take a quarter.
     pub fn init(&self, device: &Device) -> Resnet {
         assert_eq!(
             self.channels.len(),
             self.blocks.len() + 1,
             "channels are those of the stem and of each stage"
+        );
+        assert!(
+            !self.bottleneck || self.channels[1..].iter().all(|output| output % 4 == 0),
+            "bottlenecks take a quarter of the channels {:?}",
+            self.channels
         );
         let stem = self.channels[0];
         let (stem_conv, pool) = match self.stem {

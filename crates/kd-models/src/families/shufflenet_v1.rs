@@ -19,7 +19,7 @@ use crate::{Feature, Network};
 pub struct ShufflenetV1Config {
     /// Number of classes.
     pub num_classes: usize,
-    /// Groups of the 1×1 convolutions.
+    /// Groups of the 1×1 convolutions: 1, 2, 3, 4, 6 or 12.
     #[config(default = 3)]
     pub groups: usize,
     /// What the depthwise convolutions are built of; the 1×1 convolutions are always plain.
@@ -46,7 +46,16 @@ const BLOCKS: [[usize; 2]; 3] = [[240, 4], [480, 8], [960, 4]];
 
 impl ShufflenetV1Config {
     /// Initialises the network as PyTorch does by default.
+    ///
+    /// # Panics
+    ///
+    /// If the channels cannot be divided into so many groups.
     pub fn init(&self, device: &Device) -> ShufflenetV1 {
+        assert!(
+            [1, 2, 3, 4, 6, 12].contains(&self.groups),
+            "groups is 1, 2, 3, 4, 6 or 12, not {}",
+            self.groups
+        );
         let mut input = STEM;
         let stages = BLOCKS
             .iter()

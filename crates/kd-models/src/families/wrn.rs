@@ -44,9 +44,18 @@ pub struct WideResnet {
 impl WideResnetConfig {
     /// Initialises the network: He initialisation by fan-out for convolutions, 1 and 0 for batch
     /// norm, PyTorch's default weight and a zero bias for the classifier.
+    ///
+    /// # Panics
+    ///
+    /// Unless the depth is `6n + 4`.
     pub fn init(&self, device: &Device) -> WideResnet {
         let [one, two, three] = [16, 32, 64].map(|channels| channels * self.widen);
-        let blocks = self.depth.saturating_sub(4) / 6;
+        assert!(
+            self.depth >= 10 && self.depth % 6 == 4,
+            "depth is 10, 16, 22 …, not {}",
+            self.depth
+        );
+        let blocks = (self.depth - 4) / 6;
         WideResnet {
             conv1: ConvSpec::new([3, 16], 3).init(device),
             block1: Stage::new(blocks, [16, one], 1, device),

@@ -81,7 +81,6 @@ impl Branches {
 fn padded(weight: Tensor<4>, size: usize) -> Tensor<4> {
     let [output, input, height, width] = weight.dims();
     let [top, left] = [height, width].map(|extent| (size - extent) / 2);
-    let weight = weight.inner();
     Tensor::zeros([output, input, size, size], &weight.device()).slice_assign(
         [0..output, 0..input, top..top + height, left..left + width],
         weight,

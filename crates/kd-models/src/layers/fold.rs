@@ -14,7 +14,7 @@ pub enum Folding {
     All,
 }
 
-/// What has batch norms to fold.
+/// What has batch norms to fold. Its tensors are on a plain device.
 pub(crate) trait Fold: Sized {
     fn fold(self, folding: Folding) -> Self;
 }
@@ -47,24 +47,22 @@ pub(crate) use fold_fields;
 /// Factor and shift per channel of a batch norm in evaluation:
 /// `weight / √(var + ε)` and `bias − mean · factor`.
 pub(crate) fn affine(bn: &BatchNorm) -> (Tensor<1>, Tensor<1>) {
-    let plain = |tensor: Tensor<1>| tensor.inner();
-    let variance = plain(bn.running_var.value_sync());
-    let factor = plain(bn.weight.val()) / (variance + bn.epsilon).sqrt();
-    let shift = plain(bn.bias.val()) - plain(bn.running_mean.value_sync()) * factor.clone();
+    let factor = bn.weight.val() / (bn.running_var.value_sync() + bn.epsilon).sqrt();
+    let shift = bn.bias.val() - bn.running_mean.value_sync() * factor.clone();
     (factor, shift)
 }
 
 /// The weight of a convolution followed by a scaling of its output channels.
 pub(crate) fn scaled(weight: Tensor<4>, factor: Tensor<1>) -> Tensor<4> {
     let channels = factor.dims()[0];
-    weight.inner() * factor.reshape([channels, 1, 1, 1])
+    weight * factor.reshape([channels, 1, 1, 1])
 }
 
 /// A convolution with bias that equals `conv` followed by `bn` in evaluation.
 pub(crate) fn fold_into(mut conv: Conv2d, bn: &BatchNorm) -> Conv2d {
     let (factor, shift) = affine(bn);
     let shift = match conv.bias.take() {
-        Some(bias) => bias.val().inner() * factor.clone() + shift,
+        Some(bias) => bias.val() * factor.clone() + shift,
         None => shift,
     };
     conv.weight = Param::from_tensor(scaled(conv.weight.val(), factor));

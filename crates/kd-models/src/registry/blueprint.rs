@@ -75,6 +75,16 @@ impl Blueprint {
         }
     }
 
+    /// Height and width that the network's max poolings can halve; convolutions with a stride take
+    /// a single pixel as well.
+    pub(super) fn smallest_size(self) -> usize {
+        match self {
+            Self::Vgg { imagenet: true, .. } => 32,
+            Self::Vgg { .. } => 8,
+            _ => 1,
+        }
+    }
+
     pub(super) fn init(self, classes: usize, device: &Device) -> AnyNetwork {
         match self {
             Self::Resnet {

@@ -1,7 +1,8 @@
 //! The table of networks.
 
 use super::blueprint::Blueprint;
-use crate::{ResnetNaming, UnitKind};
+use crate::ResnetNaming::{self, Downsample, Zoo};
+use crate::UnitKind::{self, Ambb, Plain};
 
 /// One network of the table.
 #[derive(Debug)]
@@ -24,55 +25,33 @@ const fn entry(name: &'static str, aliases: Aliases, blueprint: Blueprint) -> En
     }
 }
 
-const fn resnet(name: &'static str, depth: usize, channels: [usize; 4]) -> Entry {
+const fn resnet(
+    name: &'static str,
+    depth: usize,
+    channels: [usize; 4],
+    unit: UnitKind,
+    naming: ResnetNaming,
+) -> Entry {
     let blueprint = Blueprint::Resnet {
         depth,
         channels,
-        unit: UnitKind::Plain,
-        naming: ResnetNaming::Downsample,
+        unit,
+        naming,
     };
     entry(name, &[], blueprint)
 }
 
-const fn zoo_resnet(name: &'static str, depth: usize) -> Entry {
-    let blueprint = Blueprint::Resnet {
-        depth,
-        channels: THIN,
-        unit: UnitKind::Plain,
-        naming: ResnetNaming::Zoo,
-    };
-    entry(name, &[], blueprint)
-}
-
-const fn represnet(name: &'static str, depth: usize, channels: [usize; 4]) -> Entry {
-    let blueprint = Blueprint::Resnet {
-        depth,
-        channels,
-        unit: UnitKind::Ambb,
-        naming: ResnetNaming::Downsample,
-    };
-    entry(name, &[], blueprint)
-}
-
-const fn large_resnet(name: &'static str, blocks: [usize; 4], bottleneck: bool) -> Entry {
-    let blueprint = Blueprint::LargeResnet {
-        blocks,
-        bottleneck,
-        imagenet: false,
-    };
-    entry(name, &[], blueprint)
-}
-
-const fn imagenet_resnet(
+const fn large_resnet(
     name: &'static str,
     aliases: Aliases,
     blocks: [usize; 4],
     bottleneck: bool,
+    imagenet: bool,
 ) -> Entry {
     let blueprint = Blueprint::LargeResnet {
         blocks,
         bottleneck,
-        imagenet: true,
+        imagenet,
     };
     entry(name, aliases, blueprint)
 }
@@ -81,20 +60,17 @@ const fn wrn(name: &'static str, aliases: Aliases, depth: usize, widen: usize) -
     entry(name, aliases, Blueprint::Wrn { depth, widen })
 }
 
-const fn vgg(name: &'static str, aliases: Aliases, convs: [usize; 5]) -> Entry {
+const fn vgg(
+    name: &'static str,
+    aliases: Aliases,
+    convs: [usize; 5],
+    unit: UnitKind,
+    imagenet: bool,
+) -> Entry {
     let blueprint = Blueprint::Vgg {
         convs,
-        unit: UnitKind::Plain,
-        imagenet: false,
-    };
-    entry(name, aliases, blueprint)
-}
-
-const fn imagenet_vgg(name: &'static str, aliases: Aliases, convs: [usize; 5]) -> Entry {
-    let blueprint = Blueprint::Vgg {
-        convs,
-        unit: UnitKind::Plain,
-        imagenet: true,
+        unit,
+        imagenet,
     };
     entry(name, aliases, blueprint)
 }
@@ -105,89 +81,110 @@ const fn mobilenet_v2(name: &'static str, aliases: Aliases, width: f64, unit: Un
 
 /// One line a network.
 pub(super) static ENTRIES: &[Entry] = &[
-    resnet("resnet8", 8, THIN),
-    resnet("resnet14", 14, THIN),
-    resnet("resnet20", 20, THIN),
-    resnet("resnet32", 32, THIN),
-    resnet("resnet44", 44, THIN),
-    resnet("resnet50", 50, THIN),
-    resnet("resnet56", 56, THIN),
-    resnet("resnet110", 110, THIN),
-    resnet("resnet8x4", 8, WIDE),
-    resnet("resnet32x4", 32, WIDE),
-    zoo_resnet("zoo_resnet20", 20),
-    zoo_resnet("zoo_resnet110", 110),
-    large_resnet("ResNet18", [2, 2, 2, 2], false),
-    large_resnet("ResNet34", [3, 4, 6, 3], false),
-    large_resnet("ResNet50", [3, 4, 6, 3], true),
-    large_resnet("ResNet101", [3, 4, 23, 3], true),
-    large_resnet("ResNet152", [3, 8, 36, 3], true),
+    resnet("resnet8", 8, THIN, Plain, Downsample),
+    resnet("resnet14", 14, THIN, Plain, Downsample),
+    resnet("resnet20", 20, THIN, Plain, Downsample),
+    resnet("resnet32", 32, THIN, Plain, Downsample),
+    resnet("resnet44", 44, THIN, Plain, Downsample),
+    resnet("resnet50", 50, THIN, Plain, Downsample),
+    resnet("resnet56", 56, THIN, Plain, Downsample),
+    resnet("resnet110", 110, THIN, Plain, Downsample),
+    resnet("resnet8x4", 8, WIDE, Plain, Downsample),
+    resnet("resnet32x4", 32, WIDE, Plain, Downsample),
+    resnet("zoo_resnet20", 20, THIN, Plain, Zoo),
+    resnet("zoo_resnet110", 110, THIN, Plain, Zoo),
+    large_resnet("ResNet18", &[], [2, 2, 2, 2], false, false),
+    large_resnet("ResNet34", &[], [3, 4, 6, 3], false, false),
+    large_resnet("ResNet50", &[], [3, 4, 6, 3], true, false),
+    large_resnet("ResNet101", &[], [3, 4, 23, 3], true, false),
+    large_resnet("ResNet152", &[], [3, 8, 36, 3], true, false),
     wrn("wrn_16_1", &["wrn-16-1"], 16, 1),
     wrn("wrn_16_2", &["wrn-16-2"], 16, 2),
     wrn("wrn_40_1", &["wrn-40-1"], 40, 1),
     wrn("wrn_40_2", &["wrn-40-2"], 40, 2),
     wrn("wrn_28_10", &["wrn-28-10"], 28, 10),
-    vgg("vgg8", &["vgg8_bn"], [1, 1, 1, 1, 1]),
-    vgg("vgg11", &["vgg11_bn"], [1, 1, 2, 2, 2]),
-    vgg("vgg13", &["vgg13_bn"], [2, 2, 2, 2, 2]),
-    vgg("vgg16", &["vgg16_bn"], [2, 2, 3, 3, 3]),
-    vgg("vgg19", &["vgg19_bn"], [2, 2, 4, 4, 4]),
+    vgg("vgg8", &["vgg8_bn"], [1, 1, 1, 1, 1], Plain, false),
+    vgg("vgg11", &["vgg11_bn"], [1, 1, 2, 2, 2], Plain, false),
+    vgg("vgg13", &["vgg13_bn"], [2, 2, 2, 2, 2], Plain, false),
+    vgg("vgg16", &["vgg16_bn"], [2, 2, 3, 3, 3], Plain, false),
+    vgg("vgg19", &["vgg19_bn"], [2, 2, 4, 4, 4], Plain, false),
     mobilenet_v2(
         "mobilenetv2_050",
         &["MobileNetV2", "mobile_half"],
         0.5,
-        UnitKind::Plain,
+        Plain,
     ),
-    mobilenet_v2("mobilenetv2_100", &["mobilev2"], 1.0, UnitKind::Plain),
+    mobilenet_v2("mobilenetv2_100", &["mobilev2"], 1.0, Plain),
     entry(
         "shufflenetv1",
         &["ShuffleV1"],
-        Blueprint::ShufflenetV1 {
-            unit: UnitKind::Plain,
-        },
+        Blueprint::ShufflenetV1 { unit: Plain },
     ),
     entry("shufflenetv2", &["ShuffleV2"], Blueprint::ShufflenetV2),
-    represnet("represnet20", 20, THIN),
-    represnet("represnet32", 32, THIN),
-    represnet("represnet8x4", 8, WIDE),
-    entry(
-        "repvgg8",
-        &[],
-        Blueprint::Vgg {
-            convs: [1, 1, 1, 1, 1],
-            unit: UnitKind::Ambb,
-            imagenet: false,
-        },
-    ),
-    mobilenet_v2("repmobilenetv2", &[], 0.5, UnitKind::Ambb),
+    resnet("represnet20", 20, THIN, Ambb, Downsample),
+    resnet("represnet32", 32, THIN, Ambb, Downsample),
+    resnet("represnet8x4", 8, WIDE, Ambb, Downsample),
+    vgg("repvgg8", &[], [1, 1, 1, 1, 1], Ambb, false),
+    mobilenet_v2("repmobilenetv2", &[], 0.5, Ambb),
     entry(
         "repshufflenetv1",
         &["repshufflev1"],
-        Blueprint::ShufflenetV1 {
-            unit: UnitKind::Ambb,
-        },
+        Blueprint::ShufflenetV1 { unit: Ambb },
     ),
-    imagenet_vgg("vgg8-imagenet", &["vgg8_imagenet"], [1, 1, 1, 1, 1]),
-    imagenet_vgg("vgg11-imagenet", &["vgg11_imagenet"], [1, 1, 2, 2, 2]),
-    imagenet_vgg("vgg13-imagenet", &["vgg13_imagenet"], [2, 2, 2, 2, 2]),
-    imagenet_vgg("vgg16-imagenet", &["vgg16_imagenet"], [2, 2, 3, 3, 3]),
-    imagenet_vgg("vgg19-imagenet", &["vgg19_imagenet"], [2, 2, 4, 4, 4]),
-    imagenet_resnet(
+    vgg(
+        "vgg8-imagenet",
+        &["vgg8_imagenet"],
+        [1, 1, 1, 1, 1],
+        Plain,
+        true,
+    ),
+    vgg(
+        "vgg11-imagenet",
+        &["vgg11_imagenet"],
+        [1, 1, 2, 2, 2],
+        Plain,
+        true,
+    ),
+    vgg(
+        "vgg13-imagenet",
+        &["vgg13_imagenet"],
+        [2, 2, 2, 2, 2],
+        Plain,
+        true,
+    ),
+    vgg(
+        "vgg16-imagenet",
+        &["vgg16_imagenet"],
+        [2, 2, 3, 3, 3],
+        Plain,
+        true,
+    ),
+    vgg(
+        "vgg19-imagenet",
+        &["vgg19_imagenet"],
+        [2, 2, 4, 4, 4],
+        Plain,
+        true,
+    ),
+    large_resnet(
         "resnet18-imagenet",
         &["resnet18_imagenet"],
         [2, 2, 2, 2],
         false,
+        true,
     ),
-    imagenet_resnet(
+    large_resnet(
         "resnet34-imagenet",
         &["resnet34_imagenet"],
         [3, 4, 6, 3],
         false,
+        true,
     ),
-    imagenet_resnet(
+    large_resnet(
         "resnet50-imagenet",
         &["resnet50_imagenet"],
         [3, 4, 6, 3],
+        true,
         true,
     ),
     entry(

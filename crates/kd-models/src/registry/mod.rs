@@ -18,6 +18,9 @@ pub use repository::Repository;
 #[derive(Clone, Copy)]
 pub struct Architecture(&'static Entry);
 
+/// Largest height and width of images, so that a damaged file does not ask for all memory.
+const LARGEST: usize = 2048;
+
 /// What the registry knows of a network, for lists.
 #[derive(Clone, Debug, Serialize)]
 pub struct ModelInfo {
@@ -99,11 +102,33 @@ impl Architecture {
     }
 
     /// Shape `[channels, height, width]` of the images that it is usually trained on: 32×32
-    /// pixels, or 64×64 and 224×224 for the `-imagenet` networks. Any other size that survives
-    /// the halvings does as well.
+    /// pixels, or 64×64 and 224×224 for the `-imagenet` networks. What else it can take, see
+    /// [`Architecture::check_input`].
     pub fn usual_input(&self) -> [usize; 3] {
         let size = self.0.blueprint.image_size();
         [3, size, size]
+    }
+
+    /// An error unless the network can take images of `[channels, height, width]`: three channels,
+    /// sides that survive the max pooling (8 pixels for a VGG, 32 for an `-imagenet` one, 1 for
+    /// all others), and at most 2048 pixels.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Input`].
+    pub fn check_input(&self, input: [usize; 3]) -> Result<(), ModelError> {
+        let [channels, sides @ ..] = input;
+        let smallest = self.0.blueprint.smallest_size();
+        let fits = |side| (smallest..=LARGEST).contains(side);
+        if channels == 3 && sides.iter().all(fits) {
+            return Ok(());
+        }
+        Err(ModelError::Input {
+            model: self.to_string(),
+            found: input,
+            smallest,
+            largest: LARGEST,
+        })
     }
 
     /// Builds the network with random weights, drawn as the references draw them.
@@ -114,6 +139,10 @@ impl Architecture {
     /// Parameters and feature shapes for images of `[channels, height, width]`.
     ///
     /// Builds the network and runs one blank image on `device`.
+    ///
+    /// # Panics
+    ///
+    /// If the network cannot take such images, see [`Architecture::check_input`].
     pub fn info(&self, num_classes: usize, input: [usize; 3], device: &Device) -> ModelInfo {
         let network = crate::weights::zeroed(self.init(num_classes, device));
         let (shapes, macs) = network.trace(input, device);
@@ -232,6 +261,39 @@ mod tests {
         assert_eq!(info("resnet8").macs, expected);
         // Nobody counts outside.
         assert_eq!(info("resnet8").macs, expected);
+    }
+
+    #[test]
+    fn the_smallest_images_are_taken_and_smaller_ones_refused() {
+        let device = Device::default();
+        for name in [
+            "resnet8",
+            "wrn_16_1",
+            "vgg8",
+            "repvgg8",
+            "shufflenetv1",
+            "shufflenetv2",
+        ] {
+            let architecture = Architecture::by_name(name).expect("a known name");
+            let smallest = architecture.0.blueprint.smallest_size();
+            // Height and width apart, so that neither is forgotten.
+            for input in [[3, smallest, 9], [3, 9, smallest]] {
+                assert!(architecture.check_input(input).is_ok(), "{name}");
+                assert_eq!(architecture.info(10, input, &device).input, input);
+            }
+            assert!(architecture.check_input([3, smallest - 1, 9]).is_err());
+            assert!(architecture.check_input([3, 9, smallest - 1]).is_err());
+        }
+        let vgg = Architecture::by_name("vgg8-imagenet").expect("a known name");
+        vgg.info(10, [3, 32, 32], &device);
+        let message = vgg.check_input([3, 31, 32]).map_err(|e| e.to_string());
+        assert_eq!(
+            message.expect_err("too small"),
+            "vgg8-imagenet: images of [3, 31, 32] (channels, height, width), expected 3 channels \
+             and 32 to 2048 pixels a side"
+        );
+        assert!(vgg.check_input([1, 32, 32]).is_err());
+        assert!(vgg.check_input([3, 32, 2049]).is_err());
     }
 
     #[test]

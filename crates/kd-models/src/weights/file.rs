@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::{Device, TensorData};
+use burn::tensor::Device;
 
-use super::identify::{self, Guess, Identity};
-use super::state_dict::{load_state_dict, shapes};
+use super::identify::{Candidate, Identity, guess};
+use super::listing::{Entry, Listing};
+use super::state_dict::load_entries;
 use super::{WeightsInfo, pytorch, safetensors};
 use crate::{AnyNetwork, Architecture, ModelError};
 
@@ -16,7 +17,7 @@ use crate::{AnyNetwork, Architecture, ModelError};
 pub struct WeightsFile {
     path: PathBuf,
     info: Option<WeightsInfo>,
-    entries: BTreeMap<String, TensorData>,
+    entries: BTreeMap<String, Entry>,
 }
 
 impl WeightsFile {
@@ -26,14 +27,14 @@ impl WeightsFile {
     /// Of a checkpoint (zip or legacy, also of a whole module) the state dict is taken: from
     /// `model`, `net`, `state_dict`, `model_state_dict` or `network`, or else from the top level;
     /// a prefix `module.` on all keys is dropped, numbers are converted to f32, and
-    /// `num_batches_tracked` is ignored. Other pickled objects are skipped; nothing in the file is
-    /// executed.
+    /// `num_batches_tracked` is ignored. Pickled objects beside it are left unread; nothing in the
+    /// file is executed.
     ///
     /// # Errors
     ///
     /// [`ModelError::Io`] if it cannot be read, [`ModelError::Format`] if it is damaged or of
     /// another kind, [`ModelError::NoStateDict`] for a checkpoint without weights,
-    /// [`ModelError::Code`] for one that would run a program in Python,
+    /// [`ModelError::Code`] for one that visibly would run a program in Python,
     /// [`ModelError::NotFinite`] if a number is not finite.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ModelError> {
         let path = path.as_ref().to_owned();
@@ -65,11 +66,14 @@ impl WeightsFile {
             }
         };
         let entries = without_prefix(entries);
-        for (key, data) in &entries {
+        for (key, entry) in &entries {
+            let Entry::Floats(data) = entry else {
+                continue;
+            };
             if data.iter::<f32>().any(|value| !value.is_finite()) {
                 return Err(ModelError::NotFinite {
                     path,
-                    key: key.clone(),
+                    key: key.escape_debug().to_string(),
                 });
             }
         }
@@ -93,26 +97,7 @@ impl WeightsFile {
     /// [`ModelError::Mismatch`] with the closest network and all differences, or
     /// [`ModelError::Format`] if nothing is close.
     pub fn identify(&self) -> Result<Identity, ModelError> {
-        if let Some(info) = &self.info {
-            return Ok(Identity {
-                architecture: info.architecture,
-                form: info.form,
-                classes: info.classes,
-                guessed: false,
-            });
-        }
-        match identify::guess(&shapes(&self.entries), &Device::default()) {
-            Guess::Fits(identity) => Ok(identity),
-            Guess::Closest(architecture, problems) => Err(ModelError::Mismatch {
-                path: self.path.clone(),
-                model: format!("any network; the closest, {architecture}, differs"),
-                problems,
-            }),
-            Guess::Nothing => Err(ModelError::Format {
-                path: self.path.clone(),
-                reason: "its keys are those of no known network".to_owned(),
-            }),
-        }
+        self.identity(None, None)
     }
 
     /// Builds the network and puts the weights into it.
@@ -131,7 +116,7 @@ impl WeightsFile {
         classes: Option<usize>,
         device: &Device,
     ) -> Result<AnyNetwork, ModelError> {
-        let identity = self.identity(architecture)?;
+        let identity = self.identity(architecture, classes)?;
         if let Some(expected) = classes.filter(|classes| *classes != identity.classes) {
             return Err(ModelError::Classes {
                 path: self.path,
@@ -152,8 +137,8 @@ impl WeightsFile {
             classes,
             ..
         } = identity;
-        let network = form.of(architecture.init(classes, device));
-        load_state_dict(network, self.entries).map_err(|problems| ModelError::Mismatch {
+        let network = form.blank(architecture, classes, device);
+        load_entries(network, self.entries).map_err(|problems| ModelError::Mismatch {
             path: self.path,
             model: architecture.to_string(),
             problems,
@@ -164,49 +149,65 @@ impl WeightsFile {
     pub(crate) fn identity(
         &self,
         architecture: Option<Architecture>,
+        classes: Option<usize>,
     ) -> Result<Identity, ModelError> {
-        let Some(architecture) = architecture else {
-            return self.identify();
-        };
-        // Shapes are the same on every device.
-        let device = &Device::default();
-        let mismatch = |problems| ModelError::Mismatch {
-            path: self.path.clone(),
-            model: architecture.to_string(),
-            problems,
-        };
+        let found = Listing::of(&self.entries);
+        let fallback = classes.unwrap_or(1);
         if let Some(info) = &self.info {
-            if info.architecture != architecture {
-                return Err(mismatch(vec![format!(
-                    "the file holds {}",
-                    info.architecture
-                )]));
+            let own = info.architecture;
+            if let Some(other) = architecture.filter(|architecture| *architecture != own) {
+                let problem = format!("the file holds {own}");
+                return Err(self.mismatch(other.to_string(), vec![problem]));
             }
-            return self.identify();
+            // Nothing is built before the file is known to hold what it says.
+            let candidate = Candidate::new(own, info.form, fallback, &found);
+            if !candidate.fits() {
+                return Err(self.mismatch(own.to_string(), candidate.problems));
+            }
+            if candidate.identity.classes != info.classes {
+                let (said, found) = (info.classes, candidate.identity.classes);
+                let problem = format!("its header says {said} classes, its classifier has {found}");
+                return Err(self.mismatch(own.to_string(), vec![problem]));
+            }
+            return Ok(Identity {
+                guessed: false,
+                ..candidate.identity
+            });
         }
-        let found = shapes(&self.entries);
-        let form = identify::form_of(architecture, &found);
-        let wanted = identify::wanted(architecture, form, 1, device);
-        let classes = identify::classes(&wanted, &found).unwrap_or(1);
-        let identity = Identity {
-            architecture,
-            form,
-            classes,
-            guessed: true,
+        let Some(architecture) = architecture else {
+            return match guess(&found) {
+                Some(candidate) if candidate.fits() => Ok(candidate.identity),
+                Some(closest) => {
+                    let name = closest.identity.architecture;
+                    let model = format!("any network; the closest, {name}, differs");
+                    Err(self.mismatch(model, closest.problems))
+                }
+                None => Err(ModelError::Format {
+                    path: self.path.clone(),
+                    reason: "its keys are those of no known network".to_owned(),
+                }),
+            };
         };
-        let problems = identify::problems_with(wanted, classes, &found);
-        if problems.is_empty() {
-            return Ok(identity);
+        let candidate = Candidate::in_any_form(architecture, fallback, &found);
+        if candidate.fits() {
+            return Ok(candidate.identity);
         }
         // Perhaps it is another network.
-        let other = match identify::guess(&found, device) {
-            Guess::Fits(identity) => Some(format!(
-                "keys and shapes are those of {}",
-                identity.architecture
-            )),
-            _ => None,
-        };
-        Err(mismatch(other.into_iter().chain(problems).collect()))
+        let other = guess(&found).filter(Candidate::fits);
+        let other = other.map(|other| {
+            let name = other.identity.architecture;
+            format!("keys and shapes are those of {name}")
+        });
+        let problems = other.into_iter().chain(candidate.problems).collect();
+        Err(self.mismatch(architecture.to_string(), problems))
+    }
+
+    fn mismatch(&self, model: String, problems: Vec<String>) -> ModelError {
+        ModelError::Mismatch {
+            path: self.path.clone(),
+            model,
+            problems,
+        }
     }
 }
 
@@ -214,12 +215,18 @@ impl WeightsFile {
 const PARALLEL: &str = "module.";
 
 /// The entries by key, without the prefix of data-parallel training.
-fn without_prefix(entries: Vec<(String, TensorData)>) -> BTreeMap<String, TensorData> {
-    let parallel = entries.iter().all(|(key, _)| key.starts_with(PARALLEL));
-    let prefix = if parallel { PARALLEL.len() } else { 0 };
+fn without_prefix(entries: Vec<(String, Entry)>) -> BTreeMap<String, Entry> {
+    let parallel = entries.iter().all(|(key, entry)| match entry {
+        Entry::Floats(_) => key.starts_with(PARALLEL),
+        Entry::Other(_) => true,
+    });
+    let plain = |key: String| match key.strip_prefix(PARALLEL) {
+        Some(rest) if parallel => rest.to_owned(),
+        _ => key,
+    };
     entries
         .into_iter()
-        .map(|(key, data)| (key[prefix..].to_owned(), data))
+        .map(|(key, entry)| (plain(key), entry))
         .collect()
 }
 
@@ -237,8 +244,6 @@ impl Kind {
             [_, _, _, _, _, _, _, _, b'{'] => Self::Safetensors,
             // Zip, or a pickle of protocol 2 and later.
             [b'P', b'K', ..] | [0x80, 2..=5, ..] => Self::Pytorch,
-            // An archive of PyTorch before 0.1.10 starts with the name of its first file.
-            _ if first.starts_with(b"sys_info") || first.starts_with(b"pickle") => Self::Pytorch,
             _ => Self::Other,
         }
     }

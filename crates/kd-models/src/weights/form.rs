@@ -1,8 +1,10 @@
 //! Which form of a network a file holds.
 
+use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
-use crate::{AnyNetwork, Folding, Network};
+use super::expected::zeroed;
+use crate::{AnyNetwork, Architecture, Network};
 
 /// The form of a network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,12 +33,27 @@ impl Form {
         *self == Self::Trained
     }
 
-    /// Brings a trained network into this form.
+    /// Brings a trained network into this form. All but the trained form are for evaluation.
     pub fn of(self, network: AnyNetwork) -> AnyNetwork {
         match self {
             Self::Trained => network,
-            Self::Deployed => network.folded(Folding::Units),
-            Self::Folded => network.folded(Folding::All),
+            Self::Deployed => network.deploy(),
+            Self::Folded => network.fold_batch_norm(),
+        }
+    }
+
+    /// A network in this form, to be filled. Nothing is drawn.
+    pub(super) fn blank(
+        self,
+        architecture: Architecture,
+        classes: usize,
+        device: &Device,
+    ) -> AnyNetwork {
+        let network = architecture.init(classes, device);
+        match self {
+            // Burn draws parameters when they are first read.
+            Self::Trained => network,
+            _ => self.of(zeroed(network)),
         }
     }
 }

@@ -1,12 +1,10 @@
 //! Which network a state dict belongs to.
 
-use std::collections::BTreeMap;
-
 use burn::tensor::Device;
 
 use super::Form;
 use super::expected::{Expected, expected};
-use super::state_dict::problems;
+use super::listing::Listing;
 use crate::Architecture;
 
 /// Which network a file holds.
@@ -22,93 +20,129 @@ pub struct Identity {
     pub guessed: bool,
 }
 
-/// The network whose keys and shapes are those found, or else the one that comes closest, with the
-/// differences.
-pub(super) enum Guess {
-    Fits(Identity),
-    Closest(Architecture, Vec<String>),
-    /// Not one key is right.
-    Nothing,
+/// A network in one of its forms, held against a file.
+pub(super) struct Candidate {
+    pub(super) identity: Identity,
+    /// All differences.
+    pub(super) problems: Vec<String>,
+    /// What the network has.
+    wanted: Vec<Expected>,
 }
 
 /// A key that only a deployed network has.
-const MERGED: &str = "tdb_reparam";
+const MERGED: &str = ".tdb_reparam.";
 
-pub(super) fn guess(found: &BTreeMap<&str, Vec<usize>>, device: &Device) -> Guess {
-    let mut closest: Option<(Architecture, Vec<String>)> = None;
-    for architecture in Architecture::all() {
-        let form = form_of(architecture, found);
-        let wanted = wanted(architecture, form, 1, device);
-        let count = wanted.len();
-        let classes = classes(&wanted, found).unwrap_or(1);
-        let problems = problems_with(wanted, classes, found);
-        if problems.is_empty() {
-            return Guess::Fits(Identity {
+/// A key of batch norms.
+const STATISTICS: &str = ".running_mean";
+
+impl Candidate {
+    /// This network in this form, with the file's number of classes, or else `classes`.
+    pub(super) fn new(
+        architecture: Architecture,
+        form: Form,
+        classes: usize,
+        found: &Listing<'_>,
+    ) -> Self {
+        // Shapes are the same on every device.
+        let mut wanted = expected(&form.blank(architecture, 1, &Device::default()));
+        let head = head(&wanted);
+        let classes = classes_of(&head, found).unwrap_or(classes);
+        for entry in &mut wanted {
+            if head.contains(&entry.key) {
+                entry.shape[0] = classes;
+            }
+        }
+        Self {
+            identity: Identity {
                 architecture,
                 form,
                 classes,
                 guessed: true,
-            });
+            },
+            problems: found.problems(&wanted),
+            wanted,
         }
-        let some_right = problems.len() < count;
+    }
+
+    /// This network in the form that comes closest.
+    pub(super) fn in_any_form(
+        architecture: Architecture,
+        classes: usize,
+        found: &Listing<'_>,
+    ) -> Self {
+        let trained = Self::new(architecture, Form::Trained, classes, found);
+        if trained.fits() || !trained.may_be_folded(found) {
+            return trained;
+        }
+        let forms = match architecture.deployable() {
+            true => [Form::Deployed, Form::Folded].as_slice(),
+            false => [Form::Folded].as_slice(),
+        };
+        forms.iter().fold(trained, |best, form| {
+            let other = Self::new(architecture, *form, classes, found);
+            match other.problems.len() < best.problems.len() {
+                true => other,
+                false => best,
+            }
+        })
+    }
+
+    pub(super) fn fits(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    /// Whether it is worth folding this network to compare it.
+    fn may_be_folded(&self, found: &Listing<'_>) -> bool {
+        if self.identity.architecture.deployable() {
+            return found.keys().any(|key| key.contains(MERGED));
+        }
+        let convolutions = self.wanted.iter().filter(|entry| entry.shape.len() == 4);
+        let statistics = self.wanted.iter().map(|entry| entry.key.as_str());
+        convolutions.count() == found.convolutions()
+            && count_statistics(found.keys()) < count_statistics(statistics)
+    }
+
+    /// Whether at least half of its tensors are in the file.
+    fn close(&self, found: &Listing<'_>) -> bool {
+        let right = |entry: &&Expected| found.shape(&entry.key) == Some(entry.shape.as_slice());
+        2 * self.wanted.iter().filter(right).count() >= self.wanted.len()
+    }
+}
+
+fn count_statistics<'a>(keys: impl Iterator<Item = &'a str>) -> usize {
+    keys.filter(|key| key.ends_with(STATISTICS)).count()
+}
+
+/// The network whose keys and shapes are those found, or else the one that comes closest, if one
+/// is close.
+pub(super) fn guess(found: &Listing<'_>) -> Option<Candidate> {
+    let mut closest: Option<Candidate> = None;
+    for architecture in Architecture::all() {
+        let candidate = Candidate::in_any_form(architecture, 1, found);
+        if candidate.fits() {
+            return Some(candidate);
+        }
         let closer = closest
             .as_ref()
-            .is_none_or(|(_, best)| problems.len() < best.len());
-        if some_right && closer {
-            closest = Some((architecture, problems));
+            .is_none_or(|best| candidate.problems.len() < best.problems.len());
+        if closer && candidate.close(found) {
+            closest = Some(candidate);
         }
     }
-    match closest {
-        Some((architecture, problems)) => Guess::Closest(architecture, problems),
-        None => Guess::Nothing,
-    }
+    closest
 }
 
-/// The form that a file of this network is in, if it does not say.
-pub(super) fn form_of(architecture: Architecture, found: &BTreeMap<&str, Vec<usize>>) -> Form {
-    let merged = found.keys().any(|key| key.contains(MERGED));
-    if architecture.deployable() && merged {
-        Form::Deployed
-    } else {
-        Form::Trained
-    }
-}
-
-pub(super) fn wanted(
-    architecture: Architecture,
-    form: Form,
-    classes: usize,
-    device: &Device,
-) -> Vec<Expected> {
-    expected(&form.of(architecture.init(classes, device)))
+/// Keys of the classifier's weight and bias: the last matrix of every network.
+fn head(wanted: &[Expected]) -> Vec<String> {
+    let weight = wanted.iter().rfind(|entry| entry.shape.len() == 2);
+    let weight = weight.map(|entry| entry.key.clone()).unwrap_or_default();
+    let bias = weight.replace("weight", "bias");
+    vec![weight, bias]
 }
 
 /// Number of classes that the classifier in the file has.
-pub(super) fn classes(wanted: &[Expected], found: &BTreeMap<&str, Vec<usize>>) -> Option<usize> {
-    match found.get(head(wanted)?.key.as_str())?.as_slice() {
-        [classes, _] => Some(*classes),
-        _ => None,
-    }
-}
-
-/// The weight of the classifier: the last matrix of every network.
-fn head(wanted: &[Expected]) -> Option<&Expected> {
-    wanted.iter().rfind(|entry| entry.shape.len() == 2)
-}
-
-/// Every difference to what the network wants if it has this number of classes.
-pub(super) fn problems_with(
-    mut wanted: Vec<Expected>,
-    classes: usize,
-    found: &BTreeMap<&str, Vec<usize>>,
-) -> Vec<String> {
-    if let Some(weight) = head(&wanted).map(|head| head.key.clone()) {
-        let bias = weight.replace("weight", "bias");
-        for entry in &mut wanted {
-            if entry.key == weight || entry.key == bias {
-                entry.shape[0] = classes;
-            }
-        }
-    }
-    problems(&wanted, found)
+fn classes_of(head: &[String], found: &Listing<'_>) -> Option<usize> {
+    let classes = |key: &String| found.shape(key)?.first().copied();
+    let some = |classes: &usize| *classes > 0;
+    head.iter().find_map(|key| classes(key).filter(some))
 }

@@ -48,13 +48,18 @@ impl WeightsInfo {
         ]))
     }
 
-    /// The description in a header, if there is one.
-    pub(super) fn from_header(
-        header: &HashMap<String, String>,
-    ) -> Result<Option<Self>, serde_json::Error> {
-        header
-            .get(KEY)
-            .map(|text| serde_json::from_str(text))
-            .transpose()
+    /// The description in a header, if there is one, or what is wrong with it.
+    pub(super) fn from_header(header: &HashMap<String, String>) -> Result<Option<Self>, String> {
+        let Some(text) = header.get(KEY) else {
+            return Ok(None);
+        };
+        let info: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        if info.classes == 0 {
+            return Err("`classes` is 0, expected at least 1".to_owned());
+        }
+        info.architecture
+            .check_input(info.input)
+            .map_err(|error| format!("`input`: {error}"))?;
+        Ok(Some(info))
     }
 }

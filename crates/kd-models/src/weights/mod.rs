@@ -21,6 +21,7 @@ mod file;
 mod form;
 mod identify;
 mod info;
+mod listing;
 mod pytorch;
 mod safetensors;
 mod save;

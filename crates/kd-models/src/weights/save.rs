@@ -6,7 +6,8 @@ use std::path::Path;
 use safetensors::tensor::{Dtype, TensorView};
 
 use super::WeightsInfo;
-use super::state_dict::{COUNTER, state_dict};
+use super::listing::COUNTER;
+use super::state_dict::state_dict;
 use crate::{ModelError, Network};
 
 /// Writes a network as safetensors with PyTorch keys, and `info` in its header.
@@ -15,7 +16,8 @@ use crate::{ModelError, Network};
 ///
 /// # Errors
 ///
-/// [`ModelError::Io`] if the file cannot be written.
+/// [`ModelError::Io`] if the file cannot be written, [`ModelError::Parameter`] if a tensor cannot be
+/// read from the device, [`ModelError::Format`] if the network gives one key to two tensors.
 pub fn save<N: Network>(
     path: impl AsRef<Path>,
     network: &N,

@@ -5,11 +5,9 @@ use std::collections::BTreeMap;
 use burn::tensor::TensorData;
 use burn_store::{BurnToPyTorchAdapter, ModuleSnapshot, PyTorchToBurnAdapter, bridge};
 
-use super::expected::{Expected, expected};
+use super::expected::expected;
+use super::listing::{Entry, Listing, is_counter};
 use crate::{ModelError, Network};
-
-/// Counter that PyTorch's batch norm keeps; nothing here depends on it.
-pub(super) const COUNTER: &str = "num_batches_tracked";
 
 /// All parameters and buffers of a network, by PyTorch key and in PyTorch's layout, in the order
 /// of the module.
@@ -43,23 +41,32 @@ pub fn state_dict<N: Network>(network: &N) -> Result<Vec<(String, TensorData)>, 
 ///
 /// The list of every missing, unexpected and mis-shaped key.
 pub fn load_state_dict<N: Network>(
-    mut network: N,
+    network: N,
     entries: impl IntoIterator<Item = (String, TensorData)>,
 ) -> Result<N, Vec<String>> {
-    let mut entries: BTreeMap<String, TensorData> = entries
+    let entries = entries
         .into_iter()
-        .filter(|(key, _)| !key.ends_with(COUNTER))
+        .filter(|(key, _)| !is_counter(key))
+        .map(|(key, data)| (key, Entry::Floats(data)))
         .collect();
+    load_entries(network, entries)
+}
+
+/// The same for what a file holds.
+pub(super) fn load_entries<N: Network>(
+    mut network: N,
+    mut entries: BTreeMap<String, Entry>,
+) -> Result<N, Vec<String>> {
     let wanted = expected(&network);
-    let problems = problems(&wanted, &shapes(&entries));
+    let problems = Listing::of(&entries).problems(&wanted);
     if !problems.is_empty() {
         return Err(problems);
     }
     let tensors = wanted
         .into_iter()
-        .filter_map(|wanted| {
-            let data = entries.remove(&wanted.key)?;
-            Some(bridge::from_data(data, wanted.path, None))
+        .filter_map(|wanted| match entries.remove(&wanted.key) {
+            Some(Entry::Floats(data)) => Some(bridge::from_data(data, wanted.path, None)),
+            _ => None,
         })
         .collect();
     let result = network.apply(tensors, None, Some(Box::new(PyTorchToBurnAdapter)), true);
@@ -73,30 +80,4 @@ pub fn load_state_dict<N: Network>(
             .map(|(path, _)| format!("missing `{path}`"));
         Err(errors.chain(missing).collect())
     }
-}
-
-/// The shape of each entry.
-pub(super) fn shapes(entries: &BTreeMap<String, TensorData>) -> BTreeMap<&str, Vec<usize>> {
-    let shapes = entries.iter();
-    shapes
-        .map(|(key, data)| (key.as_str(), data.shape().to_vec()))
-        .collect()
-}
-
-/// Every missing, unexpected and mis-shaped key.
-pub(super) fn problems(wanted: &[Expected], found: &BTreeMap<&str, Vec<usize>>) -> Vec<String> {
-    let mut unexpected = found.clone();
-    let mut problems = Vec::new();
-    for Expected { key, shape, .. } in wanted {
-        match unexpected.remove(key.as_str()) {
-            None => problems.push(format!("missing `{key}` {shape:?}")),
-            Some(found) if found != *shape => {
-                problems.push(format!("`{key}` is {found:?}, expected {shape:?}"));
-            }
-            Some(_) => {}
-        }
-    }
-    let unexpected = unexpected.iter();
-    problems.extend(unexpected.map(|(key, shape)| format!("unexpected `{key}` {shape:?}")));
-    problems
 }

@@ -27,7 +27,7 @@ pub struct Args {
     fold_all: bool,
     /// Height and width of the images, in pixels [default: what the file says, or what the network
     /// is usually trained on]
-    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u16).range(8..=2048))]
+    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u16).range(1..=2048))]
     size: Option<u16>,
     /// Device: flex, ndarray, cuda[:i] or wgpu, as far as this build has them
     #[arg(long, value_name = "NAME")]

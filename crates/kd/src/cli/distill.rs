@@ -14,11 +14,11 @@ use super::{output, table};
 /// Flags of `kd distill`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The teacher's network; needed if its weights file does not name it [default in a
-    /// comparison: resnet14]
+    /// The teacher's network [default: what its weights say, or what their keys and shapes tell;
+    /// in a comparison without weights: resnet14]
     #[arg(long, value_name = "NAME")]
     teacher: Option<String>,
-    /// The teacher's weights, as safetensors
+    /// The teacher's weights: safetensors or a PyTorch checkpoint
     #[arg(long, value_name = "FILE")]
     teacher_weights: Option<PathBuf>,
     /// The student's network [default in a comparison: resnet8]

@@ -42,6 +42,7 @@ pub fn run(args: Args) -> Result<(), CliError> {
     let recipe = draft.finish()?;
     let device = device_by_name(&recipe.device)?;
     let test = recipe.load_data()?.test;
+    named.check_input([test.channels(), test.height(), test.width()])?;
     let network = file.into_network(model, Some(test.classes()), &device)?;
     let loader =
         Loader::new(test, LoaderConfig::evaluate(args.batch_size)).map_err(TrainError::from)?;

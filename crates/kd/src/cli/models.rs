@@ -1,7 +1,7 @@
 //! `kd models`.
 
 use kd_models::{Architecture, ModelInfo};
-use kd_train::{TrainError, default_device, device_by_name};
+use kd_train::{default_device, device_by_name};
 
 use super::error::CliError;
 use super::{output, table};
@@ -12,34 +12,28 @@ pub struct Args {
     /// Explain this network only
     name: Option<String>,
     /// Number of classes
-    #[arg(long, value_name = "N", default_value_t = 100)]
-    classes: usize,
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    classes: u32,
     /// Height and width of the images, in pixels [default: what each network is usually trained
-    /// on]
-    #[arg(long, value_name = "PIXELS")]
-    size: Option<usize>,
+    /// on]; networks that cannot take such small images are left out of the list
+    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u16).range(1..=2048))]
+    size: Option<u16>,
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
 pub fn run(args: &Args) -> Result<(), CliError> {
-    if args.classes == 0 {
-        return Err(bad("classes", args.classes, "at least 1"));
-    }
-    if let Some(size) = args.size.filter(|size| *size == 0 || size % 32 != 0) {
-        return Err(bad("size", size, "a multiple of 32"));
-    }
     let device = device_by_name(default_device())?;
-    let info = |model: Architecture| {
-        let input = match args.size {
-            Some(size) => [3, size, size],
-            None => model.usual_input(),
-        };
-        model.info(args.classes, input, &device)
+    let input = |model: Architecture| match args.size {
+        Some(size) => [3, size.into(), size.into()],
+        None => model.usual_input(),
     };
+    let info = |model: Architecture| model.info(args.classes as usize, input(model), &device);
     if let Some(name) = &args.name {
-        let model = info(Architecture::by_name(name)?);
+        let model = Architecture::by_name(name)?;
+        model.check_input(input(model))?;
+        let model = info(model);
         output::text(&if args.json {
             serde_json::to_string_pretty(&model)?
         } else {
@@ -47,19 +41,14 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         });
         return Ok(());
     }
-    let models: Vec<ModelInfo> = Architecture::all().map(info).collect();
+    let models: Vec<ModelInfo> = Architecture::all()
+        .filter(|model| model.check_input(input(*model)).is_ok())
+        .map(info)
+        .collect();
     output::text(&if args.json {
         serde_json::to_string_pretty(&models)?
     } else {
         table::models(&models)
     });
     Ok(())
-}
-
-fn bad(field: &'static str, found: usize, expected: &str) -> CliError {
-    CliError::Train(TrainError::Value {
-        field,
-        found: found.to_string(),
-        expected: expected.to_owned(),
-    })
 }
