@@ -2,8 +2,13 @@
 
 use burn::config::Config;
 use burn::module::{Flag, Module, Param, RunningState};
+use burn::tensor::activation::relu;
 use burn::tensor::module::{batch_norm, batch_norm_train};
 use burn::tensor::{Device, Tensor};
+
+use crate::Activation;
+#[cfg(feature = "flex")]
+use crate::{native, switch::serves};
 
 /// Configuration of [`BatchNorm`].
 #[derive(Config, Debug)]
@@ -79,7 +84,32 @@ impl BatchNorm {
     ///
     /// If the second axis is not `num_features`.
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
-        if input.is_autodiff() && self.training.is_enabled() {
+        self.forward_with(input, None, Activation::None)
+    }
+
+    /// As [`forward`](Self::forward), then adds `residual` and applies `activation`: one pass over
+    /// memory where the kernels of this crate serve.
+    ///
+    /// # Panics
+    ///
+    /// If the second axis is not `num_features`, or if the shapes differ.
+    pub fn forward_with<const D: usize>(
+        &self,
+        input: Tensor<D>,
+        residual: Option<Tensor<D>>,
+        activation: Activation,
+    ) -> Tensor<D> {
+        let trains = input.is_autodiff() && self.training.is_enabled();
+        #[cfg(feature = "flex")]
+        if serves(&input) {
+            if trains {
+                return self.forward_train_native(input, residual, activation);
+            }
+            if !input.is_autodiff() {
+                return native::norm::affine(input, self.affine(), residual, activation);
+            }
+        }
+        let output = if trains {
             self.forward_train(input)
         } else {
             batch_norm(
@@ -90,7 +120,28 @@ impl BatchNorm {
                 self.running_var.value_sync(),
                 self.epsilon,
             )
+        };
+        let output = match residual {
+            Some(residual) => output + residual,
+            None => output,
+        };
+        match activation {
+            Activation::None => output,
+            Activation::Relu => relu(output),
         }
+    }
+
+    /// Factor and shift of each channel in evaluation, on the plain device:
+    /// `weight / √(running variance + ε)` and `bias − running mean · factor`.
+    pub fn affine(&self) -> [Tensor<1>; 2] {
+        let plain = |tensor: Tensor<1>| match tensor.is_autodiff() {
+            true => tensor.inner(),
+            false => tensor,
+        };
+        let variance = plain(self.running_var.value_sync());
+        let factor = plain(self.weight.val()) / (variance + self.epsilon).sqrt();
+        let shift = plain(self.bias.val()) - plain(self.running_mean.value_sync()) * factor.clone();
+        [factor, shift]
     }
 
     /// As [`forward`](Self::forward), but in training the statistics are those of the chosen
@@ -169,16 +220,39 @@ impl BatchNorm {
     }
 
     fn forward_train<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
-        let samples = input.shape().num_elements() / input.dims()[1].max(1);
+        let samples = samples(&input);
         let batch = batch_norm_train(input, self.weight.val(), self.bias.val(), self.epsilon);
+        self.learn(batch.mean, batch.variance, samples);
+        batch.output
+    }
 
+    #[cfg(feature = "flex")]
+    fn forward_train_native<const D: usize>(
+        &self,
+        input: Tensor<D>,
+        residual: Option<Tensor<D>>,
+        activation: Activation,
+    ) -> Tensor<D> {
+        let samples = samples(&input);
+        let parameters = [self.weight.val(), self.bias.val()];
+        let result = native::norm::normalise(input, parameters, residual, activation, self.epsilon);
+        self.learn(result.mean, result.variance, samples);
+        result.output
+    }
+
+    /// Moves the running statistics towards those of a batch of so many values a channel.
+    fn learn(&self, mean: Tensor<1>, variance: Tensor<1>, samples: usize) {
         // One value per channel has no unbiased variance: PyTorch refuses such a batch, and
         // here its variance of 0 is taken as it is.
         let unbias = samples as f64 / (samples.max(2) - 1) as f64;
-        update(&self.running_mean, batch.mean, self.momentum, 1.0);
-        update(&self.running_var, batch.variance, self.momentum, unbias);
-        batch.output
+        update(&self.running_mean, mean, self.momentum, 1.0);
+        update(&self.running_var, variance, self.momentum, unbias);
     }
+}
+
+/// Values of a channel.
+fn samples<const D: usize>(input: &Tensor<D>) -> usize {
+    input.shape().num_elements() / input.dims()[1].max(1)
 }
 
 fn update(state: &RunningState<Tensor<1>>, batch: Tensor<1>, momentum: f64, factor: f64) {

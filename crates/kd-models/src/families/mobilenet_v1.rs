@@ -3,7 +3,6 @@
 use burn::config::Config;
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
-use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use kd_kernels::BatchNorm;
 
@@ -81,26 +80,11 @@ impl Network for MobilenetV1 {
     }
 
     fn stage(&self, index: usize, input: Feature) -> Feature {
-        self.stage_with_preact(index, input).0
+        self.run_stage(index, input, false).0
     }
 
     fn stage_with_preact(&self, index: usize, input: Feature) -> (Feature, Feature) {
-        let output = match index {
-            // The stem hands out its activation in both forms, by convention.
-            0 => Feature::from(relu(self.stem.forward(input.map()))),
-            1..=4 => {
-                let mut preact = input.map();
-                for (position, block) in self.blocks[STAGES[index - 1].clone()].iter().enumerate() {
-                    let x = if position == 0 { preact } else { relu(preact) };
-                    preact = block.forward(x);
-                }
-                return (relu(preact.clone()).into(), preact.into());
-            }
-            5 => global_average(input.map()).into(),
-            6 => tally::linear(&self.fc, input.vector()).into(),
-            _ => panic!("a MobileNetV1 has stages 0 to 6, not {index}"),
-        };
-        (output.clone(), output)
+        self.run_stage(index, input, true)
     }
 
     fn pytorch_key(&self, path: &str) -> String {
@@ -146,6 +130,30 @@ impl Network for MobilenetV1 {
     }
 }
 
+impl MobilenetV1 {
+    /// A stage's output and, if `preact` wants it, what it is before the last activation.
+    fn run_stage(&self, index: usize, input: Feature, preact: bool) -> (Feature, Feature) {
+        let output = match index {
+            // The stem hands out its activation in both forms, by convention.
+            0 => Feature::from(self.stem.relu(input.map())),
+            1..=4 => {
+                let input = input.map();
+                let blocks = self.blocks[STAGES[index - 1].clone()].iter().enumerate();
+                let end = blocks.len().saturating_sub(1);
+                let (output, before) = blocks
+                    .fold((input.clone(), input), |(x, _), (position, block)| {
+                        block.forward(x, preact && position == end)
+                    });
+                return (output.into(), before.into());
+            }
+            5 => global_average(input.map()).into(),
+            6 => tally::linear(&self.fc, input.vector()).into(),
+            _ => panic!("a MobileNetV1 has stages 0 to 6, not {index}"),
+        };
+        (output.clone(), output)
+    }
+}
+
 /// A depthwise 3×3 convolution and a 1×1 convolution.
 #[derive(Module, Debug)]
 struct Separable {
@@ -162,9 +170,10 @@ impl Separable {
         }
     }
 
-    /// The output before its last activation.
-    fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        self.pointwise.forward(relu(self.depthwise.forward(input)))
+    /// The output after and, if `preact` wants it, before its last activation.
+    fn forward(&self, input: Tensor<4>, preact: bool) -> (Tensor<4>, Tensor<4>) {
+        let x = self.depthwise.relu(input);
+        self.pointwise.relu_and_preact(x, None, preact)
     }
 }
 

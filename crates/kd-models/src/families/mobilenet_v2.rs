@@ -3,9 +3,8 @@
 use burn::config::Config;
 use burn::module::Module;
 use burn::nn::Linear;
-use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
-use kd_kernels::BatchNorm;
+use kd_kernels::{Activation, BatchNorm};
 
 use crate::layers::{
     ConvNorm, ConvSpec, Fold, Folding, UnitKind, fold_fields, global_average, linear_zero_bias,
@@ -100,13 +99,13 @@ impl Network for MobilenetV2 {
 
     fn stage(&self, index: usize, input: Feature) -> Feature {
         match index {
-            0 => relu(self.conv1.forward(input.map())).into(),
+            0 => self.conv1.relu(input.map()).into(),
             1..=4 => self.blocks[STAGES[index - 1].clone()]
                 .iter()
                 .flatten()
                 .fold(input.map(), |x, block| block.forward(x))
                 .into(),
-            5 => global_average(relu(self.conv2.forward(input.map()))).into(),
+            5 => global_average(self.conv2.relu(input.map())).into(),
             6 => tally::linear(&self.classifier, input.vector()).into(),
             _ => panic!("a MobileNetV2 has stages 0 to 6, not {index}"),
         }
@@ -193,12 +192,12 @@ impl InvertedResidual {
     }
 
     fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        let mut x = input.clone();
-        for (position, conv) in self.convs.iter().enumerate() {
-            let input = if position == 0 { x } else { relu(x) };
-            x = conv.forward(input);
-        }
-        if self.residual { input + x } else { x }
+        let Some((last, convs)) = self.convs.split_last() else {
+            unreachable!("a block is built with three convolutions")
+        };
+        let shortcut = self.residual.then(|| input.clone());
+        let x = convs.iter().fold(input, |x, conv| conv.relu(x));
+        last.forward_with(x, shortcut, Activation::None)
     }
 }
 

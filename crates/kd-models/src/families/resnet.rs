@@ -4,7 +4,6 @@ use burn::config::Config;
 use burn::module::Module;
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::nn::{Linear, LinearConfig, PaddingConfig2d};
-use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use kd_kernels::BatchNorm;
 use serde::{Deserialize, Serialize};
@@ -212,39 +211,11 @@ impl Network for Resnet {
     }
 
     fn stage(&self, index: usize, input: Feature) -> Feature {
-        self.stage_with_preact(index, input).0
+        self.run_stage(index, input, false).0
     }
 
     fn stage_with_preact(&self, index: usize, input: Feature) -> (Feature, Feature) {
-        let last = self.stages();
-        if index == 0 {
-            let preact = self.conv1.forward(input.map());
-            let output = relu(preact.clone());
-            let output = match &self.pool {
-                Some(pool) => pool.forward(output),
-                None => output,
-            };
-            // Elsewhere than in the Zoo the stem hands out its activation in both forms.
-            let preact = match self.naming {
-                ResnetNaming::Zoo => preact,
-                _ => output.clone(),
-            };
-            (output.into(), preact.into())
-        } else if index <= last {
-            let input = input.map();
-            let (output, preact) = self.stages[index - 1]
-                .iter()
-                .fold((input.clone(), input), |(x, _), block| block.forward(x));
-            (output.into(), preact.into())
-        } else if index == last + 1 {
-            let pooled = Feature::from(global_average(input.map()));
-            (pooled.clone(), pooled)
-        } else if index == last + 2 {
-            let logits = Feature::from(tally::linear(&self.fc, input.vector()));
-            (logits.clone(), logits)
-        } else {
-            panic!("this resnet has stages 0 to {}, not {index}", last + 2)
-        }
+        self.run_stage(index, input, true)
     }
 
     fn pytorch_key(&self, path: &str) -> String {
@@ -278,6 +249,40 @@ impl Network for Resnet {
     }
 }
 
+impl Resnet {
+    /// A stage's output and, if `preact` wants it, what it is before the last activation.
+    fn run_stage(&self, index: usize, input: Feature, preact: bool) -> (Feature, Feature) {
+        let last = self.stages.len();
+        if index == 0 {
+            // Elsewhere than in the Zoo the stem hands out its activation in both forms.
+            let zoo = self.naming == ResnetNaming::Zoo;
+            let (output, before) = self.conv1.relu_and_preact(input.map(), None, preact && zoo);
+            let output = match &self.pool {
+                Some(pool) => pool.forward(output),
+                None => output,
+            };
+            let before = if zoo { before } else { output.clone() };
+            (output.into(), before.into())
+        } else if index <= last {
+            let input = input.map();
+            let blocks = self.stages[index - 1].iter().enumerate();
+            let end = blocks.len().saturating_sub(1);
+            let (output, before) = blocks.fold((input.clone(), input), |(x, _), (index, block)| {
+                block.forward(x, preact && index == end)
+            });
+            (output.into(), before.into())
+        } else if index == last + 1 {
+            let pooled = Feature::from(global_average(input.map()));
+            (pooled.clone(), pooled)
+        } else if index == last + 2 {
+            let logits = Feature::from(tally::linear(&self.fc, input.vector()));
+            (logits.clone(), logits)
+        } else {
+            panic!("this resnet has stages 0 to {}, not {index}", last + 2)
+        }
+    }
+}
+
 /// Two or three convolutions with a shortcut.
 #[derive(Module, Debug)]
 struct Block {
@@ -286,19 +291,17 @@ struct Block {
 }
 
 impl Block {
-    /// The output after and before its last activation.
-    fn forward(&self, input: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
-        let mut x = input.clone();
-        for (position, conv) in self.convs.iter().enumerate() {
-            let input = if position == 0 { x } else { relu(x) };
-            x = conv.forward(input);
-        }
-        let shortcut = match &self.downsample {
-            Some(downsample) => downsample.forward(input),
-            None => input,
+    /// The output after and, if `preact` wants it, before its last activation.
+    fn forward(&self, input: Tensor<4>, preact: bool) -> (Tensor<4>, Tensor<4>) {
+        let Some((last, convs)) = self.convs.split_last() else {
+            unreachable!("a block is built with two or three convolutions")
         };
-        let preact = x + shortcut;
-        (relu(preact.clone()), preact)
+        let shortcut = match &self.downsample {
+            Some(downsample) => downsample.forward(input.clone()),
+            None => input.clone(),
+        };
+        let x = convs.iter().fold(input, |x, conv| conv.relu(x));
+        last.relu_and_preact(x, Some(shortcut), preact)
     }
 }
 

@@ -83,26 +83,11 @@ impl Network for ShufflenetV1 {
     }
 
     fn stage(&self, index: usize, input: Feature) -> Feature {
-        self.stage_with_preact(index, input).0
+        self.run_stage(index, input, false).0
     }
 
     fn stage_with_preact(&self, index: usize, input: Feature) -> (Feature, Feature) {
-        let output = match index {
-            // The stem hands out its activation in both forms, by convention.
-            0 => Feature::from(relu(self.conv1.forward(input.map()))),
-            1..=3 => {
-                let mut preact = input.map();
-                for (position, block) in self.stages[index - 1].iter().enumerate() {
-                    let x = if position == 0 { preact } else { relu(preact) };
-                    preact = block.forward(x);
-                }
-                return (relu(preact.clone()).into(), preact.into());
-            }
-            4 => global_average(input.map()).into(),
-            5 => tally::linear(&self.linear, input.vector()).into(),
-            _ => panic!("a ShuffleNetV1 has stages 0 to 5, not {index}"),
-        };
-        (output.clone(), output)
+        self.run_stage(index, input, true)
     }
 
     fn pytorch_key(&self, path: &str) -> String {
@@ -115,6 +100,30 @@ impl Network for ShufflenetV1 {
 
     fn folded(self, folding: Folding) -> Self {
         self.fold(folding)
+    }
+}
+
+impl ShufflenetV1 {
+    /// A stage's output and, if `preact` wants it, what it is before the last activation.
+    fn run_stage(&self, index: usize, input: Feature, preact: bool) -> (Feature, Feature) {
+        let output = match index {
+            // The stem hands out its activation in both forms, by convention.
+            0 => Feature::from(self.conv1.relu(input.map())),
+            1..=3 => {
+                let input = input.map();
+                let blocks = self.stages[index - 1].iter().enumerate();
+                let end = blocks.len().saturating_sub(1);
+                let (output, before) = blocks
+                    .fold((input.clone(), input), |(x, _), (position, block)| {
+                        block.forward(x, preact && position == end)
+                    });
+                return (output.into(), before.into());
+            }
+            4 => global_average(input.map()).into(),
+            5 => tally::linear(&self.linear, input.vector()).into(),
+            _ => panic!("a ShuffleNetV1 has stages 0 to 5, not {index}"),
+        };
+        (output.clone(), output)
     }
 }
 
@@ -163,22 +172,23 @@ impl Block {
         }
     }
 
-    /// The output before its last activation.
-    fn forward(&self, input: Tensor<4>) -> Tensor<4> {
+    /// The output after and, if `preact` wants it, before its last activation.
+    fn forward(&self, input: Tensor<4>, preact: bool) -> (Tensor<4>, Tensor<4>) {
         let [first, depthwise, last] = self.convs.as_slice() else {
             unreachable!("a block is built with three convolutions")
         };
-        let x = channel_shuffle(relu(first.forward(input.clone())), self.groups);
-        let x = last.forward(relu(depthwise.forward(x)));
+        let x = channel_shuffle(first.relu(input.clone()), self.groups);
+        let x = depthwise.relu(x);
         if self.down {
             // Zeros at the border count, as PyTorch has it by default.
             let window = AvgPoolOptions::new([3, 3])
                 .with_stride([2, 2])
                 .with_padding([1, 1]);
             let shortcut = avg_pool2d(input, window);
-            Tensor::cat(vec![x, shortcut], 1)
+            let before = Tensor::cat(vec![last.forward(x), shortcut], 1);
+            (relu(before.clone()), before)
         } else {
-            x + input
+            last.relu_and_preact(x, Some(input), preact)
         }
     }
 }

@@ -77,7 +77,7 @@ impl Network for ShufflenetV2 {
     fn stage_with_preact(&self, index: usize, input: Feature) -> (Feature, Feature) {
         let output = match index {
             // The stem hands out its activation in both forms, by convention.
-            0 => Feature::from(relu(self.conv1.forward(input.map()))),
+            0 => Feature::from(self.conv1.relu(input.map())),
             1..=3 => {
                 let input = input.map();
                 let (output, preact) = self.stages[index - 1]
@@ -85,7 +85,7 @@ impl Network for ShufflenetV2 {
                     .fold((input.clone(), input), |(x, _), block| block.forward(x));
                 return (output.into(), preact.into());
             }
-            4 => global_average(relu(self.conv2.forward(input.map()))).into(),
+            4 => global_average(self.conv2.relu(input.map())).into(),
             5 => tally::linear(&self.linear, input.vector()).into(),
             _ => panic!("a ShuffleNetV2 has stages 0 to 5, not {index}"),
         };
@@ -156,7 +156,7 @@ impl Block {
     /// references hand it out.
     fn forward(&self, input: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
         let right = |[first, depthwise, last]: [&ConvNorm; 3], x: Tensor<4>| {
-            last.forward(depthwise.forward(relu(first.forward(x))))
+            last.forward(depthwise.forward(first.relu(x)))
         };
         let join = |left, right| Tensor::cat(vec![left, right], 1);
         let (output, preact) = match self.convs.as_slice() {

@@ -168,6 +168,30 @@ impl Vgg {
         x
     }
 
+    /// A stage's output and, if `preact` wants it, what it is before the last activation.
+    fn run_stage(&self, index: usize, input: Feature, preact: bool) -> (Feature, Feature) {
+        let Some(block) = self.block(index) else {
+            let output = match index {
+                5 => Feature::from(self.pooled(input.map())),
+                6 => Feature::from(self.logits(input.vector())),
+                _ => panic!("a VGG has stages 0 to 6, not {index}"),
+            };
+            return (output.clone(), output);
+        };
+        let mut x = input.map();
+        if self.pools_before(index, x.dims()[2]) {
+            x = self.pool.forward(x);
+        }
+        let end = block.len().saturating_sub(1);
+        let layers = block.iter().enumerate();
+        // The stem hands out its activation in both forms, by convention.
+        let preact = preact && index > 0;
+        let (output, before) = layers.fold((x.clone(), x), |(x, _), (position, layer)| {
+            layer.relu_and_preact(x, None, preact && position == end)
+        });
+        (output.into(), before.into())
+    }
+
     fn block(&self, index: usize) -> Option<&[ConvNorm]> {
         let blocks = [
             &self.block0,
@@ -186,31 +210,11 @@ impl Network for Vgg {
     }
 
     fn stage(&self, index: usize, input: Feature) -> Feature {
-        self.stage_with_preact(index, input).0
+        self.run_stage(index, input, false).0
     }
 
     fn stage_with_preact(&self, index: usize, input: Feature) -> (Feature, Feature) {
-        let Some(block) = self.block(index) else {
-            let output = match index {
-                5 => Feature::from(self.pooled(input.map())),
-                6 => Feature::from(self.logits(input.vector())),
-                _ => panic!("a VGG has stages 0 to 6, not {index}"),
-            };
-            return (output.clone(), output);
-        };
-        let mut x = input.map();
-        if self.pools_before(index, x.dims()[2]) {
-            x = self.pool.forward(x);
-        }
-        let mut preact = x;
-        for (position, layer) in block.iter().enumerate() {
-            let x = if position == 0 { preact } else { relu(preact) };
-            preact = layer.forward(x);
-        }
-        let output = relu(preact.clone());
-        // The stem hands out its activation in both forms, by convention.
-        let preact = if index == 0 { output.clone() } else { preact };
-        (output.into(), preact.into())
+        self.run_stage(index, input, true)
     }
 
     fn pytorch_key(&self, path: &str) -> String {

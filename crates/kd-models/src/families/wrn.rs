@@ -4,9 +4,8 @@ use burn::config::Config;
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::nn::conv::Conv2d;
-use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
-use kd_kernels::{BatchNorm, BatchNormConfig};
+use kd_kernels::{Activation, BatchNorm, BatchNormConfig};
 
 use crate::layers::{
     ConvNorm, ConvSpec, Fold, Folding, fold_fields, global_average, linear_zero_bias, rename, tally,
@@ -78,7 +77,7 @@ impl Network for WideResnet {
             1 => self.block1.forward(input.map()).into(),
             2 => self.block2.forward(input.map()).into(),
             3 => self.block3.forward(input.map()).into(),
-            4 => global_average(relu(self.bn1.forward(input.map()))).into(),
+            4 => global_average(self.bn1.forward_with(input.map(), None, Activation::Relu)).into(),
             5 => tally::linear(&self.fc, input.vector()).into(),
             _ => panic!("a wide resnet has stages 0 to 5, not {index}"),
         }
@@ -180,14 +179,14 @@ impl Block {
     }
 
     fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        let activated = relu(self.bn1.forward(input.clone()));
+        let activated = self.bn1.forward_with(input.clone(), None, Activation::Relu);
         let shortcut = match &self.conv_shortcut {
             // A projection sees the activated input, the identity the plain one.
             Some(conv) => tally::conv(conv, activated.clone()),
             None => input,
         };
-        let x = relu(self.conv1.forward(activated));
-        tally::conv(&self.conv2, x) + shortcut
+        let x = self.conv1.relu(activated);
+        tally::conv_with(&self.conv2, x, Some(shortcut), Activation::None)
     }
 }
 

@@ -3,11 +3,11 @@
 use burn::module::{Module, Param};
 use burn::nn::conv::Conv2d;
 use burn::tensor::{Device, Tensor};
-use kd_kernels::{BatchNorm, BatchNormConfig};
+use kd_kernels::{Activation, BatchNorm, BatchNormConfig};
 
-use super::conv_norm::Plain;
-use super::fold::{affine, scaled};
-use super::{ConvSpec, tally};
+use super::ConvSpec;
+use super::conv_norm::{Plain, norm_of_conv};
+use super::fold::scaled;
 
 /// KDrefine's asymmetric multi-branch block (AMBB): three K×K convolutions, one K×1 and one
 /// 1×K, each with its own batch norm, summed.
@@ -41,14 +41,29 @@ impl Branches {
         }
     }
 
-    pub(super) fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        let vertical = tally::conv(&self.ver_conv, input.clone());
-        let horizontal = tally::conv(&self.hor_conv, input.clone());
-        self.duplicate1.forward(input.clone())
-            + self.duplicate2.forward(input.clone())
-            + self.duplicate3.forward(input)
-            + self.ver_bn.forward(vertical)
-            + self.hor_bn.forward(horizontal)
+    pub(super) fn forward_with(
+        &self,
+        input: Tensor<4>,
+        residual: Option<Tensor<4>>,
+        activation: Activation,
+    ) -> Tensor<4> {
+        let squares = [
+            &self.duplicate1.conv,
+            &self.duplicate2.conv,
+            &self.duplicate3.conv,
+        ];
+        let norms = [
+            &self.duplicate1.bn,
+            &self.duplicate2.bn,
+            &self.duplicate3.bn,
+            &self.ver_bn,
+        ];
+        let convs = squares.into_iter().chain([&self.ver_conv]);
+        // Each branch adds itself to the sum of those before it.
+        let sum = convs.zip(norms).fold(residual, |sum, (conv, bn)| {
+            Some(norm_of_conv(conv, bn, input.clone(), sum, Activation::None))
+        });
+        norm_of_conv(&self.hor_conv, &self.hor_bn, input, sum, activation)
     }
 
     /// The convolution with bias that this block is in evaluation.
@@ -63,7 +78,7 @@ impl Branches {
         branches.push((padded(self.hor_conv.weight.val(), size), &self.hor_bn));
 
         let merged = branches.into_iter().map(|(weight, bn)| {
-            let (factor, shift) = affine(bn);
+            let [factor, shift] = bn.affine();
             (scaled(weight, factor), shift)
         });
         let sum =

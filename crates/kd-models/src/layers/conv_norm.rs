@@ -2,12 +2,13 @@
 
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
+use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
-use kd_kernels::{BatchNorm, BatchNormConfig};
+use kd_kernels::{Activation, BatchNorm, BatchNormConfig};
 use serde::{Deserialize, Serialize};
 
 use super::branches::Branches;
-use super::fold::{Fold, Folding, fold_into};
+use super::fold::{Fold, Folding, fold_into, folded};
 use super::{ConvSpec, tally};
 
 /// What a network is built of.
@@ -67,11 +68,43 @@ impl ConvNorm {
     }
 
     pub(crate) fn forward(&self, input: Tensor<4>) -> Tensor<4> {
+        self.forward_with(input, None, Activation::None)
+    }
+
+    /// The output after a ReLU.
+    pub(crate) fn relu(&self, input: Tensor<4>) -> Tensor<4> {
+        self.forward_with(input, None, Activation::Relu)
+    }
+
+    /// The output plus `residual`, after a ReLU and before it. The latter is only made if `preact`
+    /// wants it, and else is the former.
+    pub(crate) fn relu_and_preact(
+        &self,
+        input: Tensor<4>,
+        residual: Option<Tensor<4>>,
+        preact: bool,
+    ) -> (Tensor<4>, Tensor<4>) {
+        if preact {
+            let before = self.forward_with(input, residual, Activation::None);
+            (relu(before.clone()), before)
+        } else {
+            let output = self.forward_with(input, residual, Activation::Relu);
+            (output.clone(), output)
+        }
+    }
+
+    /// The output plus `residual`, after `activation`.
+    pub(crate) fn forward_with(
+        &self,
+        input: Tensor<4>,
+        residual: Option<Tensor<4>>,
+        activation: Activation,
+    ) -> Tensor<4> {
         match self {
-            Self::Plain(unit) => unit.forward(input),
-            Self::Branches(unit) => unit.forward(input),
-            Self::Folded(unit) => tally::conv(&unit.conv, input),
-            Self::Merged(unit) => tally::conv(&unit.tdb_reparam, input),
+            Self::Plain(unit) => unit.forward_with(input, residual, activation),
+            Self::Branches(unit) => unit.forward_with(input, residual, activation),
+            Self::Folded(unit) => tally::conv_with(&unit.conv, input, residual, activation),
+            Self::Merged(unit) => tally::conv_with(&unit.tdb_reparam, input, residual, activation),
         }
     }
 
@@ -93,9 +126,30 @@ impl Plain {
         }
     }
 
-    pub(super) fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        self.bn.forward(tally::conv(&self.conv, input))
+    pub(super) fn forward_with(
+        &self,
+        input: Tensor<4>,
+        residual: Option<Tensor<4>>,
+        activation: Activation,
+    ) -> Tensor<4> {
+        norm_of_conv(&self.conv, &self.bn, input, residual, activation)
     }
+}
+
+/// A convolution, its batch norm, `residual` added, and `activation`.
+pub(super) fn norm_of_conv(
+    conv: &Conv2d,
+    bn: &BatchNorm,
+    input: Tensor<4>,
+    residual: Option<Tensor<4>>,
+    activation: Activation,
+) -> Tensor<4> {
+    if input.is_autodiff() || !kd_kernels::serves(&input) {
+        return bn.forward_with(tally::conv(conv, input), residual, activation);
+    }
+    // In evaluation the batch norm is a scaling of the filters and a bias.
+    let (weight, bias) = folded(conv, bn);
+    tally::conv_of(conv, input, weight, Some(bias), residual, activation)
 }
 
 impl Fold for ConvNorm {

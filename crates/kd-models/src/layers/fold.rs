@@ -44,28 +44,26 @@ macro_rules! fold_fields {
 }
 pub(crate) use fold_fields;
 
-/// Factor and shift per channel of a batch norm in evaluation:
-/// `weight / √(var + ε)` and `bias − mean · factor`.
-pub(crate) fn affine(bn: &BatchNorm) -> (Tensor<1>, Tensor<1>) {
-    let factor = bn.weight.val() / (bn.running_var.value_sync() + bn.epsilon).sqrt();
-    let shift = bn.bias.val() - bn.running_mean.value_sync() * factor.clone();
-    (factor, shift)
-}
-
 /// The weight of a convolution followed by a scaling of its output channels.
 pub(crate) fn scaled(weight: Tensor<4>, factor: Tensor<1>) -> Tensor<4> {
     let channels = factor.dims()[0];
     weight * factor.reshape([channels, 1, 1, 1])
 }
 
-/// A convolution with bias that equals `conv` followed by `bn` in evaluation.
-pub(crate) fn fold_into(mut conv: Conv2d, bn: &BatchNorm) -> Conv2d {
-    let (factor, shift) = affine(bn);
-    let shift = match conv.bias.take() {
+/// Weight and bias of a convolution that equals `conv` followed by `bn` in evaluation.
+pub(crate) fn folded(conv: &Conv2d, bn: &BatchNorm) -> (Tensor<4>, Tensor<1>) {
+    let [factor, shift] = bn.affine();
+    let bias = match &conv.bias {
         Some(bias) => bias.val() * factor.clone() + shift,
         None => shift,
     };
-    conv.weight = Param::from_tensor(scaled(conv.weight.val(), factor));
-    conv.bias = Some(Param::from_tensor(shift));
+    (scaled(conv.weight.val(), factor), bias)
+}
+
+/// A convolution with bias that equals `conv` followed by `bn` in evaluation.
+pub(crate) fn fold_into(mut conv: Conv2d, bn: &BatchNorm) -> Conv2d {
+    let (weight, bias) = folded(&conv, bn);
+    conv.weight = Param::from_tensor(weight);
+    conv.bias = Some(Param::from_tensor(bias));
     conv
 }

@@ -2,9 +2,11 @@
 
 use std::cell::Cell;
 
-use burn::nn::Linear;
 use burn::nn::conv::Conv2d;
+use burn::nn::{Linear, PaddingConfig2d};
 use burn::tensor::Tensor;
+use burn::tensor::ops::ConvOptions;
+use kd_kernels::{Activation, conv2d, conv2d_with};
 
 thread_local! {
     /// The count of the run in progress on this thread; `None` while nobody counts.
@@ -27,11 +29,49 @@ fn record(macs: usize) {
 
 /// Runs a convolution, counted.
 pub(crate) fn conv(layer: &Conv2d, input: Tensor<4>) -> Tensor<4> {
-    let output = layer.forward(input);
+    let bias = layer.bias.as_ref().map(|bias| bias.val());
+    let output = conv2d(input, layer.weight.val(), bias, options(layer));
+    record_conv(layer, &output);
+    output
+}
+
+/// Runs a convolution, adds `residual` and applies `activation`, counted.
+pub(crate) fn conv_with(
+    layer: &Conv2d,
+    input: Tensor<4>,
+    residual: Option<Tensor<4>>,
+    activation: Activation,
+) -> Tensor<4> {
+    let bias = layer.bias.as_ref().map(|bias| bias.val());
+    conv_of(layer, input, layer.weight.val(), bias, residual, activation)
+}
+
+/// The same with other parameters than the layer's.
+pub(crate) fn conv_of(
+    layer: &Conv2d,
+    input: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    residual: Option<Tensor<4>>,
+    activation: Activation,
+) -> Tensor<4> {
+    let output = conv2d_with(input, weight, bias, options(layer), residual, activation);
+    record_conv(layer, &output);
+    output
+}
+
+fn options(layer: &Conv2d) -> ConvOptions<2> {
+    let padding = match layer.padding {
+        PaddingConfig2d::Explicit(top, left, ..) => [top, left],
+        _ => unreachable!("`ConvSpec` says the padding in numbers"),
+    };
+    ConvOptions::new(layer.stride, padding, layer.dilation, layer.groups)
+}
+
+fn record_conv(layer: &Conv2d, output: &Tensor<4>) {
     let [batch, _, height, width] = output.dims();
     // `[output, input / groups, kernel, kernel]`: each weight acts once at each position.
     record(batch * height * width * layer.weight.shape().num_elements());
-    output
 }
 
 /// Runs a linear layer, counted.

@@ -1,0 +1,72 @@
+//! Convolution.
+
+use burn::tensor::Tensor;
+use burn::tensor::activation::relu;
+use burn::tensor::ops::ConvOptions;
+
+use crate::Activation;
+
+/// Convolution of `x` with `weight`, plus `bias`, as `burn::tensor::module::conv2d`: by the kernels
+/// of this crate where they serve, and by Burn elsewhere.
+///
+/// # Shapes
+///
+/// - x: `[batch, inputs, height, width]`
+/// - weight: `[outputs, inputs / groups, kernel height, kernel width]`
+/// - bias: `[outputs]`
+/// - output: `[batch, outputs, output height, output width]`
+///
+/// # Panics
+///
+/// If the shapes do not fit each other.
+pub fn conv2d(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    options: ConvOptions<2>,
+) -> Tensor<4> {
+    #[cfg(feature = "flex")]
+    if crate::switch::serves(&x) && !options.is_asymmetric() {
+        return crate::native::conv::conv2d(x, weight, bias, options);
+    }
+    burn::tensor::module::conv2d(x, weight, bias, options)
+}
+
+/// As [`conv2d`], then adds `residual` and applies `activation`: in evaluation one pass over
+/// memory, where the kernels of this crate serve.
+///
+/// # Shapes
+///
+/// - residual: as the output
+///
+/// # Panics
+///
+/// If the shapes do not fit each other.
+pub fn conv2d_with(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    options: ConvOptions<2>,
+    residual: Option<Tensor<4>>,
+    activation: Activation,
+) -> Tensor<4> {
+    #[cfg(feature = "flex")]
+    {
+        let parameters = weight.is_autodiff() || bias.as_ref().is_some_and(|b| b.is_autodiff());
+        let tracked = x.is_autodiff() || residual.as_ref().is_some_and(|r| r.is_autodiff());
+        if !parameters && !tracked && crate::switch::serves(&x) && !options.is_asymmetric() {
+            return crate::native::conv::conv2d_with(
+                x, weight, bias, options, residual, activation,
+            );
+        }
+    }
+    let output = conv2d(x, weight, bias, options);
+    let output = match residual {
+        Some(residual) => output + residual,
+        None => output,
+    };
+    match activation {
+        Activation::None => output,
+        Activation::Relu => relu(output),
+    }
+}

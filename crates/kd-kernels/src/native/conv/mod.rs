@@ -1,0 +1,64 @@
+//! Two-dimensional convolution.
+//!
+//! The input of some images is copied into *planes*, padded and split by the stride, so that each
+//! element of a filter reads a plane at a constant shift (see [`axis`]). A tile of eight filters
+//! and three vectors of neighbouring outputs then stays in registers while all elements pass by:
+//! no matrix of patches is built, and all of stride, padding and dilation is in the table of
+//! shifts. The gradient of the input is the same product with the gradients of the output in
+//! planes; the gradient of the weight is the inner product of both. A depthwise convolution is
+//! the case of one filter and one channel a group.
+
+mod autodiff;
+mod axis;
+mod backward;
+mod filters;
+mod flex;
+mod forward;
+mod ops;
+mod pack;
+mod plan;
+mod scratch;
+mod shape;
+mod tile;
+
+use burn::backend::Dispatch;
+use burn::tensor::Tensor;
+use burn::tensor::ops::ConvOptions;
+
+use crate::Activation;
+use crate::native::optional::optional;
+use ops::ConvOps;
+
+/// Convolution of tensors that the kernels serve.
+pub(crate) fn conv2d(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    options: ConvOptions<2>,
+) -> Tensor<4> {
+    Tensor::from_dispatch(<Dispatch as ConvOps>::kd_conv2d(
+        x.into_dispatch(),
+        weight.into_dispatch(),
+        optional(bias),
+        options,
+    ))
+}
+
+/// The same in evaluation, with what follows it.
+pub(crate) fn conv2d_with(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    options: ConvOptions<2>,
+    residual: Option<Tensor<4>>,
+    activation: Activation,
+) -> Tensor<4> {
+    Tensor::from_dispatch(<Dispatch as ConvOps>::kd_conv2d_with(
+        x.into_dispatch(),
+        weight.into_dispatch(),
+        optional(bias),
+        options,
+        optional(residual),
+        activation == Activation::Relu,
+    ))
+}

@@ -1,0 +1,428 @@
+//! Batch normalisation over maps, with what often follows it: an addition and a ReLU.
+
+use pulp::{Arch, Simd, WithSimd};
+use rayon::prelude::*;
+
+/// Shape `[batch, channels, positions]`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Maps {
+    pub(super) channels: usize,
+    pub(super) positions: usize,
+}
+
+impl Maps {
+    fn image(&self) -> usize {
+        self.channels * self.positions
+    }
+}
+
+/// Mean and biased variance of each channel of `x`.
+pub(super) fn statistics(maps: Maps, x: &[f32]) -> (Vec<f32>, Vec<f32>) {
+    let arch = Arch::new();
+    let batch = x.len() / maps.image().max(1);
+    // Sum, and sum of squares around the map's own mean, of each map.
+    let mut sums = vec![[0f64; 2]; batch * maps.channels];
+    sums.par_chunks_mut(maps.channels)
+        .zip(x.par_chunks(maps.image()))
+        .for_each(|(sums, image)| {
+            arch.dispatch(MapSums { maps, image, sums });
+        });
+    let positions = maps.positions as f64;
+    let count = batch as f64 * positions;
+    (0..maps.channels)
+        .map(|channel| {
+            let of_channel = || sums[channel..].iter().step_by(maps.channels);
+            let mean = of_channel().map(|[sum, _]| sum).sum::<f64>() / count;
+            let squares = of_channel().map(|[sum, squares]| {
+                let own = sum / positions;
+                squares + positions * (own - mean) * (own - mean)
+            });
+            (mean as f32, (squares.sum::<f64>() / count) as f32)
+        })
+        .unzip()
+}
+
+struct MapSums<'a> {
+    maps: Maps,
+    image: &'a [f32],
+    sums: &'a mut [[f64; 2]],
+}
+
+impl WithSimd for MapSums<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let maps = self.image.chunks_exact(self.maps.positions);
+        for (map, sums) in maps.zip(self.sums) {
+            let sum = total(simd, map, |_, x| x, |x| x);
+            let mean = sum / map.len() as f32;
+            let centre = simd.splat_f32s(mean);
+            let squares = total(
+                simd,
+                map,
+                |simd, x| {
+                    let x = simd.sub_f32s(x, centre);
+                    simd.mul_f32s(x, x)
+                },
+                |x| (x - mean) * (x - mean),
+            );
+            *sums = [f64::from(sum), f64::from(squares)];
+        }
+    }
+}
+
+/// The sum of a function over a map.
+#[inline(always)]
+fn total<S: Simd>(
+    simd: S,
+    map: &[f32],
+    vector: impl Fn(S, S::f32s) -> S::f32s,
+    single: impl Fn(f32) -> f32,
+) -> f32 {
+    let (vectors, rest) = S::as_simd_f32s(map);
+    // Four sums at once, because one addition waits for the one before.
+    let mut sums = [simd.splat_f32s(0.0); 4];
+    let (fours, ones) = vectors.as_chunks::<4>();
+    for four in fours {
+        for (sum, x) in sums.iter_mut().zip(four) {
+            *sum = simd.add_f32s(*sum, vector(simd, *x));
+        }
+    }
+    for x in ones {
+        sums[0] = simd.add_f32s(sums[0], vector(simd, *x));
+    }
+    let [a, b, c, d] = sums;
+    let sum = simd.add_f32s(simd.add_f32s(a, b), simd.add_f32s(c, d));
+    simd.reduce_sum_f32s(sum) + rest.iter().map(|x| single(*x)).sum::<f32>()
+}
+
+/// `x · scale + shift + residual` per channel, cut off at 0 if `relu`.
+pub(super) fn affine(
+    maps: Maps,
+    x: &[f32],
+    scale: &[f32],
+    shift: &[f32],
+    residual: Option<&[f32]>,
+    relu: bool,
+) -> Vec<f32> {
+    let arch = Arch::new();
+    let mut out = vec![0.0; x.len()];
+    if out.is_empty() {
+        return out;
+    }
+    out.par_chunks_mut(maps.image())
+        .enumerate()
+        .for_each(|(index, out)| {
+            let part = index * maps.image()..(index + 1) * maps.image();
+            arch.dispatch(Affine {
+                maps,
+                x: &x[part.clone()],
+                scale,
+                shift,
+                residual: residual.map(|residual| &residual[part]),
+                relu,
+                out,
+            });
+        });
+    out
+}
+
+struct Affine<'a> {
+    maps: Maps,
+    x: &'a [f32],
+    scale: &'a [f32],
+    shift: &'a [f32],
+    residual: Option<&'a [f32]>,
+    relu: bool,
+    out: &'a mut [f32],
+}
+
+impl WithSimd for Affine<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let positions = self.maps.positions;
+        let lowest = if self.relu { 0.0 } else { f32::NEG_INFINITY };
+        for channel in 0..self.maps.channels {
+            let map = channel * positions..(channel + 1) * positions;
+            let (scale, shift) = (self.scale[channel], self.shift[channel]);
+            let x = &self.x[map.clone()];
+            let out = &mut self.out[map.clone()];
+            let (factor, summand) = (simd.splat_f32s(scale), simd.splat_f32s(shift));
+            // The operand that may be NaN comes second: then NaN is the result, as in PyTorch.
+            let floor = simd.splat_f32s(lowest);
+            let (x, x_rest) = S::as_simd_f32s(x);
+            let (out, out_rest) = S::as_mut_simd_f32s(out);
+            match self.residual {
+                None => {
+                    for (out, x) in out.iter_mut().zip(x) {
+                        let y = simd.mul_add_f32s(*x, factor, summand);
+                        *out = simd.max_f32s(floor, y);
+                    }
+                    for (out, x) in out_rest.iter_mut().zip(x_rest) {
+                        *out = at_least(lowest, x.mul_add(scale, shift));
+                    }
+                }
+                Some(residual) => {
+                    let (added, added_rest) = S::as_simd_f32s(&residual[map]);
+                    for ((out, x), added) in out.iter_mut().zip(x).zip(added) {
+                        let y = simd.mul_add_f32s(*x, factor, summand);
+                        *out = simd.max_f32s(floor, simd.add_f32s(y, *added));
+                    }
+                    for ((out, x), added) in out_rest.iter_mut().zip(x_rest).zip(added_rest) {
+                        *out = at_least(lowest, x.mul_add(scale, shift) + added);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The larger one; NaN if `x` is.
+#[inline(always)]
+fn at_least(lowest: f32, x: f32) -> f32 {
+    if x < lowest { lowest } else { x }
+}
+
+/// What the forward pass leaves to the backward pass.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Saved<'a> {
+    pub(super) x: &'a [f32],
+    /// The output, if a ReLU made it.
+    pub(super) activated: Option<&'a [f32]>,
+    pub(super) weight: &'a [f32],
+    pub(super) mean: &'a [f32],
+    /// `1 / √(variance + ε)`.
+    pub(super) deviation: &'a [f32],
+}
+
+/// Gradients of a normalisation by batch statistics.
+#[derive(Debug)]
+pub(super) struct Gradients {
+    pub(super) x: Vec<f32>,
+    pub(super) weight: Vec<f32>,
+    pub(super) bias: Vec<f32>,
+    /// Gradient of what was added; empty if that is not wanted.
+    pub(super) residual: Vec<f32>,
+}
+
+/// Backward pass for the gradient `dy` of the output.
+pub(super) fn backward(maps: Maps, saved: Saved<'_>, dy: &[f32], residual: bool) -> Gradients {
+    let arch = Arch::new();
+    let batch = dy.len() / maps.image().max(1);
+    let part = |index: usize| index * maps.image()..(index + 1) * maps.image();
+    // Sums of the gradient, and of the gradient times the normalised input, of each map.
+    let mut sums = vec![[0f64; 2]; batch * maps.channels];
+    sums.par_chunks_mut(maps.channels)
+        .enumerate()
+        .for_each(|(index, sums)| {
+            arch.dispatch(GradientSums {
+                maps,
+                saved: saved.of(part(index)),
+                dy: &dy[part(index)],
+                sums,
+            });
+        });
+    let (bias, weight): (Vec<f32>, Vec<f32>) = (0..maps.channels)
+        .map(|channel| {
+            let of_channel = || sums[channel..].iter().step_by(maps.channels);
+            let total = |which: usize| of_channel().map(|sums| sums[which]).sum::<f64>() as f32;
+            (total(0), total(1))
+        })
+        .unzip();
+
+    let count = (batch * maps.positions) as f32;
+    let mut dx = vec![0.0; dy.len()];
+    let mut added = vec![0.0; if residual { dy.len() } else { 0 }];
+    let parts: Vec<_> = if residual {
+        let added = added.chunks_mut(maps.image()).map(Some);
+        dx.chunks_mut(maps.image()).zip(added).collect()
+    } else {
+        dx.chunks_mut(maps.image()).map(|dx| (dx, None)).collect()
+    };
+    parts
+        .into_par_iter()
+        .enumerate()
+        .for_each(|(index, (dx, residual))| {
+            arch.dispatch(InputGradients {
+                maps,
+                saved: saved.of(part(index)),
+                dy: &dy[part(index)],
+                sums: [&bias, &weight],
+                count,
+                dx,
+                residual,
+            });
+        });
+    Gradients {
+        x: dx,
+        weight,
+        bias,
+        residual: added,
+    }
+}
+
+impl<'a> Saved<'a> {
+    /// The same for a part of the maps.
+    fn of(self, part: std::ops::Range<usize>) -> Self {
+        Self {
+            x: &self.x[part.clone()],
+            activated: self.activated.map(|activated| &activated[part]),
+            ..self
+        }
+    }
+}
+
+struct GradientSums<'a> {
+    maps: Maps,
+    saved: Saved<'a>,
+    dy: &'a [f32],
+    sums: &'a mut [[f64; 2]],
+}
+
+impl WithSimd for GradientSums<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Saved {
+            x,
+            activated,
+            mean,
+            deviation,
+            ..
+        } = self.saved;
+        let positions = self.maps.positions;
+        let zero = simd.splat_f32s(0.0);
+        for (channel, sums) in self.sums.iter_mut().enumerate() {
+            let map = channel * positions..(channel + 1) * positions;
+            let centre = simd.splat_f32s(mean[channel]);
+            let (x, x_rest) = S::as_simd_f32s(&x[map.clone()]);
+            let (dy, dy_rest) = S::as_simd_f32s(&self.dy[map.clone()]);
+            // Without an activation everything passes.
+            let (y, y_rest) = match activated {
+                Some(activated) => S::as_simd_f32s(&activated[map]),
+                None => (dy, dy_rest),
+            };
+            let all = activated.is_none();
+            let mut totals = [[zero; 2]; 2];
+            let add = |totals: &mut [S::f32s; 2], x: S::f32s, dy: S::f32s, y: S::f32s| {
+                let g = if all {
+                    dy
+                } else {
+                    simd.select_f32s(simd.greater_than_f32s(y, zero), dy, zero)
+                };
+                totals[0] = simd.add_f32s(totals[0], g);
+                totals[1] = simd.mul_add_f32s(g, simd.sub_f32s(x, centre), totals[1]);
+            };
+            let pairs = x.len() / 2;
+            for index in 0..pairs {
+                let [even, odd] = &mut totals;
+                add(even, x[2 * index], dy[2 * index], y[2 * index]);
+                add(odd, x[2 * index + 1], dy[2 * index + 1], y[2 * index + 1]);
+            }
+            if x.len() > 2 * pairs {
+                add(&mut totals[0], x[2 * pairs], dy[2 * pairs], y[2 * pairs]);
+            }
+            let mut sum = [0, 1].map(|which| {
+                simd.reduce_sum_f32s(simd.add_f32s(totals[0][which], totals[1][which]))
+            });
+            for ((x, dy), y) in x_rest.iter().zip(dy_rest).zip(y_rest) {
+                if all || *y > 0.0 {
+                    sum[0] += dy;
+                    sum[1] += dy * (x - mean[channel]);
+                }
+            }
+            *sums = [f64::from(sum[0]), f64::from(sum[1] * deviation[channel])];
+        }
+    }
+}
+
+struct InputGradients<'a> {
+    maps: Maps,
+    saved: Saved<'a>,
+    dy: &'a [f32],
+    /// Gradients of bias and weight.
+    sums: [&'a [f32]; 2],
+    count: f32,
+    dx: &'a mut [f32],
+    residual: Option<&'a mut [f32]>,
+}
+
+impl WithSimd for InputGradients<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let Saved {
+            x,
+            activated,
+            weight,
+            mean,
+            deviation,
+        } = self.saved;
+        let positions = self.maps.positions;
+        let zero = simd.splat_f32s(0.0);
+        for channel in 0..self.maps.channels {
+            let map = channel * positions..(channel + 1) * positions;
+            // dx = scale · (g − Σg / n − x̂ · Σ(g·x̂) / n), as a straight line in g and x.
+            let scale = weight[channel] * deviation[channel];
+            let slope = -scale * self.sums[1][channel] / self.count * deviation[channel];
+            let shift = -scale * self.sums[0][channel] / self.count - slope * mean[channel];
+            let [scales, slopes, shifts] =
+                [scale, slope, shift].map(|value| simd.splat_f32s(value));
+            let (x, x_rest) = S::as_simd_f32s(&x[map.clone()]);
+            let (dy, dy_rest) = S::as_simd_f32s(&self.dy[map.clone()]);
+            let (y, y_rest) = match activated {
+                Some(activated) => S::as_simd_f32s(&activated[map.clone()]),
+                None => (dy, dy_rest),
+            };
+            let all = activated.is_none();
+            let (dx, dx_rest) = S::as_mut_simd_f32s(&mut self.dx[map.clone()]);
+            let gate = |dy: S::f32s, y: S::f32s| {
+                if all {
+                    dy
+                } else {
+                    simd.select_f32s(simd.greater_than_f32s(y, zero), dy, zero)
+                }
+            };
+            let line = |g: S::f32s, x: S::f32s| {
+                simd.mul_add_f32s(g, scales, simd.mul_add_f32s(x, slopes, shifts))
+            };
+            let rest = |g: f32, x: f32| g.mul_add(scale, x.mul_add(slope, shift));
+            match &mut self.residual {
+                None => {
+                    for (((dx, x), dy), y) in dx.iter_mut().zip(x).zip(dy).zip(y) {
+                        *dx = line(gate(*dy, *y), *x);
+                    }
+                    for (((dx, x), dy), y) in
+                        dx_rest.iter_mut().zip(x_rest).zip(dy_rest).zip(y_rest)
+                    {
+                        let g = if all || *y > 0.0 { *dy } else { 0.0 };
+                        *dx = rest(g, *x);
+                    }
+                }
+                Some(residual) => {
+                    let (added, added_rest) = S::as_mut_simd_f32s(&mut residual[map]);
+                    let vectors = dx.iter_mut().zip(added).zip(x).zip(dy).zip(y);
+                    for ((((dx, added), x), dy), y) in vectors {
+                        *added = gate(*dy, *y);
+                        *dx = line(*added, *x);
+                    }
+                    let singles = dx_rest
+                        .iter_mut()
+                        .zip(added_rest)
+                        .zip(x_rest)
+                        .zip(dy_rest)
+                        .zip(y_rest);
+                    for ((((dx, added), x), dy), y) in singles {
+                        *added = if all || *y > 0.0 { *dy } else { 0.0 };
+                        *dx = rest(*added, *x);
+                    }
+                }
+            }
+        }
+    }
+}

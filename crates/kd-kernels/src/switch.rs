@@ -1,0 +1,36 @@
+//! Whether the kernels of this crate are used.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use burn::backend::DispatchDevice;
+use burn::tensor::{DType, Tensor};
+
+static ENABLED: AtomicBool = AtomicBool::new(true);
+
+/// Turns the kernels of this crate on (as they are at the start) or off, for the whole process.
+///
+/// They serve f32 tensors on the `flex` device. Everything else, and everything when they are off,
+/// is computed by Burn's own operations.
+pub fn set_enabled(enabled: bool) {
+    ENABLED.store(enabled, Ordering::Relaxed);
+}
+
+/// Whether the kernels of this crate are on.
+pub fn enabled() -> bool {
+    ENABLED.load(Ordering::Relaxed)
+}
+
+/// Whether the kernels serve this tensor: they are on, and it is of f32 on the `flex` device.
+pub fn serves<const D: usize>(tensor: &Tensor<D>) -> bool {
+    enabled() && tensor.dtype() == DType::F32 && is_flex(tensor.device().as_dispatch())
+}
+
+fn is_flex(device: &DispatchDevice) -> bool {
+    match device {
+        #[cfg(feature = "flex")]
+        DispatchDevice::Flex(_) => true,
+        DispatchDevice::Autodiff(device) => is_flex(device),
+        #[allow(unreachable_patterns)]
+        _ => false,
+    }
+}

@@ -1,0 +1,242 @@
+//! The convolution against Burn's own, over random shapes.
+#![cfg(feature = "flex")]
+
+use burn::tensor::ops::ConvOptions;
+use burn::tensor::{Device, Distribution, Tensor, TensorData};
+use kd_kernels::{Activation, conv2d, conv2d_with, serves};
+use proptest::prelude::*;
+
+#[derive(Clone, Debug)]
+struct Case {
+    batch: usize,
+    groups: usize,
+    /// Channels in a group.
+    channels: [usize; 2],
+    size: [usize; 2],
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    padding: [usize; 2],
+    dilation: [usize; 2],
+    bias: bool,
+}
+
+impl Case {
+    fn options(&self) -> ConvOptions<2> {
+        ConvOptions::new(self.stride, self.padding, self.dilation, self.groups)
+    }
+
+    fn fits(&self) -> bool {
+        (0..2).all(|axis| {
+            let reach = self.dilation[axis] * (self.kernel[axis] - 1) + 1;
+            self.size[axis] + 2 * self.padding[axis] >= reach
+        })
+    }
+
+    fn tensors(&self, device: &Device) -> (Tensor<4>, Tensor<4>, Option<Tensor<1>>) {
+        let [inputs, outputs] = self.channels;
+        let uniform = Distribution::Uniform(-1.0, 1.0);
+        let [height, width] = self.size;
+        let x = Tensor::random(
+            [self.batch, inputs * self.groups, height, width],
+            uniform,
+            device,
+        );
+        let [height, width] = self.kernel;
+        let weight = Tensor::random(
+            [outputs * self.groups, inputs, height, width],
+            uniform,
+            device,
+        );
+        let bias = self
+            .bias
+            .then(|| Tensor::random([outputs * self.groups], uniform, device));
+        (x, weight, bias)
+    }
+}
+
+fn pair(range: std::ops::Range<usize>) -> impl Strategy<Value = [usize; 2]> {
+    [range.clone(), range]
+}
+
+fn cases() -> impl Strategy<Value = Case> {
+    let groups = prop_oneof![3 => Just(1usize), 1 => 2usize..5];
+    let sizes = (pair(1..20), pair(1..6), pair(1..4), pair(0..4), pair(1..3));
+    (1usize..9, groups, pair(1..20), sizes, any::<bool>())
+        .prop_map(|(batch, groups, channels, sizes, bias)| {
+            let (size, kernel, stride, padding, dilation) = sizes;
+            Case {
+                batch,
+                groups,
+                channels,
+                size,
+                kernel,
+                stride,
+                padding,
+                dilation,
+                bias,
+            }
+        })
+        .prop_filter("the kernel fits", Case::fits)
+}
+
+fn largest_difference(actual: TensorData, expected: TensorData) -> (f32, f32) {
+    assert_eq!(actual.shape(), expected.shape());
+    let actual = actual.try_to_vec::<f32>().expect("f32");
+    let expected = expected.try_to_vec::<f32>().expect("f32");
+    let difference = actual.iter().zip(&expected).map(|(a, b)| (a - b).abs());
+    let largest = |values: &mut dyn Iterator<Item = f32>| values.fold(0.0, f32::max);
+    (
+        largest(&mut difference.into_iter()),
+        largest(&mut expected.iter().map(|value| value.abs())),
+    )
+}
+
+fn assert_same(what: &str, actual: TensorData, expected: TensorData) {
+    let (difference, largest) = largest_difference(actual, expected);
+    assert!(
+        difference <= 1e-5 * largest.max(1.0),
+        "{what}: {difference} of {largest}"
+    );
+}
+
+fn check(case: &Case) {
+    let plain = Device::flex();
+    plain.seed(1);
+    let (x, weight, bias) = case.tensors(&plain);
+    assert!(serves(&x));
+
+    // Evaluation, with everything that may follow.
+    let expected =
+        burn::tensor::module::conv2d(x.clone(), weight.clone(), bias.clone(), case.options());
+    let output = conv2d(x.clone(), weight.clone(), bias.clone(), case.options());
+    assert_same("output", output.into_data(), expected.clone().into_data());
+    let residual = expected.random_like(Distribution::Uniform(-1.0, 1.0));
+    let output = conv2d_with(
+        x.clone(),
+        weight.clone(),
+        bias.clone(),
+        case.options(),
+        Some(residual.clone()),
+        Activation::Relu,
+    );
+    let activated = (expected.clone() + residual).clamp_min(0.0);
+    assert_same("activated", output.into_data(), activated.into_data());
+
+    // Training: all gradients.
+    let gradient = expected.random_like(Distribution::Uniform(-1.0, 1.0));
+    type Convolution = fn(Tensor<4>, Tensor<4>, Option<Tensor<1>>, ConvOptions<2>) -> Tensor<4>;
+    let gradients = |convolution: Convolution| {
+        let x = Tensor::from_inner(x.clone()).require_grad();
+        let weight = Tensor::from_inner(weight.clone()).require_grad();
+        let bias = bias
+            .clone()
+            .map(|bias| Tensor::from_inner(bias).require_grad());
+        let output = convolution(x.clone(), weight.clone(), bias.clone(), case.options());
+        let loss = (output.clone() * Tensor::from_inner(gradient.clone())).sum();
+        let gradients = loss.backward();
+        let all = [
+            Some(output.into_data()),
+            x.grad(&gradients).map(|tensor| tensor.into_data()),
+            weight.grad(&gradients).map(|tensor| tensor.into_data()),
+            bias.and_then(|bias| bias.grad(&gradients))
+                .map(|tensor| tensor.into_data()),
+        ];
+        all.into_iter().flatten().collect::<Vec<_>>()
+    };
+    let actual = gradients(conv2d);
+    let expected = gradients(burn::tensor::module::conv2d);
+    assert_eq!(actual.len(), expected.len());
+    for ((what, actual), expected) in ["output", "x", "weight", "bias"]
+        .into_iter()
+        .zip(actual)
+        .zip(expected)
+    {
+        assert_same(what, actual, expected);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_convolution_is_burns(case in cases()) {
+        check(&case);
+    }
+}
+
+#[test]
+fn the_shapes_of_networks_are_burns() {
+    let square = |batch, groups, channels, size: usize, kernel: usize, stride: usize| Case {
+        batch,
+        groups,
+        channels,
+        size: [size; 2],
+        kernel: [kernel; 2],
+        stride: [stride; 2],
+        padding: [kernel / 2; 2],
+        dilation: [1; 2],
+        bias: false,
+    };
+    for case in [
+        square(3, 1, [3, 16], 32, 3, 1),
+        square(2, 1, [16, 32], 32, 3, 2),
+        square(5, 1, [64, 64], 8, 3, 1),
+        square(5, 1, [16, 32], 32, 1, 2),
+        square(4, 60, [1, 1], 16, 3, 1),
+        square(4, 60, [1, 1], 16, 3, 2),
+        square(4, 3, [80, 20], 16, 1, 1),
+        square(1, 1, [3, 64], 64, 7, 2),
+        square(33, 1, [96, 40], 2, 1, 1),
+        square(1, 1, [512, 32], 4, 3, 1),
+    ] {
+        check(&case);
+    }
+}
+
+#[test]
+fn views_and_untracked_inputs_are_served() {
+    let device = Device::flex().autodiff();
+    let uniform = Distribution::Uniform(-1.0, 1.0);
+    let weight = Tensor::<4>::random([4, 5, 3, 3], uniform, &device).require_grad();
+    // Not contiguous, and not tracked.
+    let x = Tensor::<4>::random([2, 7, 6, 5], uniform, &device).swap_dims(1, 3);
+    let options = || ConvOptions::new([1, 1], [1, 1], [1, 1], 1);
+    let gradient = |output: Tensor<4>| {
+        let gradients = output.square().sum().backward();
+        assert!(x.grad(&gradients).is_none());
+        weight.grad(&gradients).expect("a gradient").into_data()
+    };
+    assert_same(
+        "weight",
+        gradient(conv2d(x.clone(), weight.clone(), None, options())),
+        gradient(burn::tensor::module::conv2d(
+            x.clone(),
+            weight.clone(),
+            None,
+            options(),
+        )),
+    );
+}
+
+#[test]
+fn nan_stays_nan() {
+    let device = Device::flex();
+    let x = Tensor::<4>::full([1, 1, 3, 3], f32::NAN, &device);
+    let weight = Tensor::<4>::ones([1, 1, 1, 1], &device);
+    let options = ConvOptions::new([1, 1], [0, 0], [1, 1], 1);
+    let output = conv2d_with(x, weight, None, options, None, Activation::Relu);
+    let values = output.into_data().try_to_vec::<f32>().expect("f32");
+    assert!(values.iter().all(|value| value.is_nan()));
+}
+
+#[test]
+#[should_panic(expected = "does not fit an input of 3 channels")]
+fn wrong_channels_are_said() {
+    let device = Device::flex();
+    let options = ConvOptions::new([1, 1], [0, 0], [1, 1], 1);
+    let (x, weight) = (
+        Tensor::ones([1, 3, 4, 4], &device),
+        Tensor::ones([2, 2, 1, 1], &device),
+    );
+    conv2d(x, weight, None, options);
+}
