@@ -1,5 +1,7 @@
 //! Convolution.
 
+use burn::nn::PaddingConfig2d;
+use burn::nn::conv::Conv2d;
 use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
 use burn::tensor::ops::ConvOptions;
@@ -30,6 +32,44 @@ pub fn conv2d(
         return crate::native::conv::conv2d(x, weight, bias, options);
     }
     burn::tensor::module::conv2d(x, weight, bias, options)
+}
+
+/// Runs one of Burn's convolution layers by [`conv2d`].
+///
+/// # Shapes
+///
+/// - x: `[batch, inputs, height, width]`
+/// - output: `[batch, outputs, output height, output width]`
+///
+/// # Panics
+///
+/// If the shapes do not fit each other.
+pub fn conv2d_layer(layer: &Conv2d, x: Tensor<4>) -> Tensor<4> {
+    match conv2d_options(layer) {
+        Some(options) => {
+            let bias = layer.bias.as_ref().map(|bias| bias.val());
+            conv2d(x, layer.weight.val(), bias, options)
+        }
+        None => layer.forward(x),
+    }
+}
+
+/// The options of one of Burn's convolution layers; `None` if its padding depends on the input.
+pub fn conv2d_options(layer: &Conv2d) -> Option<ConvOptions<2>> {
+    let padding = match layer.padding {
+        PaddingConfig2d::Valid => [(0, 0); 2],
+        PaddingConfig2d::Explicit(top, left, bottom, right) => [(top, bottom), (left, right)],
+        PaddingConfig2d::Same => return None,
+    };
+    let Conv2d {
+        stride,
+        dilation,
+        groups,
+        ..
+    } = layer;
+    Some(ConvOptions::new_with_padding(
+        *stride, padding, *dilation, *groups,
+    ))
 }
 
 /// As [`conv2d`], then adds `residual` and applies `activation`: in evaluation one pass over

@@ -15,6 +15,10 @@ use burn::nn::conv::Conv2dConfig;
 use burn::tensor::{Device, Distribution, Tensor};
 use kd_models::{AnyNetwork, Architecture, Network};
 
+// As the `kd` command has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const CLASSES: usize = 100;
 
 /// Networks and batches that take a few seconds each.

@@ -5,7 +5,7 @@ use burn::module::Module;
 use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::{Device, Tensor};
-use kd_kernels::{BatchNorm, BatchNormConfig};
+use kd_kernels::{BatchNorm, BatchNormConfig, conv2d_layer};
 
 use crate::Gate;
 
@@ -102,7 +102,7 @@ impl Connector {
     ///
     /// As [`forward`](Self::forward), or if the gate is for another batch.
     pub fn forward_gated(&self, student: Tensor<4>, gate: &Gate) -> Tensor<4> {
-        let connected = self.conv.forward(student);
+        let connected = conv2d_layer(&self.conv, student);
         match &self.bn {
             Some(bn) => bn.forward_gated(connected, gate.entries()),
             None => connected,

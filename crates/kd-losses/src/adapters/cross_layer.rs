@@ -6,7 +6,7 @@ use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
-use kd_kernels::{BatchNorm, BatchNormConfig};
+use kd_kernels::{BatchNorm, BatchNormConfig, conv2d_layer};
 
 use crate::Gate;
 
@@ -70,8 +70,8 @@ impl CrossLayerRegressor {
     /// If the channels are not the configured ones, or the gate is for another batch.
     pub fn forward_gated(&self, map: Tensor<4>, gate: &Gate) -> Tensor<4> {
         let norm = |bn: &BatchNorm, map| relu(bn.forward_gated(map, gate.entries()));
-        let map = norm(&self.bn1, self.conv1.forward(map));
-        let map = norm(&self.bn2, self.conv2.forward(map));
-        self.conv3.forward(map)
+        let map = norm(&self.bn1, conv2d_layer(&self.conv1, map));
+        let map = norm(&self.bn2, conv2d_layer(&self.conv2, map));
+        conv2d_layer(&self.conv3, map)
     }
 }

@@ -5,7 +5,7 @@ use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfig};
 use burn::tensor::activation::leaky_relu;
 use burn::tensor::{Device, Tensor};
-use kd_kernels::{BatchNorm, BatchNormConfig};
+use kd_kernels::{BatchNorm, BatchNormConfig, conv2d_layer};
 
 use crate::Gate;
 
@@ -72,7 +72,7 @@ impl FactorStack {
 pub(super) fn through(layers: &[FactorLayer], map: Tensor<4>, gate: &Gate) -> Tensor<4> {
     layers.iter().fold(map, |map, layer| {
         let map = match &layer.conv {
-            FactorConv::Conv(conv) => conv.forward(map),
+            FactorConv::Conv(conv) => conv2d_layer(conv, map),
             FactorConv::ConvTranspose(conv) => conv.forward(map),
         };
         let map = match &layer.bn {

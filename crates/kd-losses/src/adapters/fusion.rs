@@ -8,7 +8,7 @@ use burn::tensor::activation::sigmoid;
 use burn::tensor::module::interpolate;
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 use burn::tensor::{Device, Tensor};
-use kd_kernels::{BatchNorm, BatchNormConfig};
+use kd_kernels::{BatchNorm, BatchNormConfig, conv2d_layer};
 
 use crate::Gate;
 
@@ -119,14 +119,14 @@ impl Fusion {
     ) -> Fused {
         let map = self
             .bn1
-            .forward_gated(self.conv1.forward(map), gate.entries());
+            .forward_gated(conv2d_layer(&self.conv1, map), gate.entries());
         let fused = match (&self.attention, deeper) {
             (None, None) => map,
             (Some(attention), Some(deeper)) => {
                 let [_, _, height, width] = map.dims();
                 let deeper = resize(deeper, [height, width]);
                 let both = Tensor::cat(vec![map.clone(), deeper.clone()], 1);
-                let weights = sigmoid(attention.forward(both));
+                let weights = sigmoid(conv2d_layer(attention, both));
                 map * weights.clone().narrow(1, 0, 1) + deeper * weights.narrow(1, 1, 1)
             }
             (own, deeper) => panic!(
@@ -136,7 +136,7 @@ impl Fusion {
             ),
         };
         let fused = resize(fused, size);
-        let output = self.conv2.forward(fused.clone());
+        let output = conv2d_layer(&self.conv2, fused.clone());
         Fused {
             output: self.bn2.forward_gated(output, gate.entries()),
             fused,

@@ -6,7 +6,7 @@ use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
-use kd_kernels::{BatchNorm, BatchNormConfig};
+use kd_kernels::{BatchNorm, BatchNormConfig, conv2d_layer};
 
 use crate::{Gate, LossError};
 
@@ -175,7 +175,7 @@ impl Regressor {
     /// As [`forward`](Self::forward), or if the gate is for another batch.
     pub fn forward_gated(&self, student: Tensor<4>, gate: &Gate) -> Tensor<4> {
         let output = match &self.conv {
-            RegressorConv::Conv(conv) => conv.forward(student),
+            RegressorConv::Conv(conv) => conv2d_layer(conv, student),
             RegressorConv::ConvTranspose(conv) => conv.forward(student),
         };
         let output = self.bn.forward_gated(output, gate.entries());

@@ -6,6 +6,7 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::activation::{log_sigmoid, relu, softmax};
 use burn::tensor::module::adaptive_avg_pool2d;
 use burn::tensor::{Device, Tensor};
+use kd_kernels::conv2d_layer;
 use serde::{Deserialize, Serialize};
 
 use crate::gate::sample_sums;
@@ -134,7 +135,7 @@ impl AfdLoss {
     pub fn forward_gated(&self, student: Tensor<4>, teacher: Tensor<4>, gate: &Gate) -> Tensor<1> {
         let size = smaller(&student, &teacher);
         let student = match &self.connector {
-            Some(connector) => connector.forward(pool_to(student, size)),
+            Some(connector) => conv2d_layer(connector, pool_to(student, size)),
             None => pool_to(student, size),
         };
         let teacher = pool_to(teacher.inner(), size);
@@ -145,7 +146,7 @@ impl AfdLoss {
         );
         let [batch, channels, ..] = others;
         let pooled = adaptive_avg_pool2d(teacher.clone(), [1, 1]);
-        let attention = self.expand.forward(relu(self.squeeze.forward(pooled)));
+        let attention = conv2d_layer(&self.expand, relu(conv2d_layer(&self.squeeze, pooled)));
         // σ divided by its sum over channels, which may not be 0 / 0 where all of σ vanishes.
         let attention = softmax(log_sigmoid(attention.reshape([batch, channels])), 1);
 

@@ -5,6 +5,7 @@ use burn::module::{Module, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::activation::{log_sigmoid, relu};
 use burn::tensor::{Device, Tensor};
+use kd_kernels::conv2d_layer;
 use serde::{Deserialize, Serialize};
 
 use crate::gate::sample_means;
@@ -173,7 +174,7 @@ impl VidPredictor {
             if index > 0 {
                 mean = relu(mean);
             }
-            mean = conv.forward(mean);
+            mean = conv2d_layer(conv, mean);
         }
         let squares = (mean - pool_to(teacher.inner(), size)).square();
 

@@ -4,6 +4,7 @@ use burn::config::Config;
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::{Device, Tensor};
+use kd_kernels::conv2d_layer;
 use serde::{Deserialize, Serialize};
 
 use super::class_similarity::{ClassSimilarityConfig, ClassSimilarityLoss};
@@ -196,7 +197,7 @@ impl AskdLoss {
         let connected: Vec<_> = student
             .iter()
             .zip(&self.connectors)
-            .map(|(map, connector)| connector.forward(map.clone()))
+            .map(|(map, connector)| conv2d_layer(connector, map.clone()))
             .collect();
         let regions = self.region.forward_stages_gated(&connected, teacher, gate);
         regions

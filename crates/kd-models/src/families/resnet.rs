@@ -2,10 +2,9 @@
 
 use burn::config::Config;
 use burn::module::Module;
-use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
-use burn::nn::{Linear, LinearConfig, PaddingConfig2d};
+use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
-use kd_kernels::BatchNorm;
+use kd_kernels::{BatchNorm, max_pool2d};
 use serde::{Deserialize, Serialize};
 
 use crate::layers::{
@@ -96,9 +95,10 @@ pub struct ResnetConfig {
 #[derive(Module, Debug)]
 pub struct Resnet {
     conv1: ConvNorm,
-    pool: Option<MaxPool2d>,
     stages: Vec<Vec<Block>>,
     fc: Linear,
+    #[module(skip)]
+    stem: ResnetStem,
     #[module(skip)]
     unit: UnitKind,
     #[module(skip)]
@@ -150,14 +150,9 @@ impl ResnetConfig {
             self.channels
         );
         let stem = self.channels[0];
-        let (stem_conv, pool) = match self.stem {
-            ResnetStem::Small => (ConvSpec::new([3, stem], 3), None),
-            ResnetStem::Imagenet => {
-                let pool = MaxPool2dConfig::new([3, 3])
-                    .with_strides([2, 2])
-                    .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1));
-                (ConvSpec::new([3, stem], 7).stride(2), Some(pool.init()))
-            }
+        let stem_conv = match self.stem {
+            ResnetStem::Small => ConvSpec::new([3, stem], 3),
+            ResnetStem::Imagenet => ConvSpec::new([3, stem], 7).stride(2),
         };
         let stage = |index: usize| -> Vec<Block> {
             let (input, output) = (self.channels[index], self.channels[index + 1]);
@@ -171,9 +166,9 @@ impl ResnetConfig {
         };
         Resnet {
             conv1: stem_conv.unit(self.unit, device),
-            pool,
             stages: (0..self.blocks.len()).map(stage).collect(),
             fc: LinearConfig::new(self.channels[self.blocks.len()], self.num_classes).init(device),
+            stem: self.stem,
             unit: self.unit,
             naming: self.naming,
         }
@@ -257,9 +252,9 @@ impl Resnet {
             // Elsewhere than in the Zoo the stem hands out its activation in both forms.
             let zoo = self.naming == ResnetNaming::Zoo;
             let (output, before) = self.conv1.relu_and_preact(input.map(), None, preact && zoo);
-            let output = match &self.pool {
-                Some(pool) => pool.forward(output),
-                None => output,
+            let output = match self.stem {
+                ResnetStem::Small => output,
+                ResnetStem::Imagenet => max_pool2d(output, 3, 2, 1),
             };
             let before = if zoo { before } else { output.clone() };
             (output.into(), before.into())

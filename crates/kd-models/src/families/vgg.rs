@@ -2,12 +2,11 @@
 
 use burn::config::Config;
 use burn::module::Module;
-use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::nn::{Dropout, DropoutConfig, Linear};
 use burn::tensor::activation::relu;
 use burn::tensor::module::adaptive_avg_pool2d;
 use burn::tensor::{Device, Tensor};
-use kd_kernels::BatchNorm;
+use kd_kernels::{BatchNorm, max_pool2d};
 use serde::{Deserialize, Serialize};
 
 use crate::layers::{
@@ -72,7 +71,6 @@ pub struct Vgg {
     block3: Vec<ConvNorm>,
     block4: Vec<ConvNorm>,
     classifier: Vec<Linear>,
-    pool: MaxPool2d,
     dropout: Dropout,
     #[module(skip)]
     head: VggHead,
@@ -126,7 +124,6 @@ impl VggConfig {
                 .windows(2)
                 .map(|pair| linear_zero_bias(pair[0], pair[1], Some(normal(0.01)), device))
                 .collect(),
-            pool: MaxPool2dConfig::new([2, 2]).with_strides([2, 2]).init(),
             dropout: DropoutConfig::new(self.dropout).init(),
             head: self.head,
             pooling: self.pooling,
@@ -152,7 +149,7 @@ impl Vgg {
         match self.head {
             VggHead::Small => global_average(map),
             VggHead::Imagenet => {
-                adaptive_avg_pool2d(self.pool.forward(map), [HEAD_SIZE, HEAD_SIZE]).flatten(1, 3)
+                adaptive_avg_pool2d(max_pool2d(map, 2, 2, 0), [HEAD_SIZE, HEAD_SIZE]).flatten(1, 3)
             }
         }
     }
@@ -180,7 +177,7 @@ impl Vgg {
         };
         let mut x = input.map();
         if self.pools_before(index, x.dims()[2]) {
-            x = self.pool.forward(x);
+            x = max_pool2d(x, 2, 2, 0);
         }
         let end = block.len().saturating_sub(1);
         let layers = block.iter().enumerate();

@@ -2,11 +2,10 @@
 
 use std::cell::Cell;
 
+use burn::nn::Linear;
 use burn::nn::conv::Conv2d;
-use burn::nn::{Linear, PaddingConfig2d};
 use burn::tensor::Tensor;
-use burn::tensor::ops::ConvOptions;
-use kd_kernels::{Activation, conv2d, conv2d_with};
+use kd_kernels::{Activation, conv2d_layer, conv2d_options, conv2d_with};
 
 thread_local! {
     /// The count of the run in progress on this thread; `None` while nobody counts.
@@ -29,8 +28,7 @@ fn record(macs: usize) {
 
 /// Runs a convolution, counted.
 pub(crate) fn conv(layer: &Conv2d, input: Tensor<4>) -> Tensor<4> {
-    let bias = layer.bias.as_ref().map(|bias| bias.val());
-    let output = conv2d(input, layer.weight.val(), bias, options(layer));
+    let output = conv2d_layer(layer, input);
     record_conv(layer, &output);
     output
 }
@@ -55,17 +53,12 @@ pub(crate) fn conv_of(
     residual: Option<Tensor<4>>,
     activation: Activation,
 ) -> Tensor<4> {
-    let output = conv2d_with(input, weight, bias, options(layer), residual, activation);
+    let Some(options) = conv2d_options(layer) else {
+        unreachable!("`ConvSpec` says the padding in numbers")
+    };
+    let output = conv2d_with(input, weight, bias, options, residual, activation);
     record_conv(layer, &output);
     output
-}
-
-fn options(layer: &Conv2d) -> ConvOptions<2> {
-    let padding = match layer.padding {
-        PaddingConfig2d::Explicit(top, left, ..) => [top, left],
-        _ => unreachable!("`ConvSpec` says the padding in numbers"),
-    };
-    ConvOptions::new(layer.stride, padding, layer.dilation, layer.groups)
 }
 
 fn record_conv(layer: &Conv2d, output: &Tensor<4>) {

@@ -3,11 +3,13 @@
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
+use crate::native::buffer::{Unwritten, written};
+
 use super::axis::Part;
-use super::filters::{Filters, results};
+use super::filters::{Extent, Filters, results};
 use super::plan::Plan;
-use super::tile::{inner_products, rows, tiles};
-use super::{scratch, shape::ConvShape};
+use super::tile::{inner_products, interleave, rows, tiles};
+use super::{depthwise, scratch, shape::ConvShape, small};
 
 /// Gradients of input and weight; either may be left out.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +27,12 @@ pub(super) fn backward(
     dy: &[f32],
     wanted: Wanted,
 ) -> (Vec<f32>, Vec<f32>) {
+    if small::suits(&shape) {
+        return small::backward(shape, x, weight, dy, wanted);
+    }
+    if depthwise::suits(&shape) {
+        return depthwise::backward(shape, x, weight, dy, wanted);
+    }
     let plan = Plan::new(shape);
     let arch = Arch::new();
     let parts = if wanted.input {
@@ -37,39 +45,36 @@ pub(super) fn backward(
     };
     let image_in = shape.inputs * shape.pixels();
     let image_out = shape.outputs * shape.output_pixels();
-    let mut dx = vec![
-        0.0;
-        if wanted.input {
-            shape.batch * image_in
-        } else {
-            0
-        }
-    ];
+    let length = if wanted.input {
+        shape.batch * image_in
+    } else {
+        0
+    };
     let weights = if wanted.weight { weight.len() } else { 0 };
     if shape.batch * image_in * image_out == 0 {
-        return (dx, vec![0.0; weights]);
+        return (vec![0.0; length], vec![0.0; weights]);
     }
 
     // Without a wanted input gradient, its chunks are empty.
-    let mut rest = dx.as_mut_slice();
-    let chunks: Vec<_> = x
-        .chunks(plan.images * image_in)
-        .zip(dy.chunks(plan.images * image_out))
-        .map(|(x, dy)| {
-            let length = if wanted.input { x.len() } else { 0 };
-            let (dx, after) = std::mem::take(&mut rest).split_at_mut(length);
-            rest = after;
-            (x, dy, dx)
-        })
-        .collect();
-    // One sum of weight gradients a thread.
-    let at_once = chunks.len().div_ceil(rayon::current_num_threads()).max(1);
-    let dw = chunks
-        .into_par_iter()
-        .with_min_len(at_once)
-        .fold(
-            || vec![0.0; weights],
-            |mut dw, (x, dy, dx)| {
+    let work = |dx: &mut Unwritten| {
+        let mut rest = dx;
+        let mut chunks: Vec<_> = x
+            .chunks(plan.images * image_in)
+            .zip(dy.chunks(plan.images * image_out))
+            .map(|(x, dy)| {
+                let length = if wanted.input { x.len() } else { 0 };
+                let (dx, after) = std::mem::take(&mut rest).split_at_mut(length);
+                rest = after;
+                (x, dy, dx)
+            })
+            .collect();
+        // One sum of weight gradients a thread; they are added up in order, so that the same numbers
+        // come out each time.
+        let share = chunks.len().div_ceil(rayon::current_num_threads());
+        let sums: Vec<Vec<f32>> = chunks
+            .par_chunks_mut(share)
+            .map(|chunks| {
+                let mut dw = vec![0.0; weights];
                 let lengths = [
                     if wanted.weight {
                         plan.input_scratch()
@@ -80,29 +85,42 @@ pub(super) fn backward(
                     results(plan.images * plan.image),
                 ];
                 scratch::with(lengths, |[planes, gradients, results]| {
-                    arch.dispatch(Chunk {
-                        plan: &plan,
-                        parts: &parts,
-                        wanted,
-                        x,
-                        dy,
-                        planes,
-                        gradients,
-                        results,
-                        dx,
-                        dw: &mut dw,
-                    });
+                    for (index, (x, dy, dx)) in chunks.iter_mut().enumerate() {
+                        // Afterwards padding stays zero, and everything else is written again.
+                        if index == 0 || x.len() < plan.images * image_in {
+                            planes.fill(0.0);
+                            gradients.fill(0.0);
+                        }
+                        arch.dispatch(Chunk {
+                            plan: &plan,
+                            parts: &parts,
+                            wanted,
+                            x,
+                            dy,
+                            planes,
+                            gradients,
+                            results,
+                            dx,
+                            dw: &mut dw,
+                        });
+                    }
                 });
                 dw
-            },
-        )
-        .reduce_with(|mut sum, other| {
+            })
+            .collect();
+        let sum = sums.into_iter().reduce(|mut sum, other| {
             for (sum, other) in sum.iter_mut().zip(other) {
                 *sum += other;
             }
             sum
         });
-    (dx, dw.unwrap_or_default())
+        sum.unwrap_or_default()
+    };
+    let mut dw = Vec::new();
+    // SAFETY: every input belongs to a map of some task, and there to one part.
+    #[allow(unsafe_code)]
+    let dx = unsafe { written(length, |dx| dw = work(dx)) };
+    (dx, dw)
 }
 
 /// The filters of one part of the input gradients, for each group.
@@ -135,25 +153,35 @@ impl<'a> WithSimd for Prepare<'a> {
         pairs
             .map(|parts| {
                 let [rows_part, columns_part] = parts;
-                // Place in the filter and in the plane of each element.
-                let mut elements = Vec::new();
-                for output in 0..outputs {
-                    for (row, down) in &rows_part.taps {
-                        for (column, right) in &columns_part.taps {
-                            elements.push((
-                                output * inputs * area + row * width + column,
-                                output * plan.gradient_channel + down * plan.pitch() + right,
-                            ));
-                        }
+                // Place in the filter and in the plane of each tap that reaches these inputs.
+                let mut taps = Vec::new();
+                for (row, down) in &rows_part.taps {
+                    for (column, right) in &columns_part.taps {
+                        taps.push((row * width + column, down * plan.pitch() + right));
                     }
                 }
+                let extent = Extent {
+                    filters: inputs,
+                    channels: outputs,
+                    taps: taps.len(),
+                };
+                let offsets: Vec<usize> = (0..outputs)
+                    .flat_map(|output| {
+                        let plane = output * plan.gradient_channel;
+                        taps.iter().map(move |(_, offset)| plane + offset)
+                    })
+                    .collect();
                 let groups = weight
                     .chunks_exact(outputs * inputs * area)
                     .map(|group| {
-                        let offsets = elements.iter().map(|(_, offset)| *offset).collect();
-                        Filters::new(inputs, offsets, rows::<S>(), |input, element| {
-                            group[elements[element].0 + input * area]
-                        })
+                        Filters::new(
+                            extent,
+                            offsets.clone(),
+                            rows::<S>(),
+                            |input, output, tap| {
+                                group[(output * inputs + input) * area + taps[tap].0]
+                            },
+                        )
                     })
                     .collect();
                 PartFilters { parts, groups }
@@ -172,7 +200,7 @@ struct Chunk<'a> {
     planes: &'a mut [f32],
     gradients: &'a mut [f32],
     results: &'a mut [f32],
-    dx: &'a mut [f32],
+    dx: &'a mut Unwritten,
     dw: &'a mut [f32],
 }
 
@@ -213,16 +241,15 @@ impl WithSimd for Chunk<'_> {
                 let dw = &mut dw[group * outputs * elements..][..outputs * elements];
                 for (first, rows) in tiles(outputs, rows::<S>()) {
                     let dw = &mut dw[first * elements..][..rows * elements];
-                    let gradient = |row: usize| {
-                        let place = (first + row) * plan.gradient_channel + plan.gradient_margin();
-                        &gradients[place..][..length]
-                    };
-                    let out = (planes as &[f32], offsets.as_slice(), length, dw);
+                    let place = first * plan.gradient_channel + plan.gradient_margin();
+                    let gradients = (&gradients[place..], plan.gradient_channel);
+                    let left = &mut results[..rows * length];
+                    let right = (planes as &[f32], offsets.as_slice());
                     match rows {
-                        8 => correlate::<S, 8>(simd, std::array::from_fn(gradient), out),
-                        4 => correlate::<S, 4>(simd, std::array::from_fn(gradient), out),
-                        2 => correlate::<S, 2>(simd, std::array::from_fn(gradient), out),
-                        _ => correlate::<S, 1>(simd, std::array::from_fn(gradient), out),
+                        8 => correlate::<S, 8>(simd, gradients, left, right, dw),
+                        4 => correlate::<S, 4>(simd, gradients, left, right, dw),
+                        2 => correlate::<S, 2>(simd, gradients, left, right, dw),
+                        _ => correlate::<S, 1>(simd, gradients, left, right, dw),
                     }
                 }
             }
@@ -230,24 +257,25 @@ impl WithSimd for Chunk<'_> {
     }
 }
 
-/// Adds the inner products of gradients with inputs to the weight gradients, `[R, elements]`.
+/// Adds the inner products of `R` rows of gradients, `stride` apart, with inputs to the weight
+/// gradients, `[R, elements]`.
 #[inline(always)]
 fn correlate<S: Simd, const R: usize>(
     simd: S,
-    gradients: [&[f32]; R],
-    (planes, offsets, length, dw): (&[f32], &[usize], usize, &mut [f32]),
+    (gradients, stride): (&[f32], usize),
+    left: &mut [f32],
+    (planes, offsets): (&[f32], &[usize]),
+    dw: &mut [f32],
 ) {
+    interleave::<S, R>(gradients, stride, left);
     let elements = offsets.len();
-    let input = |offset: usize| &planes[offset..][..length];
     let (triples, rest) = offsets.as_chunks::<3>();
     for (index, triple) in triples.iter().enumerate() {
-        inner_products(simd, gradients, triple.map(input), |row, column, sum| {
-            dw[row * elements + index * 3 + column] += sum;
-        });
+        inner_products::<S, R, 3>(simd, left, planes, triple, elements, &mut dw[index * 3..]);
     }
+    let done = triples.len() * 3;
     for (index, offset) in rest.iter().enumerate() {
-        inner_products(simd, gradients, [input(*offset)], |row, _, sum| {
-            dw[row * elements + triples.len() * 3 + index] += sum;
-        });
+        let dw = &mut dw[done + index..];
+        inner_products::<S, R, 1>(simd, left, planes, &[*offset], elements, dw);
     }
 }

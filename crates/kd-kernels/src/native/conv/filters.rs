@@ -1,42 +1,76 @@
 //! Filters in the order in which tiles read them.
 
-use super::tile::{products, tiles};
 use pulp::Simd;
+use rayon::prelude::*;
 
-/// Filters of one group, in tiles: each `[element][row]`.
+use super::tile::{self, products};
+
+/// Filters of one group, in tiles.
 pub(super) struct Filters {
-    /// First filter, number of rows and place in `values` of each tile.
-    tiles: Vec<(usize, usize, usize)>,
-    values: Vec<f32>,
-    /// Where each element reads the planes.
+    tiles: Vec<Tile>,
+    /// Where each element reads the planes; empty for those who find the elements themselves.
     offsets: Vec<usize>,
 }
 
+/// A few filters that are applied at once.
+pub(super) struct Tile {
+    /// The first one.
+    pub(super) first: usize,
+    /// How many.
+    pub(super) rows: usize,
+    /// `[channel][tap][row]`.
+    pub(super) values: Vec<f32>,
+}
+
+/// Filters, and channels and taps of each.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Extent {
+    pub(super) filters: usize,
+    pub(super) channels: usize,
+    pub(super) taps: usize,
+}
+
+/// Numbers that are worth a thread of their own.
+const SHARE: usize = 1 << 16;
+
 impl Filters {
-    /// Puts `count` filters into tiles of at most `rows`; `value(filter, element)` are their
-    /// elements, each of which reads the planes at one of `offsets`.
+    /// Puts filters into tiles of at most `rows`; `value(filter, channel, tap)` are their elements,
+    /// each of which reads the planes at one of `offsets`.
     pub(super) fn new(
-        count: usize,
+        extent: Extent,
         offsets: Vec<usize>,
         rows: usize,
-        value: impl Fn(usize, usize) -> f32,
+        value: impl Fn(usize, usize, usize) -> f32 + Sync,
     ) -> Self {
-        let mut values = Vec::with_capacity(count * offsets.len());
-        let tiles = tiles(count, rows)
-            .into_iter()
+        let Extent {
+            filters,
+            channels,
+            taps,
+        } = extent;
+        let tile_share = (SHARE / (channels * taps * rows).max(1)).max(1);
+        let tiles = tile::tiles(filters, rows)
+            .into_par_iter()
+            .with_min_len(tile_share)
             .map(|(first, rows)| {
-                let place = values.len();
-                for element in 0..offsets.len() {
-                    values.extend((first..first + rows).map(|filter| value(filter, element)));
+                let mut values = Vec::with_capacity(channels * taps * rows);
+                for channel in 0..channels {
+                    for tap in 0..taps {
+                        let filters = first..first + rows;
+                        values.extend(filters.map(|filter| value(filter, channel, tap)));
+                    }
                 }
-                (first, rows, place)
+                Tile {
+                    first,
+                    rows,
+                    values,
+                }
             })
             .collect();
-        Self {
-            tiles,
-            values,
-            offsets,
-        }
+        Self { tiles, offsets }
+    }
+
+    pub(super) fn tiles(&self) -> &[Tile] {
+        &self.tiles
     }
 
     /// Applies all filters to the planes, for outputs `0..length`, and hands out each result.
@@ -50,17 +84,17 @@ impl Filters {
         mut result: impl FnMut(usize, &[f32]),
     ) {
         let row = length.next_multiple_of(S::F32_LANES);
-        for &(first, rows, place) in &self.tiles {
-            let weights = &self.values[place..][..rows * self.offsets.len()];
-            let out = &mut out[..rows * row];
-            match rows {
-                8 => products::<S, 8>(simd, weights, &self.offsets, planes, length, out),
-                4 => products::<S, 4>(simd, weights, &self.offsets, planes, length, out),
-                2 => products::<S, 2>(simd, weights, &self.offsets, planes, length, out),
-                _ => products::<S, 1>(simd, weights, &self.offsets, planes, length, out),
+        let offsets = &self.offsets;
+        for tile in &self.tiles {
+            let out = &mut out[..tile.rows * row];
+            match tile.rows {
+                8 => products::<S, 8>(simd, &tile.values, offsets, planes, length, out),
+                4 => products::<S, 4>(simd, &tile.values, offsets, planes, length, out),
+                2 => products::<S, 2>(simd, &tile.values, offsets, planes, length, out),
+                _ => products::<S, 1>(simd, &tile.values, offsets, planes, length, out),
             }
             for (index, plane) in out.chunks_exact(row).enumerate() {
-                result(first + index, plane);
+                result(tile.first + index, plane);
             }
         }
     }
@@ -68,5 +102,5 @@ impl Filters {
 
 /// Elements that results of `length` need at most.
 pub(super) fn results(length: usize) -> usize {
-    super::tile::ROWS * length.next_multiple_of(64)
+    tile::ROWS * length.next_multiple_of(64)
 }

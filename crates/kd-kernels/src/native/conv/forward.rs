@@ -3,10 +3,12 @@
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::filters::{Filters, results};
+use crate::native::buffer::{Unwritten, written};
+
+use super::filters::{Extent, Filters, results};
 use super::plan::Plan;
 use super::tile::rows;
-use super::{scratch, shape::ConvShape};
+use super::{depthwise, scratch, shape::ConvShape, small};
 
 /// What is done to the output in the same pass.
 #[derive(Clone, Copy, Debug, Default)]
@@ -22,6 +24,12 @@ pub(super) struct After<'a> {
 /// The convolution of `x`, `[batch, inputs, height, width]`, with `weight`,
 /// `[outputs, inputs / groups, height, width]`, and what comes after it.
 pub(super) fn forward(shape: ConvShape, x: &[f32], weight: &[f32], after: After<'_>) -> Vec<f32> {
+    if small::suits(&shape) {
+        return small::forward(shape, x, weight, after);
+    }
+    if depthwise::suits(&shape) {
+        return depthwise::forward(shape, x, weight, after);
+    }
     let plan = Plan::new(shape);
     let arch = Arch::new();
     let filters = arch.dispatch(Prepare {
@@ -30,33 +38,41 @@ pub(super) fn forward(shape: ConvShape, x: &[f32], weight: &[f32], after: After<
     });
     let image_out = shape.outputs * shape.output_pixels();
     let image_in = shape.inputs * shape.pixels();
-    let mut out = vec![0.0; shape.batch * image_out];
-    if out.is_empty() {
-        return out;
-    }
-    out.par_chunks_mut(plan.images * image_out)
-        .zip(x.par_chunks(plan.images * image_in))
-        .enumerate()
-        .for_each(|(index, (out, x))| {
-            let place = index * plan.images * image_out;
-            let after = After {
-                residual: after.residual.map(|all| &all[place..][..out.len()]),
-                ..after
-            };
+    let write = |out: &mut Unwritten| {
+        let mut chunks: Vec<_> = out
+            .chunks_mut((plan.images * image_out).max(1))
+            .zip(x.chunks((plan.images * image_in).max(1)))
+            .enumerate()
+            .collect();
+        let share = chunks.len().div_ceil(rayon::current_num_threads()).max(1);
+        chunks.par_chunks_mut(share).for_each(|chunks| {
             let lengths = [plan.input_scratch(), results(plan.images * plan.image)];
             scratch::with(lengths, |[planes, results]| {
-                arch.dispatch(Chunk {
-                    plan: &plan,
-                    filters: &filters,
-                    after,
-                    x,
-                    planes,
-                    results,
-                    out,
-                });
+                planes.fill(0.0);
+                for (index, (out, x)) in chunks {
+                    let place = *index * plan.images * image_out;
+                    let after = After {
+                        residual: after.residual.map(|all| &all[place..][..out.len()]),
+                        ..after
+                    };
+                    arch.dispatch(Chunk {
+                        plan: &plan,
+                        filters: &filters,
+                        after,
+                        x,
+                        planes,
+                        results,
+                        out,
+                    });
+                }
             });
         });
-    out
+    };
+    // SAFETY: the chunks are all images, and the filters of all groups all channels.
+    #[allow(unsafe_code)]
+    unsafe {
+        written(shape.batch * image_out, write)
+    }
 }
 
 /// Brings the filters into the order of the tiles that this machine uses.
@@ -72,13 +88,20 @@ impl WithSimd for Prepare<'_> {
     fn with_simd<S: Simd>(self, _simd: S) -> Vec<Filters> {
         let offsets = self.plan.input_offsets();
         let elements = offsets.len();
-        let outputs = self.plan.shape.group_outputs();
+        let extent = Extent {
+            filters: self.plan.shape.group_outputs(),
+            channels: 1,
+            taps: elements,
+        };
         self.weight
-            .chunks_exact(outputs * elements)
+            .chunks_exact(extent.filters * elements)
             .map(|group| {
-                Filters::new(outputs, offsets.clone(), rows::<S>(), |filter, element| {
-                    group[filter * elements + element]
-                })
+                Filters::new(
+                    extent,
+                    offsets.clone(),
+                    rows::<S>(),
+                    |filter, _, element| group[filter * elements + element],
+                )
             })
             .collect()
     }
@@ -92,7 +115,7 @@ struct Chunk<'a> {
     x: &'a [f32],
     planes: &'a mut [f32],
     results: &'a mut [f32],
-    out: &'a mut [f32],
+    out: &'a mut Unwritten,
 }
 
 impl WithSimd for Chunk<'_> {

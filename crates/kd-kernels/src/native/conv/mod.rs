@@ -11,14 +11,17 @@
 mod autodiff;
 mod axis;
 mod backward;
+mod depthwise;
 mod filters;
 mod flex;
 mod forward;
 mod ops;
 mod pack;
+mod pairs;
 mod plan;
 mod scratch;
 mod shape;
+mod small;
 mod tile;
 
 use burn::backend::Dispatch;

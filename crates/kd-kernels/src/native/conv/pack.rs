@@ -1,66 +1,136 @@
 //! Into planes and out of them.
 
+use std::mem::MaybeUninit;
+
+use crate::native::buffer::Unwritten;
+
 use super::axis::Part;
 use super::forward::After;
 use super::plan::Plan;
 
-/// Copies a row whose elements are `step` apart in the source.
+/// Where a number can be written: over another one, or where none was before.
+pub(super) trait Place: Sized {
+    fn put(&mut self, value: f32);
+}
+
+impl Place for f32 {
+    #[inline(always)]
+    fn put(&mut self, value: f32) {
+        *self = value;
+    }
+}
+
+impl Place for MaybeUninit<f32> {
+    #[inline(always)]
+    fn put(&mut self, value: f32) {
+        self.write(value);
+    }
+}
+
+/// Copies rows of `width`, which are `steps[0]` apart in the target and `steps[1]` in the source.
 #[inline(always)]
-fn spread(target: &mut [f32], source: &[f32], step: usize) {
-    match step {
-        1 => copy(target, source),
-        2 => {
-            for (target, pair) in target.iter_mut().zip(source.chunks(2)) {
-                *target = pair[0];
-            }
-        }
+fn copy_rows<P: Place>(
+    target: &mut [P],
+    source: &[f32],
+    [target_step, source_step]: [usize; 2],
+    rows: usize,
+    width: usize,
+) {
+    if width == target_step && width == source_step {
+        return copy(&mut target[..rows * width], &source[..rows * width]);
+    }
+    // Rows of these lengths are a few vectors each, and not worth a call of `memcpy`.
+    match width {
+        4 => copy_rows_of::<P, 4>(target, source, [target_step, source_step], rows),
+        8 => copy_rows_of::<P, 8>(target, source, [target_step, source_step], rows),
+        16 => copy_rows_of::<P, 16>(target, source, [target_step, source_step], rows),
+        32 => copy_rows_of::<P, 32>(target, source, [target_step, source_step], rows),
+        64 => copy_rows_of::<P, 64>(target, source, [target_step, source_step], rows),
         _ => {
-            for (target, source) in target.iter_mut().zip(source.iter().step_by(step)) {
-                *target = *source;
+            for row in 0..rows {
+                let source = &source[row * source_step..][..width];
+                copy(&mut target[row * target_step..][..width], source);
             }
         }
     }
 }
 
-/// Copies a row; short ones are not worth a call of `memcpy`.
 #[inline(always)]
-fn copy(target: &mut [f32], source: &[f32]) {
-    let (target_chunks, target_rest) = target.as_chunks_mut::<8>();
-    let (source_chunks, source_rest) =
-        source[..target_chunks.len() * 8 + target_rest.len()].as_chunks::<8>();
-    for (target, source) in target_chunks.iter_mut().zip(source_chunks) {
-        *target = *source;
+fn copy<P: Place>(target: &mut [P], source: &[f32]) {
+    for (target, value) in target.iter_mut().zip(source) {
+        target.put(*value);
     }
-    for (target, source) in target_rest.iter_mut().zip(source_rest) {
-        *target = *source;
+}
+
+#[inline(always)]
+fn copy_rows_of<P: Place, const W: usize>(
+    target: &mut [P],
+    source: &[f32],
+    [target_step, source_step]: [usize; 2],
+    rows: usize,
+) {
+    for row in 0..rows {
+        let source = source[row * source_step..].first_chunk::<W>();
+        let target = target[row * target_step..].first_chunk_mut::<W>();
+        if let (Some(target), Some(source)) = (target, source) {
+            for (target, value) in target.iter_mut().zip(source) {
+                target.put(*value);
+            }
+        }
     }
 }
 
 impl Plan {
-    /// Writes a group's inputs of some images, `[images, inputs, height, width]`, into planes.
+    /// Writes a group's inputs of some images, `[images, inputs, height, width]`, into planes, which
+    /// hold zeros or the inputs of as many images before.
     #[inline(always)]
     pub(super) fn pack_inputs(&self, x: &[f32], group: usize, planes: &mut [f32]) {
-        let [rows, columns] = &self.axes;
         let inputs = self.shape.group_inputs();
         let pixels = self.shape.pixels();
-        let width = columns.input;
-        planes.fill(0.0);
         for (index, image) in x.chunks_exact(self.shape.inputs * pixels).enumerate() {
             let group = &image[group * inputs * pixels..][..inputs * pixels];
             for (channel, map) in group.chunks_exact(pixels).enumerate() {
-                for vertical in 0..rows.planes() {
-                    let (row_place, first_row, row_count) = rows.data(vertical);
-                    for horizontal in 0..columns.planes() {
-                        let (place, first, count) = columns.data(horizontal);
-                        let plane = vertical * columns.planes() + horizontal;
-                        let start = (plane * inputs + channel) * self.input_channel
-                            + index * self.image
-                            + row_place * columns.pitch
-                            + place;
-                        for row in 0..row_count {
-                            let target = &mut planes[start + row * columns.pitch..][..count];
-                            let source = &map[(first_row + row * rows.stride) * width..][..width];
-                            spread(target, &source[first.min(width)..], columns.stride);
+                self.pack_map(map, channel, index, planes);
+            }
+        }
+    }
+
+    /// Writes one map, `[height, width]`, into planes.
+    #[inline(always)]
+    pub(super) fn pack_map(&self, map: &[f32], channel: usize, image: usize, planes: &mut [f32]) {
+        let [rows, columns] = &self.axes;
+        let inputs = self.shape.group_inputs();
+        let width = columns.input;
+        for vertical in 0..rows.planes() {
+            let (row_place, first_row, row_count) = rows.data(vertical);
+            for horizontal in 0..columns.planes() {
+                let (place, first, count) = columns.data(horizontal);
+                if row_count * count == 0 {
+                    continue;
+                }
+                let plane = vertical * columns.planes() + horizontal;
+                let start = (plane * inputs + channel) * self.input_channel
+                    + image * self.image
+                    + row_place * columns.pitch
+                    + place;
+                let target = &mut planes[start..];
+                let source = &map[first_row * width..];
+                if columns.stride == 1 {
+                    let steps = [columns.pitch, rows.stride * width];
+                    copy_rows(target, source, steps, row_count, width);
+                    continue;
+                }
+                for row in 0..row_count {
+                    let target = &mut target[row * columns.pitch..][..count];
+                    let source = &source[row * rows.stride * width..][..width][first..];
+                    if columns.stride == 2 {
+                        for (target, pair) in target.iter_mut().zip(source.chunks(2)) {
+                            *target = pair[0];
+                        }
+                    } else {
+                        let source = source.iter().step_by(columns.stride);
+                        for (target, value) in target.iter_mut().zip(source) {
+                            *target = *value;
                         }
                     }
                 }
@@ -69,26 +139,27 @@ impl Plan {
     }
 
     /// Writes a group's output gradients of some images, `[images, outputs, height, width]`, into
-    /// their plane.
+    /// their plane, which holds zeros or the gradients of as many images before.
     #[inline(always)]
     pub(super) fn pack_gradients(&self, dy: &[f32], group: usize, plane: &mut [f32]) {
-        let [rows, columns] = &self.axes;
         let outputs = self.shape.group_outputs();
-        let pixels = rows.output * columns.output;
-        plane.fill(0.0);
+        let pixels = self.shape.output_pixels();
         for (index, image) in dy.chunks_exact(self.shape.outputs * pixels).enumerate() {
             let group = &image[group * outputs * pixels..][..outputs * pixels];
             for (channel, map) in group.chunks_exact(pixels).enumerate() {
-                let start =
-                    channel * self.gradient_channel + index * self.image + self.gradient_margin();
-                for (row, source) in map.chunks_exact(columns.output).enumerate() {
-                    copy(
-                        &mut plane[start + row * columns.pitch..][..columns.output],
-                        source,
-                    );
-                }
+                let start = channel * self.gradient_channel + index * self.image;
+                self.pack_gradient_map(map, &mut plane[start..]);
             }
         }
+    }
+
+    /// Writes one map of output gradients into its plane.
+    #[inline(always)]
+    pub(super) fn pack_gradient_map(&self, map: &[f32], plane: &mut [f32]) {
+        let [rows, columns] = &self.axes;
+        let plane = &mut plane[self.gradient_margin()..];
+        let steps = [columns.pitch, columns.output];
+        copy_rows(plane, map, steps, rows.output, columns.output);
     }
 
     /// Writes one channel of outputs out of a plane into its place in all images of the chunk.
@@ -98,35 +169,52 @@ impl Plan {
         plane: &[f32],
         channel: usize,
         after: After<'_>,
-        out: &mut [f32],
+        out: &mut Unwritten,
     ) {
-        let [rows, columns] = &self.axes;
-        let pixels = rows.output * columns.output;
+        let pixels = self.shape.output_pixels();
         let image = self.shape.outputs * pixels;
-        let bias = after.bias.map_or(0.0, |bias| bias[channel]);
+        for (index, out) in out.chunks_exact_mut(image).enumerate() {
+            let after = After {
+                bias: after.bias.map(|bias| &bias[channel..]),
+                residual: after
+                    .residual
+                    .map(|all| &all[index * image + channel * pixels..]),
+                ..after
+            };
+            let map = &mut out[channel * pixels..][..pixels];
+            self.unpack_output_map(&plane[index * self.image..], after, map);
+        }
+    }
+
+    /// Writes one map of outputs out of a plane; bias and residual start with its own.
+    #[inline(always)]
+    pub(super) fn unpack_output_map(&self, plane: &[f32], after: After<'_>, map: &mut Unwritten) {
+        let [rows, columns] = &self.axes;
+        // Without gaps between the rows, all of them are one.
+        let (rows, width) = match columns.pitch == columns.output {
+            true => (1, map.len()),
+            false => (rows.output, columns.output),
+        };
+        if after.residual.is_none() && after.bias.is_none() && !after.relu {
+            return copy_rows(map, plane, [width, columns.pitch.max(width)], rows, width);
+        }
+        let bias = after.bias.map_or(0.0, |bias| bias[0]);
         let lowest = if after.relu { 0.0 } else { f32::NEG_INFINITY };
         // NaN stays NaN.
         let activate = |x: f32| if x < lowest { lowest } else { x };
-        for (index, out) in out.chunks_exact_mut(image).enumerate() {
-            let map = channel * pixels..(channel + 1) * pixels;
-            let plane = &plane[index * self.image..];
-            let place = |row: usize| &plane[row * columns.pitch..][..columns.output];
-            let out = out[map.clone()].chunks_exact_mut(columns.output);
+        for row in 0..rows {
+            let place = &plane[row * columns.pitch..][..width];
+            let out = &mut map[row * width..][..width];
             match after.residual {
                 None => {
-                    for (row, out) in out.enumerate() {
-                        for (out, x) in out.iter_mut().zip(place(row)) {
-                            *out = activate(x + bias);
-                        }
+                    for (out, x) in out.iter_mut().zip(place) {
+                        out.put(activate(x + bias));
                     }
                 }
-                Some(residual) => {
-                    let residual = &residual[index * image..][..image][map];
-                    let added = residual.chunks_exact(columns.output);
-                    for (row, (out, added)) in out.zip(added).enumerate() {
-                        for ((out, x), added) in out.iter_mut().zip(place(row)).zip(added) {
-                            *out = activate(x + bias + added);
-                        }
+                Some(added) => {
+                    let added = &added[row * width..][..width];
+                    for ((out, x), added) in out.iter_mut().zip(place).zip(added) {
+                        out.put(activate(x + bias + added));
                     }
                 }
             }
@@ -141,26 +229,31 @@ impl Plan {
         plane: &[f32],
         channel: usize,
         parts: [&Part; 2],
-        dx: &mut [f32],
+        dx: &mut Unwritten,
     ) {
-        let [rows, columns] = &self.axes;
         let pixels = self.shape.pixels();
-        let [part_rows, part_columns] = parts;
         for (index, image) in dx.chunks_exact_mut(self.shape.inputs * pixels).enumerate() {
             let map = &mut image[channel * pixels..][..pixels];
-            for row in 0..part_rows.count {
-                let target = (part_rows.start + row * rows.stride) * columns.input;
-                let target = &mut map[target..][..columns.input][part_columns.start..];
-                let source =
-                    &plane[index * self.image + row * columns.pitch..][..part_columns.count];
-                if columns.stride == 1 {
-                    copy(&mut target[..source.len()], source);
-                } else {
-                    let target = target.iter_mut().step_by(columns.stride);
-                    for (target, source) in target.zip(source) {
-                        *target = *source;
-                    }
-                }
+            self.unpack_map(&plane[index * self.image..], parts, map);
+        }
+    }
+
+    /// Writes a part of one map of input gradients to its places.
+    #[inline(always)]
+    pub(super) fn unpack_map(&self, plane: &[f32], parts: [&Part; 2], map: &mut Unwritten) {
+        let [rows, columns] = &self.axes;
+        let [part_rows, part_columns] = parts;
+        let width = part_columns.count;
+        let target = &mut map[part_rows.start * columns.input + part_columns.start..];
+        if columns.stride == 1 {
+            let steps = [rows.stride * columns.input, columns.pitch];
+            return copy_rows(target, plane, steps, part_rows.count, width);
+        }
+        for row in 0..part_rows.count {
+            let source = &plane[row * columns.pitch..][..width];
+            let target = target[row * rows.stride * columns.input..].iter_mut();
+            for (target, value) in target.step_by(columns.stride).zip(source) {
+                target.put(*value);
             }
         }
     }

@@ -2,15 +2,13 @@
 
 use super::axis::{Axis, Part};
 use super::shape::ConvShape;
+use super::tile::OVERRUN;
 
 /// Elements that a chunk of images should have in each plane, so that a pass over one is long.
-const CHUNK: usize = 1024;
+const CHUNK: usize = 768;
 
 /// Elements that the planes of a chunk should have at most, so that they stay in the cache.
-const SCRATCH: usize = 192 * 1024;
-
-/// Elements that tiles read beyond the last plane, at most.
-pub(super) const OVERRUN: usize = 128;
+const SCRATCH: usize = 512 * 1024;
 
 /// Elements of the longest vector.
 const VECTOR: usize = 64;
@@ -31,15 +29,30 @@ pub(super) struct Plan {
 }
 
 impl Plan {
+    /// Layout of chunks of images.
     pub(super) fn new(shape: ConvShape) -> Self {
+        let threads = rayon::current_num_threads();
+        Self::with_images(shape, |image, channels| {
+            let images = (CHUNK / image).min(SCRATCH / (image * channels)).max(1);
+            // The same number of chunks for every thread.
+            let rounds = shape.batch.div_ceil(images).div_ceil(threads);
+            shape.batch.div_ceil(rounds.max(1) * threads).max(1)
+        })
+    }
+
+    /// Layout of single maps.
+    pub(super) fn of_maps(shape: ConvShape) -> Self {
+        Self::with_images(shape, |_, _| 1)
+    }
+
+    /// Layout of as many images as are said for the elements of an image in a plane, and channels.
+    fn with_images(shape: ConvShape, images: impl FnOnce(usize, usize) -> usize) -> Self {
         let axes = [Axis::new(&shape, 0), Axis::new(&shape, 1)];
         let [rows, columns] = &axes;
         let image = rows.pitch * columns.pitch;
         let planes = rows.planes() * columns.planes();
         let channels = (planes * shape.group_inputs()).max(shape.group_outputs());
-        let images = (CHUNK / image)
-            .min(SCRATCH / (image * channels))
-            .clamp(1, shape.batch.max(1));
+        let images = images(image, channels);
         let flat = |row: usize, column: usize| row * columns.pitch + column;
         let shift = |axis: &Axis| axis.taps.iter().map(|tap| tap.shift).max().unwrap_or(0);
         let reach = |axis: &Axis| {

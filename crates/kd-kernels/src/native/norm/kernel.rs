@@ -3,6 +3,8 @@
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
+use crate::native::buffer::{Unwritten, written};
+
 /// Shape `[batch, channels, positions]`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Maps {
@@ -107,25 +109,27 @@ pub(super) fn affine(
     relu: bool,
 ) -> Vec<f32> {
     let arch = Arch::new();
-    let mut out = vec![0.0; x.len()];
-    if out.is_empty() {
-        return out;
-    }
-    out.par_chunks_mut(maps.image())
-        .enumerate()
-        .for_each(|(index, out)| {
-            let part = index * maps.image()..(index + 1) * maps.image();
-            arch.dispatch(Affine {
-                maps,
-                x: &x[part.clone()],
-                scale,
-                shift,
-                residual: residual.map(|residual| &residual[part]),
-                relu,
-                out,
+    let write = |out: &mut Unwritten| {
+        out.par_chunks_mut(maps.image().max(1))
+            .enumerate()
+            .for_each(|(index, out)| {
+                let part = index * maps.image()..(index + 1) * maps.image();
+                arch.dispatch(Affine {
+                    maps,
+                    x: &x[part.clone()],
+                    scale,
+                    shift,
+                    residual: residual.map(|residual| &residual[part]),
+                    relu,
+                    out,
+                });
             });
-        });
-    out
+    };
+    // SAFETY: the channels of an image are all of it.
+    #[allow(unsafe_code)]
+    unsafe {
+        written(x.len(), write)
+    }
 }
 
 struct Affine<'a> {
@@ -135,7 +139,7 @@ struct Affine<'a> {
     shift: &'a [f32],
     residual: Option<&'a [f32]>,
     relu: bool,
-    out: &'a mut [f32],
+    out: &'a mut Unwritten,
 }
 
 impl WithSimd for Affine<'_> {
@@ -154,25 +158,25 @@ impl WithSimd for Affine<'_> {
             // The operand that may be NaN comes second: then NaN is the result, as in PyTorch.
             let floor = simd.splat_f32s(lowest);
             let (x, x_rest) = S::as_simd_f32s(x);
-            let (out, out_rest) = S::as_mut_simd_f32s(out);
+            let (out, out_rest) = S::as_uninit_mut_simd_f32s(out);
             match self.residual {
                 None => {
                     for (out, x) in out.iter_mut().zip(x) {
                         let y = simd.mul_add_f32s(*x, factor, summand);
-                        *out = simd.max_f32s(floor, y);
+                        out.write(simd.max_f32s(floor, y));
                     }
                     for (out, x) in out_rest.iter_mut().zip(x_rest) {
-                        *out = at_least(lowest, x.mul_add(scale, shift));
+                        out.write(at_least(lowest, x.mul_add(scale, shift)));
                     }
                 }
                 Some(residual) => {
                     let (added, added_rest) = S::as_simd_f32s(&residual[map]);
                     for ((out, x), added) in out.iter_mut().zip(x).zip(added) {
                         let y = simd.mul_add_f32s(*x, factor, summand);
-                        *out = simd.max_f32s(floor, simd.add_f32s(y, *added));
+                        out.write(simd.max_f32s(floor, simd.add_f32s(y, *added)));
                     }
                     for ((out, x), added) in out_rest.iter_mut().zip(x_rest).zip(added_rest) {
-                        *out = at_least(lowest, x.mul_add(scale, shift) + added);
+                        out.write(at_least(lowest, x.mul_add(scale, shift) + added));
                     }
                 }
             }
@@ -234,18 +238,13 @@ pub(super) fn backward(maps: Maps, saved: Saved<'_>, dy: &[f32], residual: bool)
         .unzip();
 
     let count = (batch * maps.positions) as f32;
-    let mut dx = vec![0.0; dy.len()];
-    let mut added = vec![0.0; if residual { dy.len() } else { 0 }];
-    let parts: Vec<_> = if residual {
-        let added = added.chunks_mut(maps.image()).map(Some);
-        dx.chunks_mut(maps.image()).zip(added).collect()
-    } else {
-        dx.chunks_mut(maps.image()).map(|dx| (dx, None)).collect()
-    };
-    parts
-        .into_par_iter()
-        .enumerate()
-        .for_each(|(index, (dx, residual))| {
+    let mut added = Vec::new();
+    let write = |dx: &mut Unwritten, added: &mut Unwritten| {
+        let image = maps.image().max(1);
+        let mut added = added.chunks_mut(image);
+        let parts = dx.chunks_mut(image).map(|dx| (dx, added.next()));
+        let parts: Vec<_> = parts.enumerate().collect();
+        parts.into_par_iter().for_each(|(index, (dx, residual))| {
             arch.dispatch(InputGradients {
                 maps,
                 saved: saved.of(part(index)),
@@ -256,6 +255,15 @@ pub(super) fn backward(maps: Maps, saved: Saved<'_>, dy: &[f32], residual: bool)
                 residual,
             });
         });
+    };
+    // SAFETY: the channels of an image are all of it.
+    #[allow(unsafe_code)]
+    let dx = unsafe {
+        written(dy.len(), |dx| {
+            let length = if residual { dy.len() } else { 0 };
+            added = written(length, |added| write(dx, added));
+        })
+    };
     Gradients {
         x: dx,
         weight,
@@ -326,9 +334,11 @@ impl WithSimd for GradientSums<'_> {
             if x.len() > 2 * pairs {
                 add(&mut totals[0], x[2 * pairs], dy[2 * pairs], y[2 * pairs]);
             }
-            let mut sum = [0, 1].map(|which| {
-                simd.reduce_sum_f32s(simd.add_f32s(totals[0][which], totals[1][which]))
-            });
+            let [even, odd] = totals;
+            let mut sum = [
+                simd.reduce_sum_f32s(simd.add_f32s(even[0], odd[0])),
+                simd.reduce_sum_f32s(simd.add_f32s(even[1], odd[1])),
+            ];
             for ((x, dy), y) in x_rest.iter().zip(dy_rest).zip(y_rest) {
                 if all || *y > 0.0 {
                     sum[0] += dy;
@@ -347,8 +357,8 @@ struct InputGradients<'a> {
     /// Gradients of bias and weight.
     sums: [&'a [f32]; 2],
     count: f32,
-    dx: &'a mut [f32],
-    residual: Option<&'a mut [f32]>,
+    dx: &'a mut Unwritten,
+    residual: Option<&'a mut Unwritten>,
 }
 
 impl WithSimd for InputGradients<'_> {
@@ -371,8 +381,9 @@ impl WithSimd for InputGradients<'_> {
             let scale = weight[channel] * deviation[channel];
             let slope = -scale * self.sums[1][channel] / self.count * deviation[channel];
             let shift = -scale * self.sums[0][channel] / self.count - slope * mean[channel];
-            let [scales, slopes, shifts] =
-                [scale, slope, shift].map(|value| simd.splat_f32s(value));
+            let scales = simd.splat_f32s(scale);
+            let slopes = simd.splat_f32s(slope);
+            let shifts = simd.splat_f32s(shift);
             let (x, x_rest) = S::as_simd_f32s(&x[map.clone()]);
             let (dy, dy_rest) = S::as_simd_f32s(&self.dy[map.clone()]);
             let (y, y_rest) = match activated {
@@ -380,7 +391,7 @@ impl WithSimd for InputGradients<'_> {
                 None => (dy, dy_rest),
             };
             let all = activated.is_none();
-            let (dx, dx_rest) = S::as_mut_simd_f32s(&mut self.dx[map.clone()]);
+            let (dx, dx_rest) = S::as_uninit_mut_simd_f32s(&mut self.dx[map.clone()]);
             let gate = |dy: S::f32s, y: S::f32s| {
                 if all {
                     dy
@@ -395,21 +406,22 @@ impl WithSimd for InputGradients<'_> {
             match &mut self.residual {
                 None => {
                     for (((dx, x), dy), y) in dx.iter_mut().zip(x).zip(dy).zip(y) {
-                        *dx = line(gate(*dy, *y), *x);
+                        dx.write(line(gate(*dy, *y), *x));
                     }
                     for (((dx, x), dy), y) in
                         dx_rest.iter_mut().zip(x_rest).zip(dy_rest).zip(y_rest)
                     {
                         let g = if all || *y > 0.0 { *dy } else { 0.0 };
-                        *dx = rest(g, *x);
+                        dx.write(rest(g, *x));
                     }
                 }
                 Some(residual) => {
-                    let (added, added_rest) = S::as_mut_simd_f32s(&mut residual[map]);
+                    let (added, added_rest) = S::as_uninit_mut_simd_f32s(&mut residual[map]);
                     let vectors = dx.iter_mut().zip(added).zip(x).zip(dy).zip(y);
                     for ((((dx, added), x), dy), y) in vectors {
-                        *added = gate(*dy, *y);
-                        *dx = line(*added, *x);
+                        let g = gate(*dy, *y);
+                        added.write(g);
+                        dx.write(line(g, *x));
                     }
                     let singles = dx_rest
                         .iter_mut()
@@ -418,8 +430,9 @@ impl WithSimd for InputGradients<'_> {
                         .zip(dy_rest)
                         .zip(y_rest);
                     for ((((dx, added), x), dy), y) in singles {
-                        *added = if all || *y > 0.0 { *dy } else { 0.0 };
-                        *dx = rest(*added, *x);
+                        let g = if all || *y > 0.0 { *dy } else { 0.0 };
+                        added.write(g);
+                        dx.write(rest(g, *x));
                     }
                 }
             }

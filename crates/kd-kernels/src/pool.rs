@@ -1,0 +1,33 @@
+//! Pooling.
+
+use burn::tensor::Tensor;
+use burn::tensor::ops::MaxPoolOptions;
+
+/// Max pooling as `burn::tensor::module::max_pool2d`: by the kernels of this crate where they
+/// serve, and by Burn elsewhere.
+///
+/// Of equal numbers in a window, the first one gets the gradient.
+///
+/// # Shapes
+///
+/// - x: `[batch, channels, height, width]`
+/// - output: `[batch, channels, output height, output width]`
+///
+/// # Panics
+///
+/// If a window does not fit.
+pub fn max_pool2d(x: Tensor<4>, size: usize, stride: usize, padding: usize) -> Tensor<4> {
+    #[cfg(feature = "flex")]
+    if crate::serves(&x) {
+        let window = crate::native::pool::Window {
+            size: [size; 2],
+            stride: [stride; 2],
+            padding: [padding; 2],
+        };
+        return crate::native::pool::max_pool2d(x, window);
+    }
+    let options = MaxPoolOptions::new([size, size])
+        .with_stride([stride, stride])
+        .with_padding([padding, padding]);
+    burn::tensor::module::max_pool2d(x, options)
+}
