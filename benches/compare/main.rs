@@ -20,7 +20,7 @@ use serde::Deserialize;
 
 // As the `kd` command has it.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: kd_kernels::Allocator = kd_kernels::Allocator;
 
 const CLASSES: usize = 100;
 
@@ -71,6 +71,7 @@ fn on() -> bool {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
+    kd_kernels::keep_memory();
     for line in std::io::stdin().lock().lines() {
         let request: Request = serde_json::from_str(&line?)?;
         kd_kernels::set_enabled(request.kernels);

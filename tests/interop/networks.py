@@ -447,7 +447,9 @@ def build(name, form, classes):
     rep = Units("merged" if form == "deployed" else "branches")
     networks = {
         "resnet20": small(20),
+        "resnet56": small(56),
         "resnet8x4": small(8, WIDE),
+        "resnet32x4": small(32, WIDE),
         "represnet8x4": small(8, WIDE, units=rep),
         "zoo_resnet20": small(20, **ZOO),
         "ResNet18": large([2, 2, 2, 2], False, **SHORTCUT),

@@ -105,7 +105,11 @@ impl BatchNorm {
             if trains {
                 return self.forward_train_native(input, residual, activation);
             }
-            if !input.is_autodiff() {
+            let tracked = |tensor: &Tensor<D>| tensor.is_autodiff();
+            let plain = !tracked(&input)
+                && !residual.as_ref().is_some_and(tracked)
+                && !self.weight.val().is_autodiff();
+            if plain {
                 return native::norm::affine(input, self.affine(), residual, activation);
             }
         }

@@ -28,7 +28,7 @@ pub fn conv2d(
     options: ConvOptions<2>,
 ) -> Tensor<4> {
     #[cfg(feature = "flex")]
-    if crate::switch::serves(&x) && !options.is_asymmetric() {
+    if served(&x, &weight, bias.as_ref(), &options) {
         return crate::native::conv::conv2d(x, weight, bias, options);
     }
     burn::tensor::module::conv2d(x, weight, bias, options)
@@ -92,9 +92,13 @@ pub fn conv2d_with(
 ) -> Tensor<4> {
     #[cfg(feature = "flex")]
     {
-        let parameters = weight.is_autodiff() || bias.as_ref().is_some_and(|b| b.is_autodiff());
-        let tracked = x.is_autodiff() || residual.as_ref().is_some_and(|r| r.is_autodiff());
-        if !parameters && !tracked && crate::switch::serves(&x) && !options.is_asymmetric() {
+        let tracked = x.is_autodiff()
+            || weight.is_autodiff()
+            || bias.as_ref().is_some_and(|bias| bias.is_autodiff())
+            || residual
+                .as_ref()
+                .is_some_and(|residual| residual.is_autodiff());
+        if !tracked && served(&x, &weight, bias.as_ref(), &options) {
             return crate::native::conv::conv2d_with(
                 x, weight, bias, options, residual, activation,
             );
@@ -109,4 +113,18 @@ pub fn conv2d_with(
         Activation::None => output,
         Activation::Relu => relu(output),
     }
+}
+
+/// Whether the kernels serve all of it.
+#[cfg(feature = "flex")]
+fn served(
+    x: &Tensor<4>,
+    weight: &Tensor<4>,
+    bias: Option<&Tensor<1>>,
+    options: &ConvOptions<2>,
+) -> bool {
+    crate::serves(x)
+        && crate::serves(weight)
+        && bias.is_none_or(crate::serves)
+        && !options.is_asymmetric()
 }

@@ -6,7 +6,7 @@ use burn::tensor::ops::MaxPoolOptions;
 /// Max pooling as `burn::tensor::module::max_pool2d`: by the kernels of this crate where they
 /// serve, and by Burn elsewhere.
 ///
-/// Of equal numbers in a window, the first one gets the gradient.
+/// Of equal numbers in a window, the first one gets the gradient; a window with NaN gives NaN.
 ///
 /// # Shapes
 ///
@@ -18,7 +18,7 @@ use burn::tensor::ops::MaxPoolOptions;
 /// If a window does not fit.
 pub fn max_pool2d(x: Tensor<4>, size: usize, stride: usize, padding: usize) -> Tensor<4> {
     #[cfg(feature = "flex")]
-    if crate::serves(&x) {
+    if crate::serves(&x) && 2 * padding <= size {
         let window = crate::native::pool::Window {
             size: [size; 2],
             stride: [stride; 2],

@@ -20,15 +20,19 @@ pub fn enabled() -> bool {
     ENABLED.load(Ordering::Relaxed)
 }
 
-/// Whether the kernels serve this tensor: they are on, and it is of f32 on the `flex` device.
+/// Whether the kernels serve this tensor: they are on, it is of f32 on the `flex` device, it is not
+/// empty, and the machine has vectors (AVX2 and later, NEON).
 pub fn serves<const D: usize>(tensor: &Tensor<D>) -> bool {
-    enabled() && tensor.dtype() == DType::F32 && is_flex(tensor.device().as_dispatch())
+    enabled()
+        && tensor.dtype() == DType::F32
+        && tensor.shape().num_elements() > 0
+        && is_flex(tensor.device().as_dispatch())
 }
 
 fn is_flex(device: &DispatchDevice) -> bool {
     match device {
         #[cfg(feature = "flex")]
-        DispatchDevice::Flex(_) => true,
+        DispatchDevice::Flex(_) => crate::native::has_vectors(),
         DispatchDevice::Autodiff(device) => is_flex(device),
         #[allow(unreachable_patterns)]
         _ => false,

@@ -79,6 +79,48 @@ fn cases() -> impl Strategy<Value = Case> {
         .prop_filter("the kernel fits", Case::fits)
 }
 
+/// Batches and channels that fill vectors, on small maps.
+fn wide_cases() -> impl Strategy<Value = Case> {
+    let sizes = (pair(1..9), pair(1..4), pair(1..3), pair(0..3), pair(1..3));
+    (30usize..80, pair(16..35), sizes, any::<bool>())
+        .prop_map(|(batch, channels, sizes, bias)| {
+            let (size, kernel, stride, padding, dilation) = sizes;
+            Case {
+                batch,
+                groups: 1,
+                channels,
+                size,
+                kernel,
+                stride,
+                padding,
+                dilation,
+                bias,
+            }
+        })
+        .prop_filter("the kernel fits", Case::fits)
+}
+
+/// One filter a channel.
+fn depthwise_cases() -> impl Strategy<Value = Case> {
+    let sizes = (pair(1..18), pair(1..6), pair(1..4), pair(0..4), pair(1..3));
+    (1usize..9, 2usize..40, sizes, any::<bool>())
+        .prop_map(|(batch, groups, sizes, bias)| {
+            let (size, kernel, stride, padding, dilation) = sizes;
+            Case {
+                batch,
+                groups,
+                channels: [1, 1],
+                size,
+                kernel,
+                stride,
+                padding,
+                dilation,
+                bias,
+            }
+        })
+        .prop_filter("the kernel fits", Case::fits)
+}
+
 fn largest_difference(actual: TensorData, expected: TensorData) -> (f32, f32) {
     assert_eq!(actual.shape(), expected.shape());
     let actual = actual.try_to_vec::<f32>().expect("f32");
@@ -162,6 +204,79 @@ proptest! {
     fn any_convolution_is_burns(case in cases()) {
         check(&case);
     }
+
+    #[test]
+    fn any_depthwise_convolution_is_burns(case in depthwise_cases()) {
+        check(&case);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_convolution_of_wide_batches_is_burns(case in wide_cases()) {
+        check(&case);
+    }
+}
+
+#[test]
+fn the_same_numbers_come_out_each_time() {
+    let device = Device::flex();
+    let uniform = Distribution::Uniform(-1.0, 1.0);
+    for (batch, groups, channels, size) in [(37, 1, 16, 16), (64, 1, 32, 4), (9, 24, 24, 12)] {
+        let x = Tensor::<4>::random([batch, channels, size, size], uniform, &device);
+        let weight = Tensor::<4>::random([channels, channels / groups, 3, 3], uniform, &device);
+        let options = || ConvOptions::new([1, 1], [1, 1], [1, 1], groups);
+        let run = || {
+            let weight = Tensor::from_inner(weight.clone()).require_grad();
+            let x = Tensor::from_inner(x.clone());
+            let output = conv2d(x, weight.clone(), None, options());
+            let gradients = output.square().sum().backward();
+            weight.grad(&gradients).expect("a gradient").into_data()
+        };
+        let first = run();
+        for _ in 0..5 {
+            assert_eq!(run(), first);
+        }
+    }
+}
+
+#[test]
+fn gradients_reach_parameters_of_plain_images_and_images_of_plain_parameters() {
+    let plain = Device::flex();
+    let uniform = Distribution::Uniform(-1.0, 1.0);
+    let x = Tensor::<4>::random([2, 3, 5, 5], uniform, &plain);
+    let weight = Tensor::<4>::random([4, 3, 3, 3], uniform, &plain);
+    let options = || ConvOptions::new([1, 1], [1, 1], [1, 1], 1);
+    let after = |x: Tensor<4>, weight: Tensor<4>| {
+        conv2d_with(x, weight, None, options(), None, Activation::Relu)
+    };
+
+    let tracked = Tensor::from_inner(weight.clone()).require_grad();
+    let gradients = after(x.clone(), tracked.clone()).sum().backward();
+    assert!(tracked.grad(&gradients).is_some());
+
+    let tracked = Tensor::from_inner(x.clone()).require_grad();
+    let gradients = after(tracked.clone(), weight).sum().backward();
+    assert!(tracked.grad(&gradients).is_some());
+}
+
+#[test]
+fn an_empty_map_with_padding_is_left_to_burn() {
+    let device = Device::flex();
+    let (x, weight) = (
+        Tensor::<4>::zeros([1, 1, 0, 1], &device),
+        Tensor::<4>::ones([1, 1, 1, 1], &device),
+    );
+    assert!(!serves(&x));
+    let options = ConvOptions::new([1, 1], [1, 1], [1, 1], 1);
+    let run = std::panic::catch_unwind(|| conv2d(x, weight, None, options).into_data());
+    // Whatever it makes of it, nothing is left unwritten.
+    if let Ok(output) = run {
+        let values = output.try_to_vec::<f32>().expect("f32");
+        assert!(values.iter().all(|value| *value == 0.0));
+    }
 }
 
 #[test]
@@ -188,6 +303,9 @@ fn the_shapes_of_networks_are_burns() {
         square(1, 1, [3, 64], 64, 7, 2),
         square(33, 1, [96, 40], 2, 1, 1),
         square(1, 1, [512, 32], 4, 3, 1),
+        square(64, 1, [32, 48], 4, 3, 1),
+        square(64, 1, [32, 48], 8, 3, 2),
+        square(45, 1, [17, 23], 5, 3, 1),
     ] {
         check(&case);
     }

@@ -171,6 +171,59 @@ fn statistics_survive_a_large_mean() {
 }
 
 #[test]
+fn what_is_normalised_can_also_be_added() {
+    let device = Device::flex().autodiff();
+    let norm = layer(3, &device);
+    let x = uniform([4, 3, 5, 5], &device).require_grad();
+    let gradient = |output: Tensor<4>| {
+        let gradients = output.square().sum().backward();
+        x.grad(&gradients).expect("a gradient").into_data()
+    };
+    let relu = Activation::Relu;
+    assert_same(
+        "x",
+        gradient(norm.forward_with(x.clone(), Some(x.clone()), relu)),
+        gradient(composed(&norm, x.clone(), Some(x.clone()), relu)),
+    );
+}
+
+#[test]
+fn parameters_learn_from_plain_images_and_plain_residuals() {
+    let plain = Device::flex();
+    let norm = layer(3, &plain.clone().autodiff());
+    let x = uniform([4, 3, 5, 5], &plain);
+    // Plain images, tracked parameters; tracked images, a plain residual; and the other way round.
+    let tracked = Tensor::from_inner(x.clone()).require_grad();
+    for (x, residual) in [
+        (x.clone(), None),
+        (tracked.clone(), Some(x.clone())),
+        (x.clone(), Some(tracked.clone())),
+    ] {
+        let output = norm.forward_with(x, residual, Activation::Relu);
+        let gradients = output.sum().backward();
+        assert!(norm.weight.val().grad(&gradients).is_some());
+    }
+}
+
+#[test]
+#[should_panic(expected = "a batch norm of 8 channels")]
+fn wrong_channels_are_said() {
+    let device = Device::flex();
+    let norm = BatchNormConfig::new(8).init(&device).valid();
+    norm.forward(Tensor::<4>::ones([2, 4, 3, 3], &device));
+}
+
+#[test]
+#[should_panic(expected = "has the input's shape")]
+fn a_residual_of_another_shape_is_said() {
+    let device = Device::flex();
+    let norm = BatchNormConfig::new(4).init(&device).valid();
+    let x = Tensor::<4>::ones([2, 4, 4, 4], &device);
+    let residual = Tensor::<4>::ones([2, 4, 2, 8], &device);
+    norm.forward_with(x, Some(residual), Activation::None);
+}
+
+#[test]
 fn nan_stays_nan() {
     let device = Device::flex();
     let norm = BatchNormConfig::new(1).init(&device).valid();

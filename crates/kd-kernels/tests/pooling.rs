@@ -50,3 +50,11 @@ fn the_first_of_equal_numbers_gets_the_gradient() {
         [1.0, 0.0, 0.0, 0.0]
     );
 }
+
+#[test]
+fn nan_is_the_largest_number() {
+    let x = [[[[1.0, f32::NAN, 2.0, 3.0]]]];
+    let x = Tensor::<4>::from_floats(x, &Device::flex()).reshape([1, 1, 2, 2]);
+    let output = max_pool2d(x, 2, 2, 0).into_data().try_to_vec::<f32>();
+    assert!(output.expect("f32")[0].is_nan());
+}

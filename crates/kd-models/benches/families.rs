@@ -17,7 +17,7 @@ use kd_models::{AnyNetwork, Architecture, Network};
 
 // As the `kd` command has it.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: kd_kernels::Allocator = kd_kernels::Allocator;
 
 const CLASSES: usize = 100;
 
@@ -163,6 +163,7 @@ fn layers(device: &Device) {
 }
 
 fn main() {
+    kd_kernels::keep_memory();
     // `cargo bench` and `cargo test` hand over flags of their own harness.
     let only: Vec<String> = std::env::args()
         .skip(1)

@@ -4,11 +4,10 @@ mod cli;
 
 use std::process::ExitCode;
 
-// A training step asks for the same large pieces of memory again and again. The allocators of some
-// systems give them back to the system in between, and get empty pages for them anew.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: kd_kernels::Allocator = kd_kernels::Allocator;
 
 fn main() -> ExitCode {
+    kd_kernels::keep_memory();
     cli::main()
 }

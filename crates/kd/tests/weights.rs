@@ -143,6 +143,30 @@ fn a_teacher_that_is_to_be_folded_has_to_be_there() {
 }
 
 #[test]
+fn the_kernels_can_be_turned_off_and_compute_the_same() {
+    let teacher = checkpoint("kdrefine_ns_legacy.pth");
+    let run = |flags: &[&str]| -> Value {
+        let output = kd()
+            .args([
+                "eval",
+                "--limit-test",
+                "20",
+                "--json",
+                "--weights",
+                &teacher,
+            ])
+            .args(flags)
+            .output()
+            .expect("kd runs");
+        serde_json::from_slice(&output.stdout).expect("JSON")
+    };
+    let (with, without) = (run(&[]), run(&["--no-kernels"]));
+    assert_eq!(with["top1"], without["top1"]);
+    let loss = |metrics: &Value| metrics["loss"].as_f64().expect("a number");
+    assert!((loss(&with) - loss(&without)).abs() < 1e-5 * loss(&without));
+}
+
+#[test]
 fn any_network_is_folded_and_its_form_is_known_to_the_file() {
     let folder = tempdir().expect("a folder");
     let run = folder.path().join("run");

@@ -144,7 +144,13 @@ pub(super) fn norm_of_conv(
     residual: Option<Tensor<4>>,
     activation: Activation,
 ) -> Tensor<4> {
-    if input.is_autodiff() || !kd_kernels::serves(&input) {
+    // A network in training that is given plain images trains all the same.
+    let tracked = input.is_autodiff()
+        || residual
+            .as_ref()
+            .is_some_and(|residual| residual.is_autodiff())
+        || conv.weight.val().is_autodiff();
+    if tracked || !kd_kernels::serves(&input) {
         return bn.forward_with(tally::conv(conv, input), residual, activation);
     }
     // In evaluation the batch norm is a scaling of the filters and a bias.

@@ -26,11 +26,18 @@ pub struct DataFlags {
     /// Device: flex, ndarray, cuda[:i] or wgpu, as far as this build has them
     #[arg(long, value_name = "NAME")]
     device: Option<String>,
+    /// Compute with Burn's own operations on the CPU too, and not with the kernels of kd: slower,
+    /// and the same but for rounding
+    #[arg(long)]
+    no_kernels: bool,
 }
 
 impl DataFlags {
-    /// The flags as a draft.
+    /// The flags as a draft. What is not of the recipe takes effect at once.
     pub fn draft(self) -> Result<Draft, CliError> {
+        if self.no_kernels {
+            kd_kernels::set_enabled(false);
+        }
         Ok(Draft {
             data: self.data.map(|name| name.parse()).transpose()?,
             root: self.root,

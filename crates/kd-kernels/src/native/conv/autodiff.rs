@@ -21,8 +21,9 @@ impl<B: ConvGradients, C: CheckpointStrategy> ConvOps for Autodiff<B, C> {
     ) -> FloatTensor<Self> {
         let bias = bias.into_option();
         let saved: Saved<B> = Saved {
-            x: x.primitive().clone(),
-            weight: weight.primitive().clone(),
+            // Once for both passes.
+            x: B::contiguous(x.primitive().clone()),
+            weight: B::contiguous(weight.primitive().clone()),
             options,
         };
         let inner = bias.as_ref().map(|bias| bias.primitive().clone());
@@ -98,6 +99,9 @@ impl<B: ConvGradients, const N: usize> Backward<B, N> for Rule {
             input: x_node.is_some(),
             weight: weight_node.is_some(),
         };
+        if !wanted.input && !wanted.weight {
+            return;
+        }
         let (dx, dw) = B::kd_conv2d_backward(x, weight, gradient, options, wanted);
         for (node, gradient) in [(x_node, dx), (weight_node, dw)] {
             if let (Some(node), Some(gradient)) = (node, gradient) {

@@ -128,6 +128,11 @@ impl Axis {
         self.stride
     }
 
+    /// Whether any tap reads this plane.
+    pub(super) fn reads(&self, plane: usize) -> bool {
+        self.taps.iter().any(|tap| tap.plane == plane)
+    }
+
     /// First place of data in a plane, its first input, and how many inputs are in there.
     pub(super) fn data(&self, plane: usize) -> (usize, usize, usize) {
         let first = self.padding.saturating_sub(plane).div_ceil(self.stride);

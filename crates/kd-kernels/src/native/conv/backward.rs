@@ -1,9 +1,10 @@
 //! Backward.
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use crate::native::buffer::{Unwritten, written};
+use crate::native::arch;
+use crate::native::buffer::{Unwritten, total, written};
 
 use super::axis::Part;
 use super::filters::{Extent, Filters, results};
@@ -34,7 +35,7 @@ pub(super) fn backward(
         return depthwise::backward(shape, x, weight, dy, wanted);
     }
     let plan = Plan::new(shape);
-    let arch = Arch::new();
+    let arch = arch();
     let parts = if wanted.input {
         arch.dispatch(Prepare {
             plan: &plan,
@@ -108,16 +109,10 @@ pub(super) fn backward(
                 dw
             })
             .collect();
-        let sum = sums.into_iter().reduce(|mut sum, other| {
-            for (sum, other) in sum.iter_mut().zip(other) {
-                *sum += other;
-            }
-            sum
-        });
-        sum.unwrap_or_default()
+        total(sums)
     };
     let mut dw = Vec::new();
-    // SAFETY: every input belongs to a map of some task, and there to one part.
+    // SAFETY: the chunks are all images, and each input belongs to one part of its map.
     #[allow(unsafe_code)]
     let dx = unsafe { written(length, |dx| dw = work(dx)) };
     (dx, dw)

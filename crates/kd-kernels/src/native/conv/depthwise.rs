@@ -3,10 +3,11 @@
 //! There is little to compute for each number, so that maps are taken one by one through the
 //! fastest cache. The layout of a map is that of other convolutions, see [`Plan`].
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use crate::native::buffer::{Unwritten, written};
+use crate::native::arch;
+use crate::native::buffer::{Unwritten, total, written};
 
 use super::backward::Wanted;
 use super::forward::After;
@@ -26,7 +27,7 @@ const SHARE: usize = 16;
 /// Forward pass; see [`forward`](super::forward::forward).
 pub(super) fn forward(shape: ConvShape, x: &[f32], weight: &[f32], after: After<'_>) -> Vec<f32> {
     let plan = Plan::of_maps(shape);
-    let arch = Arch::new();
+    let arch = arch();
     let (pixels, output_pixels) = (shape.pixels(), shape.output_pixels());
     let length = shape.batch * shape.outputs * output_pixels;
     let share = share(&shape);
@@ -126,14 +127,14 @@ pub(super) fn backward(
     wanted: Wanted,
 ) -> (Vec<f32>, Vec<f32>) {
     let plan = Plan::of_maps(shape);
-    let arch = Arch::new();
+    let arch = arch();
     let (pixels, output_pixels) = (shape.pixels(), shape.output_pixels());
     let length = if wanted.input { x.len() } else { 0 };
     let weights = if wanted.weight { weight.len() } else { 0 };
     if x.is_empty() || dy.is_empty() {
         return (vec![0.0; length], vec![0.0; weights]);
     }
-    // A fixed number of sums, so that the same numbers come out each time.
+    // One sum a thread, so that the same numbers come out each time.
     let maps = shape.batch * shape.inputs;
     let share = maps.div_ceil(rayon::current_num_threads()).max(SHARE);
     let work = |dx: &mut Unwritten| {
@@ -175,16 +176,10 @@ pub(super) fn backward(
                 dw
             })
             .collect();
-        let sum = sums.into_iter().reduce(|mut sum, other| {
-            for (sum, other) in sum.iter_mut().zip(other) {
-                *sum += other;
-            }
-            sum
-        });
-        sum.unwrap_or_default()
+        total(sums)
     };
     let mut dw = Vec::new();
-    // SAFETY: every input belongs to a map of some task, and there to one part.
+    // SAFETY: the tasks are all maps, and each input belongs to one part of its map.
     #[allow(unsafe_code)]
     let dx = unsafe { written(length, |dx| dw = work(dx)) };
     (dx, dw)

@@ -33,6 +33,13 @@ impl ConvOps for Flex {
         let shape = shape_of(&x, &weight, &options);
         let [height, width] = shape.output();
         let dims = [shape.batch, shape.outputs, height, width];
+        if let Some(bias) = &bias {
+            assert_eq!(
+                bias.shape().num_elements(),
+                shape.outputs,
+                "the bias has a number for each output channel"
+            );
+        }
         if let Some(residual) = &residual {
             assert_eq!(
                 residual.shape().dims(),

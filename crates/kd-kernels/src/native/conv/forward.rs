@@ -1,8 +1,9 @@
 //! Forward.
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
+use crate::native::arch;
 use crate::native::buffer::{Unwritten, written};
 
 use super::filters::{Extent, Filters, results};
@@ -31,7 +32,7 @@ pub(super) fn forward(shape: ConvShape, x: &[f32], weight: &[f32], after: After<
         return depthwise::forward(shape, x, weight, after);
     }
     let plan = Plan::new(shape);
-    let arch = Arch::new();
+    let arch = arch();
     let filters = arch.dispatch(Prepare {
         plan: &plan,
         weight,

@@ -6,7 +6,11 @@
 //! no matrix of patches is built, and all of stride, padding and dilation is in the table of
 //! shifts. The gradient of the input is the same product with the gradients of the output in
 //! planes; the gradient of the weight is the inner product of both. A depthwise convolution is
-//! the case of one filter and one channel a group.
+//! the case of one filter and one channel a group. Small maps are better served with the images of
+//! a batch side by side (see [`small`]).
+//!
+//! Between the rows of a plane lie zeros, and sums over outputs go over them: an infinite input can
+//! turn other weights' gradients into NaN than it would by the definition.
 
 mod autodiff;
 mod axis;

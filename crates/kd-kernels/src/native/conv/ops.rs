@@ -6,6 +6,7 @@ use burn::tensor::ops::ConvOptions;
 
 use super::backward::Wanted;
 
+use crate::native::Contiguous;
 use crate::native::optional::Optional;
 
 /// Convolution by the kernels of this crate.
@@ -31,7 +32,7 @@ pub trait ConvOps: Backend {
 }
 
 /// What the backward pass needs of a backend.
-pub trait ConvGradients: ConvOps {
+pub trait ConvGradients: ConvOps + Contiguous {
     /// Gradients of input and weight for those of the output, as far as they are wanted.
     fn kd_conv2d_backward(
         x: FloatTensor<Self>,

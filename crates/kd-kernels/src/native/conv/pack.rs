@@ -57,6 +57,7 @@ fn copy_rows<P: Place>(
 
 #[inline(always)]
 fn copy<P: Place>(target: &mut [P], source: &[f32]) {
+    assert_eq!(target.len(), source.len());
     for (target, value) in target.iter_mut().zip(source) {
         target.put(*value);
     }
@@ -70,12 +71,10 @@ fn copy_rows_of<P: Place, const W: usize>(
     rows: usize,
 ) {
     for row in 0..rows {
-        let source = source[row * source_step..].first_chunk::<W>();
-        let target = target[row * target_step..].first_chunk_mut::<W>();
-        if let (Some(target), Some(source)) = (target, source) {
-            for (target, value) in target.iter_mut().zip(source) {
-                target.put(*value);
-            }
+        let source = &source[row * source_step..][..W];
+        let target = &mut target[row * target_step..][..W];
+        for (target, value) in target.iter_mut().zip(source) {
+            target.put(*value);
         }
     }
 }
@@ -105,7 +104,8 @@ impl Plan {
             let (row_place, first_row, row_count) = rows.data(vertical);
             for horizontal in 0..columns.planes() {
                 let (place, first, count) = columns.data(horizontal);
-                if row_count * count == 0 {
+                let read = rows.reads(vertical) && columns.reads(horizontal);
+                if !read || row_count * count == 0 {
                     continue;
                 }
                 let plane = vertical * columns.planes() + horizontal;

@@ -3,10 +3,11 @@
 //! A vector then holds one place of many images. Nothing is computed for padding, of which small
 //! maps have much: of a 3×3 filter on a 4×4 map, three elements in ten meet nothing else.
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use crate::native::buffer::{Unwritten, written};
+use crate::native::arch;
+use crate::native::buffer::{Unwritten, total, written};
 
 use super::backward::Wanted;
 use super::filters::{Extent, Filters, Tile};
@@ -19,7 +20,7 @@ use super::tile::{self, gathered, rows, tiles};
 /// Largest map, in places, that is worth the rearrangement.
 const LARGEST: usize = 100;
 
-/// Images that fill the vectors.
+/// Images that fill the vectors of a thread.
 const FEWEST: usize = 16;
 
 /// Most images in a chunk.
@@ -30,7 +31,7 @@ pub(super) fn suits(shape: &ConvShape) -> bool {
     let [height, width] = shape.kernel;
     shape.groups == 1
         && height * width > 1
-        && shape.batch >= FEWEST
+        && shape.batch >= FEWEST * rayon::current_num_threads()
         && shape.pixels().max(shape.output_pixels()) <= LARGEST
         && shape.inputs.min(shape.outputs) >= 16
 }
@@ -86,7 +87,7 @@ impl Plan {
 /// Forward pass; see [`forward`](super::forward::forward).
 pub(super) fn forward(shape: ConvShape, x: &[f32], weight: &[f32], after: After<'_>) -> Vec<f32> {
     let plan = Plan::new(shape);
-    let arch = Arch::new();
+    let arch = arch();
     let area = shape.kernel[0] * shape.kernel[1];
     let filters = arch.dispatch(Prepare {
         extent: Extent {
@@ -183,6 +184,7 @@ impl WithSimd for Forward<'_> {
                     let map = channel * pixels..(channel + 1) * pixels;
                     let values = result.chunks_exact(plan.lanes);
                     let targets = &mut image[map.clone()];
+                    assert_eq!(targets.len(), values.len());
                     match after.residual {
                         None => {
                             for (target, values) in targets.iter_mut().zip(values) {
@@ -262,7 +264,7 @@ pub(super) fn backward(
     wanted: Wanted,
 ) -> (Vec<f32>, Vec<f32>) {
     let plan = Plan::new(shape);
-    let arch = Arch::new();
+    let arch = arch();
     let area = shape.kernel[0] * shape.kernel[1];
     let filters = wanted.input.then(|| {
         arch.dispatch(Prepare {
@@ -327,16 +329,10 @@ pub(super) fn backward(
                 dw
             })
             .collect();
-        let sum = sums.into_iter().reduce(|mut sum, other| {
-            for (sum, other) in sum.iter_mut().zip(other) {
-                *sum += other;
-            }
-            sum
-        });
-        sum.unwrap_or_default()
+        total(sums)
     };
     let mut dw = Vec::new();
-    // SAFETY: every input belongs to a map of some task, and there to one part.
+    // SAFETY: the chunks are all images, and the filters of the gradient all channels.
     #[allow(unsafe_code)]
     let dx = unsafe { written(length, |dx| dw = work(dx)) };
     (dx, dw)
@@ -385,6 +381,7 @@ impl WithSimd for Backward<'_> {
                     let map = channel * pixels..(channel + 1) * pixels;
                     for (lane, image) in dx.chunks_exact_mut(plan.image_in()).enumerate() {
                         let values = result.chunks_exact(plan.lanes);
+                        assert_eq!(map.len(), values.len());
                         for (target, values) in image[map.clone()].iter_mut().zip(values) {
                             target.write(values[lane]);
                         }

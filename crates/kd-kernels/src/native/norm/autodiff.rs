@@ -23,8 +23,10 @@ impl<B: NormGradients, C: CheckpointStrategy> NormOps for Autodiff<B, C> {
         let inner = residual
             .as_ref()
             .map(|residual| residual.primitive().clone());
+        // Once for both passes.
+        let input = B::contiguous(x.primitive().clone());
         let (output, mean, variance) = B::kd_norm_train(
-            x.primitive().clone(),
+            input.clone(),
             weight.primitive().clone(),
             bias.primitive().clone(),
             Optional::from_option(inner),
@@ -32,7 +34,7 @@ impl<B: NormGradients, C: CheckpointStrategy> NormOps for Autodiff<B, C> {
             epsilon,
         );
         let saved = Saved {
-            x: x.primitive().clone(),
+            x: input,
             activated: relu.then(|| output.clone()),
             weight: weight.primitive().clone(),
             mean: mean.clone(),

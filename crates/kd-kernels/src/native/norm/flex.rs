@@ -18,14 +18,14 @@ impl NormOps for Flex {
         epsilon: f64,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         let (maps, dims) = (maps_of(&x), x.shape());
+        let residual = residual.into_option();
+        check(&x, [&weight, &bias], residual.as_ref());
         let (x, weight, bias) = (
             x.to_contiguous(),
             weight.to_contiguous(),
             bias.to_contiguous(),
         );
-        let residual = residual
-            .into_option()
-            .map(|residual| residual.to_contiguous());
+        let residual = residual.map(|residual| residual.to_contiguous());
         let (mean, variance) = kernel::statistics(maps, slice(&x));
         let scale: Vec<f32> = deviations(&variance, epsilon)
             .zip(slice(&weight))
@@ -55,14 +55,14 @@ impl NormOps for Flex {
         relu: bool,
     ) -> FloatTensor<Self> {
         let (maps, dims) = (maps_of(&x), x.shape());
+        let residual = residual.into_option();
+        check(&x, [&scale, &shift], residual.as_ref());
         let (x, scale, shift) = (
             x.to_contiguous(),
             scale.to_contiguous(),
             shift.to_contiguous(),
         );
-        let residual = residual
-            .into_option()
-            .map(|residual| residual.to_contiguous());
+        let residual = residual.map(|residual| residual.to_contiguous());
         let residual = residual.as_ref().map(slice);
         let out = kernel::affine(
             maps,
@@ -102,6 +102,29 @@ impl NormGradients for Flex {
             tensor(gradients.bias, channels),
         ];
         (own, residual.then(|| tensor(gradients.residual, dims)))
+    }
+}
+
+/// Panics unless there is a number for each channel, and the residual has the input's shape.
+fn check(
+    x: &FloatTensor<Flex>,
+    of_channels: [&FloatTensor<Flex>; 2],
+    residual: Option<&FloatTensor<Flex>>,
+) {
+    let shape = x.shape();
+    for numbers in of_channels {
+        let count = numbers.shape().num_elements();
+        assert_eq!(
+            count, shape[1],
+            "a batch norm of {count} channels for {shape:?}"
+        );
+    }
+    if let Some(residual) = residual {
+        assert_eq!(
+            residual.shape(),
+            shape,
+            "what is added has the input's shape"
+        );
     }
 }
 

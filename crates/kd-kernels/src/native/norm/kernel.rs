@@ -1,8 +1,9 @@
 //! Batch normalisation over maps, with what often follows it: an addition and a ReLU.
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
+use crate::native::arch;
 use crate::native::buffer::{Unwritten, written};
 
 /// Shape `[batch, channels, positions]`.
@@ -20,7 +21,7 @@ impl Maps {
 
 /// Mean and biased variance of each channel of `x`.
 pub(super) fn statistics(maps: Maps, x: &[f32]) -> (Vec<f32>, Vec<f32>) {
-    let arch = Arch::new();
+    let arch = arch();
     let batch = x.len() / maps.image().max(1);
     // Sum, and sum of squares around the map's own mean, of each map.
     let mut sums = vec![[0f64; 2]; batch * maps.channels];
@@ -57,46 +58,67 @@ impl WithSimd for MapSums<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let maps = self.image.chunks_exact(self.maps.positions);
         for (map, sums) in maps.zip(self.sums) {
-            let sum = total(simd, map, |_, x| x, |x| x);
-            let mean = sum / map.len() as f32;
-            let centre = simd.splat_f32s(mean);
-            let squares = total(
-                simd,
-                map,
-                |simd, x| {
-                    let x = simd.sub_f32s(x, centre);
-                    simd.mul_f32s(x, x)
-                },
-                |x| (x - mean) * (x - mean),
-            );
+            let sum = sum(simd, map);
+            let squares = squares(simd, map, sum / map.len() as f32);
             *sums = [f64::from(sum), f64::from(squares)];
         }
     }
 }
 
-/// The sum of a function over a map.
 #[inline(always)]
-fn total<S: Simd>(
-    simd: S,
-    map: &[f32],
-    vector: impl Fn(S, S::f32s) -> S::f32s,
-    single: impl Fn(f32) -> f32,
-) -> f32 {
+fn sum<S: Simd>(simd: S, map: &[f32]) -> f32 {
     let (vectors, rest) = S::as_simd_f32s(map);
     // Four sums at once, because one addition waits for the one before.
     let mut sums = [simd.splat_f32s(0.0); 4];
     let (fours, ones) = vectors.as_chunks::<4>();
     for four in fours {
-        for (sum, x) in sums.iter_mut().zip(four) {
-            *sum = simd.add_f32s(*sum, vector(simd, *x));
+        for i in 0..4 {
+            sums[i] = simd.add_f32s(sums[i], four[i]);
         }
     }
     for x in ones {
-        sums[0] = simd.add_f32s(sums[0], vector(simd, *x));
+        sums[0] = simd.add_f32s(sums[0], *x);
     }
-    let [a, b, c, d] = sums;
-    let sum = simd.add_f32s(simd.add_f32s(a, b), simd.add_f32s(c, d));
-    simd.reduce_sum_f32s(sum) + rest.iter().map(|x| single(*x)).sum::<f32>()
+    total(simd, sums) + rest.iter().sum::<f32>()
+}
+
+/// The sum of squares around `mean`.
+#[inline(always)]
+fn squares<S: Simd>(simd: S, map: &[f32], mean: f32) -> f32 {
+    let (vectors, rest) = S::as_simd_f32s(map);
+    let centre = simd.splat_f32s(mean);
+    let mut sums = [simd.splat_f32s(0.0); 4];
+    let (fours, ones) = vectors.as_chunks::<4>();
+    for four in fours {
+        for i in 0..4 {
+            let x = simd.sub_f32s(four[i], centre);
+            sums[i] = simd.mul_add_f32s(x, x, sums[i]);
+        }
+    }
+    for x in ones {
+        let x = simd.sub_f32s(*x, centre);
+        sums[0] = simd.mul_add_f32s(x, x, sums[0]);
+    }
+    let mut sum = total(simd, sums);
+    for x in rest {
+        sum += (x - mean) * (x - mean);
+    }
+    sum
+}
+
+#[inline(always)]
+fn total<S: Simd>(simd: S, [a, b, c, d]: [S::f32s; 4]) -> f32 {
+    simd.reduce_sum_f32s(simd.add_f32s(simd.add_f32s(a, b), simd.add_f32s(c, d)))
+}
+
+/// The gradient behind a ReLU that gave `y`; all of it if there was none.
+#[inline(always)]
+fn gate<S: Simd>(simd: S, all: bool, dy: S::f32s, y: S::f32s) -> S::f32s {
+    if all {
+        return dy;
+    }
+    let zero = simd.splat_f32s(0.0);
+    simd.select_f32s(simd.greater_than_f32s(y, zero), dy, zero)
 }
 
 /// `x · scale + shift + residual` per channel, cut off at 0 if `relu`.
@@ -108,7 +130,7 @@ pub(super) fn affine(
     residual: Option<&[f32]>,
     relu: bool,
 ) -> Vec<f32> {
-    let arch = Arch::new();
+    let arch = arch();
     let write = |out: &mut Unwritten| {
         out.par_chunks_mut(maps.image().max(1))
             .enumerate()
@@ -214,7 +236,7 @@ pub(super) struct Gradients {
 
 /// Backward pass for the gradient `dy` of the output.
 pub(super) fn backward(maps: Maps, saved: Saved<'_>, dy: &[f32], residual: bool) -> Gradients {
-    let arch = Arch::new();
+    let arch = arch();
     let batch = dy.len() / maps.image().max(1);
     let part = |index: usize| index * maps.image()..(index + 1) * maps.image();
     // Sums of the gradient, and of the gradient times the normalised input, of each map.
@@ -315,29 +337,28 @@ impl WithSimd for GradientSums<'_> {
                 None => (dy, dy_rest),
             };
             let all = activated.is_none();
-            let mut totals = [[zero; 2]; 2];
-            let add = |totals: &mut [S::f32s; 2], x: S::f32s, dy: S::f32s, y: S::f32s| {
-                let g = if all {
-                    dy
-                } else {
-                    simd.select_f32s(simd.greater_than_f32s(y, zero), dy, zero)
-                };
-                totals[0] = simd.add_f32s(totals[0], g);
-                totals[1] = simd.mul_add_f32s(g, simd.sub_f32s(x, centre), totals[1]);
-            };
+            // Two of each at once, because one addition waits for the one before.
+            let mut gradients = [zero; 2];
+            let mut products = [zero; 2];
             let pairs = x.len() / 2;
-            for index in 0..pairs {
-                let [even, odd] = &mut totals;
-                add(even, x[2 * index], dy[2 * index], y[2 * index]);
-                add(odd, x[2 * index + 1], dy[2 * index + 1], y[2 * index + 1]);
+            for pair in 0..pairs {
+                for i in 0..2 {
+                    let place = 2 * pair + i;
+                    let g = gate(simd, all, dy[place], y[place]);
+                    let centred = simd.sub_f32s(x[place], centre);
+                    gradients[i] = simd.add_f32s(gradients[i], g);
+                    products[i] = simd.mul_add_f32s(g, centred, products[i]);
+                }
             }
-            if x.len() > 2 * pairs {
-                add(&mut totals[0], x[2 * pairs], dy[2 * pairs], y[2 * pairs]);
+            for place in 2 * pairs..x.len() {
+                let g = gate(simd, all, dy[place], y[place]);
+                let centred = simd.sub_f32s(x[place], centre);
+                gradients[0] = simd.add_f32s(gradients[0], g);
+                products[0] = simd.mul_add_f32s(g, centred, products[0]);
             }
-            let [even, odd] = totals;
             let mut sum = [
-                simd.reduce_sum_f32s(simd.add_f32s(even[0], odd[0])),
-                simd.reduce_sum_f32s(simd.add_f32s(even[1], odd[1])),
+                simd.reduce_sum_f32s(simd.add_f32s(gradients[0], gradients[1])),
+                simd.reduce_sum_f32s(simd.add_f32s(products[0], products[1])),
             ];
             for ((x, dy), y) in x_rest.iter().zip(dy_rest).zip(y_rest) {
                 if all || *y > 0.0 {
@@ -374,7 +395,6 @@ impl WithSimd for InputGradients<'_> {
             deviation,
         } = self.saved;
         let positions = self.maps.positions;
-        let zero = simd.splat_f32s(0.0);
         for channel in 0..self.maps.channels {
             let map = channel * positions..(channel + 1) * positions;
             // dx = scale · (g − Σg / n − x̂ · Σ(g·x̂) / n), as a straight line in g and x.
@@ -392,21 +412,13 @@ impl WithSimd for InputGradients<'_> {
             };
             let all = activated.is_none();
             let (dx, dx_rest) = S::as_uninit_mut_simd_f32s(&mut self.dx[map.clone()]);
-            let gate = |dy: S::f32s, y: S::f32s| {
-                if all {
-                    dy
-                } else {
-                    simd.select_f32s(simd.greater_than_f32s(y, zero), dy, zero)
-                }
-            };
-            let line = |g: S::f32s, x: S::f32s| {
-                simd.mul_add_f32s(g, scales, simd.mul_add_f32s(x, slopes, shifts))
-            };
             let rest = |g: f32, x: f32| g.mul_add(scale, x.mul_add(slope, shift));
             match &mut self.residual {
                 None => {
                     for (((dx, x), dy), y) in dx.iter_mut().zip(x).zip(dy).zip(y) {
-                        dx.write(line(gate(*dy, *y), *x));
+                        let g = gate(simd, all, *dy, *y);
+                        let line = simd.mul_add_f32s(*x, slopes, shifts);
+                        dx.write(simd.mul_add_f32s(g, scales, line));
                     }
                     for (((dx, x), dy), y) in
                         dx_rest.iter_mut().zip(x_rest).zip(dy_rest).zip(y_rest)
@@ -419,9 +431,10 @@ impl WithSimd for InputGradients<'_> {
                     let (added, added_rest) = S::as_uninit_mut_simd_f32s(&mut residual[map]);
                     let vectors = dx.iter_mut().zip(added).zip(x).zip(dy).zip(y);
                     for ((((dx, added), x), dy), y) in vectors {
-                        let g = gate(*dy, *y);
+                        let g = gate(simd, all, *dy, *y);
+                        let line = simd.mul_add_f32s(*x, slopes, shifts);
                         added.write(g);
-                        dx.write(line(g, *x));
+                        dx.write(simd.mul_add_f32s(g, scales, line));
                     }
                     let singles = dx_rest
                         .iter_mut()

@@ -3,6 +3,7 @@
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, backend_extension};
 
+use crate::native::Contiguous;
 use crate::native::optional::Optional;
 
 /// Batch normalisation by the kernels of this crate.
@@ -31,7 +32,7 @@ pub trait NormOps: Backend {
 }
 
 /// What the backward pass needs of a backend.
-pub trait NormGradients: NormOps {
+pub trait NormGradients: NormOps + Contiguous {
     /// Gradients of input, weight, bias and, if it is wanted, residual.
     fn kd_norm_backward(
         saved: Saved<Self>,

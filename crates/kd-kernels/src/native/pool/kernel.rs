@@ -9,7 +9,7 @@ pub struct Window {
     pub(crate) size: [usize; 2],
     /// Distance.
     pub(crate) stride: [usize; 2],
-    /// Places around the map that are in no way the largest.
+    /// Places around the map that are never the largest; at most half of the size.
     pub(crate) padding: [usize; 2],
 }
 
