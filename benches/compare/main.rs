@@ -90,23 +90,23 @@ fn measure(request: &Request, device: &Device) -> Result<f64, Box<dyn Error>> {
         Case::Inference { network, batch } => {
             let (architecture, images, _) = inputs(network, *batch, device)?;
             let network = architecture.init(CLASSES, device).valid();
-            Ok(speed(device, *batch, enough, || {
+            speed(device, *batch, enough, || {
                 network.forward(images.clone());
-            }))
+            })
         }
         Case::Training { network, batch } => {
             let training = device.clone().autodiff();
             let (architecture, images, labels) = inputs(network, *batch, &training)?;
             let mut optimizer = sgd(&recipe()?);
             let mut network = Some(architecture.init(CLASSES, &training));
-            Ok(speed(device, *batch, enough, || {
+            speed(device, *batch, enough, || {
                 if let Some(student) = network.take() {
                     let logits = student.forward(images.clone());
                     let loss = cross_entropy(logits, labels.clone());
                     let gradients = GradientsParams::from_grads(loss.backward(), &student);
                     network = Some(optimizer.step(0.05, student, gradients));
                 }
-            }))
+            })
         }
         Case::Distillation {
             teacher,
@@ -119,9 +119,9 @@ fn measure(request: &Request, device: &Device) -> Result<f64, Box<dyn Error>> {
                 Distillation::new(teacher, student, method, *batch, *folded, device)?;
             let training = device.clone().autodiff();
             let (_, images, labels) = inputs(student, *batch, &training)?;
-            Ok(speed(device, *batch, enough, || {
+            speed(device, *batch, enough, || {
                 distillation.step(&images, &labels);
-            }))
+            })
         }
         Case::Epoch {
             teacher,
@@ -145,12 +145,12 @@ fn measure(request: &Request, device: &Device) -> Result<f64, Box<dyn Error>> {
             let count = set.len() / batch * batch;
             let loader = Loader::new(set, config)?;
             let mut epoch = 0;
-            Ok(speed(device, count, enough, || {
+            speed(device, count, enough, || {
                 for batch in loader.epoch(epoch, &training) {
                     distillation.step(&batch.images, &batch.labels);
                 }
                 epoch += 1;
-            }))
+            })
         }
     }
 }
@@ -170,24 +170,24 @@ fn inputs(
 }
 
 /// Images a second of a run that sees so many, after two runs to warm up.
-fn speed(device: &Device, images: usize, enough: Duration, mut run: impl FnMut()) -> f64 {
-    let sync = || {
-        if let Err(error) = device.sync() {
-            eprintln!("{error}");
-        }
-    };
+fn speed(
+    device: &Device,
+    images: usize,
+    enough: Duration,
+    mut run: impl FnMut(),
+) -> Result<f64, Box<dyn Error>> {
     for _ in 0..2 {
         run();
     }
-    sync();
+    device.sync()?;
     let start = Instant::now();
     let mut runs = 0;
     while runs < 2 || start.elapsed() < enough {
         run();
-        sync();
+        device.sync()?;
         runs += 1;
     }
-    (images * runs) as f64 / start.elapsed().as_secs_f64()
+    Ok((images * runs) as f64 / start.elapsed().as_secs_f64())
 }
 
 /// The protocol of the field: momentum 0.9, weight decay 5e-4.

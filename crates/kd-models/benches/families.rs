@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use burn::module::Module;
 use burn::nn::PaddingConfig2d;
-use burn::nn::conv::Conv2dConfig;
+use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::{Device, Distribution, Tensor};
 use kd_models::{AnyNetwork, Architecture, Network};
 
@@ -115,7 +115,9 @@ fn families(only: &[String], device: &Device) {
 
 /// Convolutions as the networks have them.
 const LAYERS: &[(&str, [usize; 2], usize, usize, usize)] = &[
+    ("3×3, 16 to 16, 32×32", [16, 16], 3, 1, 32),
     ("3×3, 64 to 64, 16×16", [64, 64], 3, 1, 16),
+    ("3×3, 512 to 512, 4×4", [512, 512], 3, 1, 4),
     ("1×1, 192 to 192, 8×8", [192, 192], 1, 1, 8),
     ("1×1, 240 to 60, 3 groups, 16×16", [240, 60], 1, 3, 16),
     ("1×1, 60 to 240, 3 groups, 16×16", [60, 240], 1, 3, 16),
@@ -127,8 +129,8 @@ const LAYERS: &[(&str, [usize; 2], usize, usize, usize)] = &[
 fn layers(device: &Device) {
     const BATCH: usize = 64;
     println!(
-        "\n{:<34} | {:>8} {:>7} | {:>8} {:>7} {:>9}",
-        "one layer, batch 64", "forward", "GMAC/s", "both", "GMAC/s", "backward"
+        "\n{:<34} | {:<8} | {:>8} {:>7} | {:>8} {:>7} {:>9}",
+        "one layer, batch 64", "", "forward", "GMAC/s", "both", "GMAC/s", "backward"
     );
     for &(label, channels, kernel, groups, size) in LAYERS {
         let padding = kernel / 2;
@@ -144,21 +146,27 @@ fn layers(device: &Device) {
         let input = [channels[0], size, size];
         let frozen = conv.valid();
         let x = images(BATCH, input, device);
-        let forward = seconds(device, || {
-            frozen.forward(x.clone());
-        });
-        let both = seconds(device, || {
-            let x = Tensor::from_inner(x.clone()).require_grad();
-            conv.forward(x).sum().backward();
-        });
-        println!(
-            "{label:<34} | {:>5.2} ms {:>7.2} | {:>5.1} ms {:>7.2} {:>6.1} ms",
-            forward * 1e3,
-            macs / forward,
-            both * 1e3,
-            3.0 * macs / both,
-            (both - forward) * 1e3,
-        );
+        type Run = fn(&Conv2d, Tensor<4>) -> Tensor<4>;
+        for (who, run) in [
+            ("kernels", kd_kernels::conv2d_layer as Run),
+            ("Burn", |conv, x| conv.forward(x)),
+        ] {
+            let forward = seconds(device, || {
+                run(&frozen, x.clone());
+            });
+            let both = seconds(device, || {
+                let x = Tensor::from_inner(x.clone()).require_grad();
+                run(&conv, x).sum().backward();
+            });
+            println!(
+                "{label:<34} | {who:<8} | {:>5.2} ms {:>7.2} | {:>5.1} ms {:>7.2} {:>6.1} ms",
+                forward * 1e3,
+                macs / forward,
+                both * 1e3,
+                3.0 * macs / both,
+                (both - forward) * 1e3,
+            );
+        }
     }
 }
 
