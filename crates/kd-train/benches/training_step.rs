@@ -20,6 +20,10 @@ use kd_train::{
     BatchLoss, Draft, FrozenTeacher, Learner, batch_loss, device_by_name, features_for_losses, sgd,
 };
 
+// As the `kd` command has it.
+#[global_allocator]
+static ALLOCATOR: kd_kernels::Allocator = kd_kernels::Allocator;
+
 const BATCH: usize = 64;
 const CLASSES: usize = 100;
 const PARTS: [&str; 6] = [
@@ -159,6 +163,7 @@ fn batch_norm(steps: usize, device: &str) -> Result<[f64; 2], Box<dyn Error>> {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
+    kd_kernels::keep_memory();
     // `cargo bench` and `cargo test` hand over flags of their own harness.
     let mut arguments = std::env::args()
         .skip(1)

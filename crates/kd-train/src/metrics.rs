@@ -46,3 +46,43 @@ pub struct TestMetrics {
     /// Top-5 accuracy, in per cent.
     pub top5: f64,
 }
+
+/// A number with twelve digits. What is written with more is not read back to the same number, so
+/// that a run that was continued would leave other records than one that was not.
+pub(crate) fn twelve_digits(value: f64) -> f64 {
+    format!("{value:.11e}").parse().unwrap_or(value)
+}
+
+impl TrainMetrics {
+    /// With twelve digits.
+    pub(crate) fn rounded(self) -> Self {
+        Self {
+            loss: twelve_digits(self.loss),
+            ce: twelve_digits(self.ce),
+            kd: self.kd.map(twelve_digits),
+            method: self.method.map(twelve_digits),
+            top1: twelve_digits(self.top1),
+            top5: twelve_digits(self.top5),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let mut value = 0.1f64;
+        for _ in 0..2000 {
+            // Numbers of all sizes with all digits.
+            value = (value * 1.618_033_988_749_895 + 0.017).rem_euclid(97.0) + 1e-3;
+            let rounded = twelve_digits(value);
+            assert!((rounded - value).abs() <= 1e-11 * value);
+            let text = serde_json::to_string(&rounded).expect("a number");
+            let read: f64 = serde_json::from_str(&text).expect("a number");
+            assert_eq!(read, rounded);
+            assert_eq!(serde_json::to_string(&read).expect("a number"), text);
+        }
+    }
+}

@@ -15,6 +15,7 @@ use crate::checkpoint;
 use crate::events::EventLog;
 use crate::folder::RunFolder;
 use crate::learner::draw;
+use crate::metrics::twelve_digits;
 use crate::result::best;
 use crate::statistics::Statistics;
 use crate::tally::Tally;
@@ -180,7 +181,7 @@ impl<'a> Trainer<'a> {
             let started = Instant::now();
             let loss;
             (learner, loss) = self.preliminary(epoch, learner, &mut optimizer, observer)?;
-            state.preliminary.push(loss);
+            state.preliminary.push(twelve_digits(loss));
             checkpoint::save(&folder.checkpoints(), &learner, &optimizer, &state)?;
             observer.preliminary(&PreliminaryEpoch {
                 epoch: epoch + 1,
@@ -203,10 +204,10 @@ impl<'a> Trainer<'a> {
                 .map_err(|error| error.at_test(epoch + 1))?;
             let metrics = EpochMetrics {
                 epoch: epoch + 1,
-                lr: self.learning_rate(epoch),
+                lr: twelve_digits(self.learning_rate(epoch)),
                 train,
                 test,
-                seconds: started.elapsed().as_secs_f64(),
+                seconds: twelve_digits(started.elapsed().as_secs_f64()),
             };
             state.history.push(metrics.clone());
 

@@ -142,13 +142,14 @@ impl Tally {
     pub(crate) fn finish(mut self) -> Result<TrainMetrics, TrainError> {
         self.read()?;
         let mean = |index: usize| self.sums[index] / self.images;
-        Ok(TrainMetrics {
+        let metrics = TrainMetrics {
             loss: mean(3),
             ce: mean(0),
             kd: self.present[1].then(|| mean(1)),
             method: self.present[2].then(|| mean(2)),
             top1: 100.0 * self.correct[0] / self.images,
             top5: 100.0 * self.correct[1] / self.images,
-        })
+        };
+        Ok(metrics.rounded())
     }
 }
