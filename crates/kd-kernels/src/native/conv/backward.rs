@@ -9,6 +9,7 @@ use crate::native::buffer::{Unwritten, total, written};
 use super::axis::Part;
 use super::filters::{Extent, Filters, results};
 use super::plan::Plan;
+use super::tasks::tasks;
 use super::tile::{inner_products, interleave, rows, tiles};
 use super::{depthwise, scratch, shape::ConvShape, small};
 
@@ -58,17 +59,8 @@ pub(super) fn backward(
 
     // Without a wanted input gradient, its chunks are empty.
     let work = |dx: &mut Unwritten| {
-        let mut rest = dx;
-        let mut chunks: Vec<_> = x
-            .chunks(plan.images * image_in)
-            .zip(dy.chunks(plan.images * image_out))
-            .map(|(x, dy)| {
-                let length = if wanted.input { x.len() } else { 0 };
-                let (dx, after) = std::mem::take(&mut rest).split_at_mut(length);
-                rest = after;
-                (x, dy, dx)
-            })
-            .collect();
+        let sizes = [plan.images * image_in, plan.images * image_out];
+        let mut chunks = tasks(x, dy, dx, sizes);
         // One sum of weight gradients a thread; they are added up in order, so that the same numbers
         // come out each time.
         let share = chunks.len().div_ceil(rayon::current_num_threads());

@@ -14,6 +14,7 @@ use super::forward::After;
 use super::plan::Plan;
 use super::scratch;
 use super::shape::ConvShape;
+use super::tasks::tasks;
 use super::tile::{self, OVERRUN};
 
 /// Whether a convolution is depthwise.
@@ -138,17 +139,7 @@ pub(super) fn backward(
     let maps = shape.batch * shape.inputs;
     let share = maps.div_ceil(rayon::current_num_threads()).max(SHARE);
     let work = |dx: &mut Unwritten| {
-        let mut rest = dx;
-        let tasks: Vec<_> = x
-            .chunks(share * pixels)
-            .zip(dy.chunks(share * output_pixels))
-            .map(|(x, dy)| {
-                let length = if wanted.input { x.len() } else { 0 };
-                let (dx, after) = std::mem::take(&mut rest).split_at_mut(length);
-                rest = after;
-                (x, dy, dx)
-            })
-            .collect();
+        let tasks = tasks(x, dy, dx, [share * pixels, share * output_pixels]);
         let sums: Vec<Vec<f32>> = tasks
             .into_par_iter()
             .enumerate()

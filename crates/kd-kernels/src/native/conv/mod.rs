@@ -26,6 +26,7 @@ mod plan;
 mod scratch;
 mod shape;
 mod small;
+mod tasks;
 mod tile;
 
 use burn::backend::Dispatch;

@@ -15,6 +15,7 @@ use super::forward::After;
 use super::pairs::Pairs;
 use super::scratch;
 use super::shape::ConvShape;
+use super::tasks::tasks;
 use super::tile::{self, gathered, rows, tiles};
 
 /// Largest map, in places, that is worth the rearrangement.
@@ -285,17 +286,8 @@ pub(super) fn backward(
     let weights = if wanted.weight { weight.len() } else { 0 };
 
     let work = |dx: &mut Unwritten| {
-        let mut rest = dx;
-        let mut chunks: Vec<_> = x
-            .chunks(plan.lanes * image_in)
-            .zip(dy.chunks(plan.lanes * image_out))
-            .map(|(x, dy)| {
-                let length = if wanted.input { x.len() } else { 0 };
-                let (dx, after) = std::mem::take(&mut rest).split_at_mut(length);
-                rest = after;
-                (x, dy, dx)
-            })
-            .collect();
+        let sizes = [plan.lanes * image_in, plan.lanes * image_out];
+        let mut chunks = tasks(x, dy, dx, sizes);
         let share = chunks.len().div_ceil(rayon::current_num_threads());
         let sums: Vec<Vec<f32>> = chunks
             .par_chunks_mut(share)
