@@ -1,5 +1,8 @@
 //! What follows a layer.
 
+use burn::tensor::Tensor;
+use burn::tensor::activation::relu;
+
 /// The activation that is applied to a layer's output in the same pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Activation {
@@ -8,4 +11,22 @@ pub enum Activation {
     None,
     /// `max(x, 0)`.
     Relu,
+}
+
+impl Activation {
+    /// The output plus `residual`, activated, by Burn's operations.
+    pub(crate) fn after<const D: usize>(
+        self,
+        output: Tensor<D>,
+        residual: Option<Tensor<D>>,
+    ) -> Tensor<D> {
+        let output = match residual {
+            Some(residual) => output + residual,
+            None => output,
+        };
+        match self {
+            Self::None => output,
+            Self::Relu => relu(output),
+        }
+    }
 }

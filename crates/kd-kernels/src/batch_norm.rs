@@ -2,7 +2,6 @@
 
 use burn::config::Config;
 use burn::module::{Flag, Module, Param, RunningState};
-use burn::tensor::activation::relu;
 use burn::tensor::module::{batch_norm, batch_norm_train};
 use burn::tensor::{Device, Tensor};
 
@@ -125,14 +124,7 @@ impl BatchNorm {
                 self.epsilon,
             )
         };
-        let output = match residual {
-            Some(residual) => output + residual,
-            None => output,
-        };
-        match activation {
-            Activation::None => output,
-            Activation::Relu => relu(output),
-        }
+        activation.after(output, residual)
     }
 
     /// Factor and shift of each channel in evaluation, on the plain device:

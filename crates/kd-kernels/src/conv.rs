@@ -3,7 +3,6 @@
 use burn::nn::PaddingConfig2d;
 use burn::nn::conv::Conv2d;
 use burn::tensor::Tensor;
-use burn::tensor::activation::relu;
 use burn::tensor::ops::ConvOptions;
 
 use crate::Activation;
@@ -104,15 +103,7 @@ pub fn conv2d_with(
             );
         }
     }
-    let output = conv2d(x, weight, bias, options);
-    let output = match residual {
-        Some(residual) => output + residual,
-        None => output,
-    };
-    match activation {
-        Activation::None => output,
-        Activation::Relu => relu(output),
-    }
+    activation.after(conv2d(x, weight, bias, options), residual)
 }
 
 /// Whether the kernels serve all of it.

@@ -5,6 +5,7 @@ pub(crate) mod conv;
 pub(crate) mod norm;
 mod optional;
 pub(crate) mod pool;
+mod record;
 mod tensors;
 
 use std::sync::OnceLock;
@@ -41,6 +42,18 @@ pub(crate) fn has_vectors() -> bool {
     }
 
     arch().dispatch(Lanes) > 1
+}
+
+/// What a ReLU cuts off at; nothing is below it without one.
+#[inline(always)]
+fn lowest(relu: bool) -> f32 {
+    if relu { 0.0 } else { f32::NEG_INFINITY }
+}
+
+/// The larger one; NaN if `x` is.
+#[inline(always)]
+fn at_least(lowest: f32, x: f32) -> f32 {
+    if x < lowest { lowest } else { x }
 }
 
 /// A backend whose tensors can be brought into one piece.

@@ -123,17 +123,17 @@ fn place(root: &Dict) -> Option<(&'static str, &Dict)> {
 /// Whether this is a whole module (`torch.save(model)`), which the reader hands out as
 /// dictionaries of dictionaries. Nothing else than tensors is in there, and no name has a dot.
 fn is_module(root: &Dict) -> bool {
-    fn only_tensors(value: &PickleValue) -> bool {
-        match value {
-            PickleValue::Dict(entries) => entries
-                .iter()
-                .all(|(key, value)| !key.contains('.') && only_tensors(value)),
-            other => is_tensor(other),
-        }
+    fn only_tensors(entries: &Dict) -> bool {
+        entries.iter().all(|(key, value)| {
+            let tensors = match value {
+                PickleValue::Dict(inner) => only_tensors(inner),
+                other => is_tensor(other),
+            };
+            tensors && !key.contains('.')
+        })
     }
     let wrapped = root.len() == 1 && root.keys().all(|key| KEYS.contains(&key.as_str()));
-    let plain = |(key, value): (&String, _)| !key.contains('.') && only_tensors(value);
-    !wrapped && root.iter().all(plain)
+    !wrapped && only_tensors(root)
 }
 
 fn holds_tensors(entries: &Dict) -> bool {

@@ -2,12 +2,13 @@
 
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, NodeGuard, Ops, OpsKind};
+use burn::backend::autodiff::ops::{Backward, Ops};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, TensorMetadata};
 use burn::tensor::ops::ConvOptions;
 
 use crate::native::optional::Optional;
+use crate::native::record::record;
 
 use super::backward::Wanted;
 use super::ops::{ConvGradients, ConvOps};
@@ -34,8 +35,10 @@ impl<B: ConvGradients, C: CheckpointStrategy> ConvOps for Autodiff<B, C> {
             saved.options.clone(),
         );
         match bias {
-            Some(bias) => record::<B, C, 3>([x.node(), weight.node(), bias.node()], saved, output),
-            None => record::<B, C, 2>([x.node(), weight.node()], saved, output),
+            Some(bias) => {
+                record::<B, C, _, 3>(Rule, [x.node(), weight.node(), bias.node()], saved, output)
+            }
+            None => record::<B, C, _, 2>(Rule, [x.node(), weight.node()], saved, output),
         }
     }
 
@@ -48,17 +51,6 @@ impl<B: ConvGradients, C: CheckpointStrategy> ConvOps for Autodiff<B, C> {
         _relu: bool,
     ) -> FloatTensor<Self> {
         unreachable!("called for tensors on plain devices only")
-    }
-}
-
-fn record<B: ConvGradients, C: CheckpointStrategy, const N: usize>(
-    nodes: [NodeGuard; N],
-    saved: Saved<B>,
-    output: FloatTensor<B>,
-) -> FloatTensor<Autodiff<B, C>> {
-    match Rule.prepare::<C>(nodes).compute_bound().stateful() {
-        OpsKind::Tracked(step) => step.finish(saved, output),
-        OpsKind::UnTracked(step) => step.finish(output),
     }
 }
 

@@ -129,24 +129,10 @@ impl<'a> WithSimd for Prepare<'a> {
         let Self { plan, weight } = self;
         let shape = &plan.shape;
         let (inputs, outputs) = (shape.group_inputs(), shape.group_outputs());
-        let [height, width] = shape.kernel;
-        let area = height * width;
-        let pairs = plan.axes[0].parts.iter().flat_map(|rows| {
-            plan.axes[1]
-                .parts
-                .iter()
-                .map(move |columns| [rows, columns])
-        });
-        pairs
+        let area = shape.kernel[0] * shape.kernel[1];
+        plan.parts()
             .map(|parts| {
-                let [rows_part, columns_part] = parts;
-                // Place in the filter and in the plane of each tap that reaches these inputs.
-                let mut taps = Vec::new();
-                for (row, down) in &rows_part.taps {
-                    for (column, right) in &columns_part.taps {
-                        taps.push((row * width + column, down * plan.pitch() + right));
-                    }
-                }
+                let taps = plan.taps_of(parts);
                 let extent = Extent {
                     filters: inputs,
                     channels: outputs,

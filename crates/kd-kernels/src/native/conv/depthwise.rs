@@ -218,21 +218,13 @@ impl WithSimd for Backward<'_> {
         gradients.fill(0.0);
 
         // Elements of the filter, and where they read, for each part of the input.
-        let width = shape.kernel[1];
-        let mut parts = Vec::new();
-        for rows in &plan.axes[0].parts {
-            for columns in &plan.axes[1].parts {
-                let mut taps = Vec::new();
-                let mut places = Vec::new();
-                for (row, down) in &rows.taps {
-                    for (column, right) in &columns.taps {
-                        taps.push(row * width + column);
-                        places.push(down * plan.pitch() + right);
-                    }
-                }
-                parts.push(([rows, columns], taps, places));
-            }
-        }
+        let parts: Vec<_> = plan
+            .parts()
+            .map(|part| {
+                let (taps, places): (Vec<_>, Vec<_>) = plan.taps_of(part).into_iter().unzip();
+                (part, taps, places)
+            })
+            .collect();
         let mut part_filter = vec![0.0; elements];
         for (index, dy) in dy.chunks_exact(output_pixels).enumerate() {
             let channel = (first + index) % shape.inputs;

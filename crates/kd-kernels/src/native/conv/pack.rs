@@ -3,6 +3,7 @@
 use std::mem::MaybeUninit;
 
 use crate::native::buffer::Unwritten;
+use crate::native::{at_least, lowest};
 
 use super::axis::Part;
 use super::forward::After;
@@ -199,22 +200,20 @@ impl Plan {
             return copy_rows(map, plane, [width, columns.pitch.max(width)], rows, width);
         }
         let bias = after.bias.map_or(0.0, |bias| bias[0]);
-        let lowest = if after.relu { 0.0 } else { f32::NEG_INFINITY };
-        // NaN stays NaN.
-        let activate = |x: f32| if x < lowest { lowest } else { x };
+        let lowest = lowest(after.relu);
         for row in 0..rows {
             let place = &plane[row * columns.pitch..][..width];
             let out = &mut map[row * width..][..width];
             match after.residual {
                 None => {
                     for (out, x) in out.iter_mut().zip(place) {
-                        out.put(activate(x + bias));
+                        out.put(at_least(lowest, x + bias));
                     }
                 }
                 Some(added) => {
                     let added = &added[row * width..][..width];
                     for ((out, x), added) in out.iter_mut().zip(place).zip(added) {
-                        out.put(activate(x + bias + added));
+                        out.put(at_least(lowest, x + bias + added));
                     }
                 }
             }

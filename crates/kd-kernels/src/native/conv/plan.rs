@@ -121,6 +121,25 @@ impl Plan {
         offsets
     }
 
+    /// The parts of the input gradients.
+    pub(super) fn parts(&self) -> impl Iterator<Item = [&Part; 2]> {
+        let [rows, columns] = &self.axes;
+        let pairs = |row| columns.parts.iter().map(move |column| [row, column]);
+        rows.parts.iter().flat_map(pairs)
+    }
+
+    /// Place in the filter and in the plane of each tap that reaches a part of the inputs.
+    pub(super) fn taps_of(&self, [rows, columns]: [&Part; 2]) -> Vec<(usize, usize)> {
+        let width = self.shape.kernel[1];
+        let mut taps = Vec::new();
+        for (row, down) in &rows.taps {
+            for (column, right) in &columns.taps {
+                taps.push((row * width + column, down * self.pitch() + right));
+            }
+        }
+        taps
+    }
+
     /// Elements to leave out before the plane of output gradients, so that output 0 of each channel
     /// is at the start of a vector: these are what sums read most.
     pub(super) fn gradient_lead(&self) -> usize {

@@ -6,8 +6,8 @@
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use crate::native::arch;
 use crate::native::buffer::{Unwritten, total, written};
+use crate::native::{arch, at_least, lowest};
 
 use super::backward::Wanted;
 use super::filters::{Extent, Filters, Tile};
@@ -180,7 +180,7 @@ impl WithSimd for Forward<'_> {
             for (row, result) in results.chunks_exact(pixels * plan.lanes).enumerate() {
                 let channel = tile.first + row;
                 let bias = after.bias.map_or(0.0, |bias| bias[channel]);
-                let lowest = if after.relu { 0.0 } else { f32::NEG_INFINITY };
+                let lowest = lowest(after.relu);
                 for (lane, image) in out.chunks_exact_mut(plan.image_out()).enumerate() {
                     let map = channel * pixels..(channel + 1) * pixels;
                     let values = result.chunks_exact(plan.lanes);
@@ -190,7 +190,7 @@ impl WithSimd for Forward<'_> {
                         None => {
                             for (target, values) in targets.iter_mut().zip(values) {
                                 let value = values[lane] + bias;
-                                target.write(if value < lowest { lowest } else { value });
+                                target.write(at_least(lowest, value));
                             }
                         }
                         Some(residual) => {
@@ -199,7 +199,7 @@ impl WithSimd for Forward<'_> {
                                 targets.iter_mut().zip(values).zip(added)
                             {
                                 let value = values[lane] + bias + added;
-                                target.write(if value < lowest { lowest } else { value });
+                                target.write(at_least(lowest, value));
                             }
                         }
                     }
@@ -246,11 +246,12 @@ fn apply_rows<S: Simd, const R: usize>(
             let target = place * lanes + lane;
             let source = (&sources[lane..], channel, lanes);
             let filters = (weights, area);
-            let count = match vectors {
-                0 | 1 => gathered::<S, R, 1>(simd, filters, source, pairs, target, results),
+            let count = vectors.clamp(1, 3);
+            match count {
+                1 => gathered::<S, R, 1>(simd, filters, source, pairs, target, results),
                 2 => gathered::<S, R, 2>(simd, filters, source, pairs, target, results),
                 _ => gathered::<S, R, 3>(simd, filters, source, pairs, target, results),
-            };
+            }
             lane += count * S::F32_LANES;
         }
     }

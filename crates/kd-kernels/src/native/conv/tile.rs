@@ -108,6 +108,16 @@ fn tile<S: Simd, const R: usize, const V: usize>(
             }
         }
     }
+    store::<S, R, V>(&sums, place, out);
+}
+
+/// Writes a tile at `place` of each row of `out`.
+#[inline(always)]
+fn store<S: Simd, const R: usize, const V: usize>(
+    sums: &[[S::f32s; V]; R],
+    place: usize,
+    out: &mut [f32],
+) {
     let stride = out.len() / R;
     for (r, sums) in sums.iter().enumerate() {
         let row = &mut out[r * stride + place..][..V * S::F32_LANES];
@@ -123,6 +133,23 @@ pub(super) fn interleave<S: Simd, const R: usize>(rows: &[f32], stride: usize, o
         for (row, out) in out.chunks_exact_mut(S::F32_LANES).enumerate() {
             let source = &rows[row * stride + place * S::F32_LANES..][..S::F32_LANES];
             S::as_mut_simd_f32s(out).0[0] = S::as_simd_f32s(source).0[0];
+        }
+    }
+}
+
+/// `sums[r][c] += left[p][r] · right[c][p]` for all `p`.
+#[inline(always)]
+fn multiply<S: Simd, const R: usize, const C: usize>(
+    simd: S,
+    left: &[[S::f32s; R]],
+    right: [&[S::f32s]; C],
+    sums: &mut [[S::f32s; C]; R],
+) {
+    for (p, left) in left.iter().enumerate() {
+        for r in 0..R {
+            for c in 0..C {
+                sums[r][c] = simd.mul_add_f32s(left[r], right[c][p], sums[r][c]);
+            }
         }
     }
 }
@@ -146,13 +173,7 @@ pub(super) fn inner_products<S: Simd, const R: usize, const C: usize>(
         *right = &S::as_simd_f32s(plane).0[..left.len()];
     }
     let mut sums = [[simd.splat_f32s(0.0); C]; R];
-    for (p, left) in left.iter().enumerate() {
-        for r in 0..R {
-            for c in 0..C {
-                sums[r][c] = simd.mul_add_f32s(left[r], right[c][p], sums[r][c]);
-            }
-        }
-    }
+    multiply::<S, R, C>(simd, left, right, &mut sums);
     for r in 0..R {
         for c in 0..C {
             out[r * stride + c] += simd.reduce_sum_f32s(sums[r][c]);
@@ -162,7 +183,7 @@ pub(super) fn inner_products<S: Simd, const R: usize, const C: usize>(
 
 /// One place of the output for `V` vectors of images and `R` filters:
 /// `out[r][place] = Σ_c Σ_(tap, source) weights[c][tap][r] · sources[c][source]`, where sources of a
-/// channel are `lanes` apart. Returns `V`.
+/// channel are `lanes` apart.
 #[inline(always)]
 pub(super) fn gathered<S: Simd, const R: usize, const V: usize>(
     simd: S,
@@ -171,7 +192,7 @@ pub(super) fn gathered<S: Simd, const R: usize, const V: usize>(
     pairs: &[(usize, usize)],
     place: usize,
     out: &mut [f32],
-) -> usize {
+) {
     let mut sums = [[simd.splat_f32s(0.0); V]; R];
     for (index, weights) in weights.chunks_exact(area).enumerate() {
         let sources = &sources[index * channel..];
@@ -187,12 +208,7 @@ pub(super) fn gathered<S: Simd, const R: usize, const V: usize>(
             }
         }
     }
-    let stride = out.len() / R;
-    for (r, sums) in sums.iter().enumerate() {
-        let row = &mut out[r * stride + place..][..V * S::F32_LANES];
-        S::as_mut_simd_f32s(row).0.copy_from_slice(sums);
-    }
-    V
+    store::<S, R, V>(&sums, place, out);
 }
 
 /// `out[r · row + c · column] += Σ_runs Σ_p left[output + p][r] · sources[c][input + p]`: inner
@@ -216,13 +232,7 @@ pub(super) fn run_products<S: Simd, const R: usize, const C: usize>(
             let source = &sources[c * channel + run.input * lanes..][..run.length * lanes];
             *right = &S::as_simd_f32s(source).0[..left.len()];
         }
-        for (p, left) in left.iter().enumerate() {
-            for r in 0..R {
-                for c in 0..C {
-                    sums[r][c] = simd.mul_add_f32s(left[r], right[c][p], sums[r][c]);
-                }
-            }
-        }
+        multiply::<S, R, C>(simd, left, right, &mut sums);
     }
     for r in 0..R {
         for c in 0..C {

@@ -3,10 +3,11 @@
 use burn::backend::Autodiff;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, NodeGuard, Ops, OpsKind};
+use burn::backend::autodiff::ops::{Backward, Ops};
 use burn::backend::tensor::FloatTensor;
 
 use crate::native::optional::Optional;
+use crate::native::record::record;
 
 use super::ops::{NormGradients, NormOps, Saved};
 
@@ -43,8 +44,10 @@ impl<B: NormGradients, C: CheckpointStrategy> NormOps for Autodiff<B, C> {
         };
         let [x, weight, bias] = [x, weight, bias].map(|tensor| tensor.node());
         let output = match residual {
-            Some(residual) => record::<B, C, 4>([x, weight, bias, residual.node()], saved, output),
-            None => record::<B, C, 3>([x, weight, bias], saved, output),
+            Some(residual) => {
+                record::<B, C, _, 4>(Rule, [x, weight, bias, residual.node()], saved, output)
+            }
+            None => record::<B, C, _, 3>(Rule, [x, weight, bias], saved, output),
         };
         let untracked = FloatTensor::<Self>::new;
         (output, untracked(mean), untracked(variance))
@@ -58,17 +61,6 @@ impl<B: NormGradients, C: CheckpointStrategy> NormOps for Autodiff<B, C> {
         _relu: bool,
     ) -> FloatTensor<Self> {
         unreachable!("called for tensors on plain devices only")
-    }
-}
-
-fn record<B: NormGradients, C: CheckpointStrategy, const N: usize>(
-    nodes: [NodeGuard; N],
-    saved: Saved<B>,
-    output: FloatTensor<B>,
-) -> FloatTensor<Autodiff<B, C>> {
-    match Rule.prepare::<C>(nodes).compute_bound().stateful() {
-        OpsKind::Tracked(step) => step.finish(saved, output),
-        OpsKind::UnTracked(step) => step.finish(output),
     }
 }
 

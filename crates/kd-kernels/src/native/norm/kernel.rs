@@ -3,8 +3,8 @@
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use crate::native::arch;
 use crate::native::buffer::{Unwritten, written};
+use crate::native::{arch, at_least, lowest};
 
 /// Shape `[batch, channels, positions]`.
 #[derive(Clone, Copy, Debug)]
@@ -170,7 +170,7 @@ impl WithSimd for Affine<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let positions = self.maps.positions;
-        let lowest = if self.relu { 0.0 } else { f32::NEG_INFINITY };
+        let lowest = lowest(self.relu);
         for channel in 0..self.maps.channels {
             let map = channel * positions..(channel + 1) * positions;
             let (scale, shift) = (self.scale[channel], self.shift[channel]);
@@ -204,12 +204,6 @@ impl WithSimd for Affine<'_> {
             }
         }
     }
-}
-
-/// The larger one; NaN if `x` is.
-#[inline(always)]
-fn at_least(lowest: f32, x: f32) -> f32 {
-    if x < lowest { lowest } else { x }
 }
 
 /// What the forward pass leaves to the backward pass.

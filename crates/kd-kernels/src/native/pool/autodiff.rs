@@ -2,9 +2,11 @@
 
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::autodiff::ops::{Backward, Ops};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend};
+
+use crate::native::record::record;
 
 use super::Window;
 use super::ops::{PoolGradients, PoolOps};
@@ -12,17 +14,12 @@ use super::ops::{PoolGradients, PoolOps};
 impl<B: PoolGradients, C: CheckpointStrategy> PoolOps for Autodiff<B, C> {
     fn kd_max_pool2d(x: FloatTensor<Self>, window: Window) -> FloatTensor<Self> {
         let output = B::kd_max_pool2d(x.primitive().clone(), window);
-        match Rule.prepare::<C>([x.node()]).compute_bound().stateful() {
-            OpsKind::Tracked(step) => {
-                let saved = Saved::<B> {
-                    x: x.primitive().clone(),
-                    output: output.clone(),
-                    window,
-                };
-                step.finish(saved, output)
-            }
-            OpsKind::UnTracked(step) => step.finish(output),
-        }
+        let saved = Saved {
+            x: x.primitive().clone(),
+            output: output.clone(),
+            window,
+        };
+        record::<B, C, _, 1>(Rule, [x.node()], saved, output)
     }
 }
 
