@@ -19,10 +19,26 @@ pub struct MethodInfo {
     pub weights: LossWeights,
     /// Its parameters.
     pub parameters: &'static [ParameterInfo],
+    /// Which of the teacher's features it reads.
+    pub reads: Reads,
     /// What it reads besides post-activation maps, pooled features and logits.
     pub needs: Needs,
     /// What its preliminary phase trains.
     pub preliminary: Preliminary,
+}
+
+/// Which of the teacher's features a method reads. Logits and pooled features are small enough to be
+/// kept for every image, so that a teacher need not run again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reads {
+    /// The logits alone.
+    Logits,
+    /// The pooled features, perhaps with the logits.
+    Pooled,
+    /// Maps, or the network itself.
+    #[default]
+    Maps,
 }
 
 /// What a method reads of a [`Step`](crate::Step) besides post-activation maps, pooled features and
@@ -80,7 +96,7 @@ pub struct LossWeights {
 }
 
 impl MethodInfo {
-    /// A description with no aliases, no parameters and no needs, to be completed by
+    /// A description with no aliases, no parameters and no needs, that reads maps, to be completed by
     /// `..MethodInfo::BASE`.
     pub(crate) const BASE: Self = Self {
         name: "",
@@ -94,6 +110,7 @@ impl MethodInfo {
             method: 1.0,
         },
         parameters: &[],
+        reads: Reads::Maps,
         needs: Needs::NOTHING,
         preliminary: Preliminary::None,
     };

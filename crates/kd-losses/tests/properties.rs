@@ -4,7 +4,7 @@ mod common;
 
 use burn::tensor::{Device, Tensor};
 use common::{Scaled, Scene, Zeros, copy, error, map_features, scalar, visit};
-use kd_losses::{Features, Gate, Method, MethodLoss};
+use kd_losses::{Features, Gate, Method, MethodLoss, Reads};
 use proptest::prelude::*;
 
 /// Methods in which the order of the samples matters (neighbours; a layer over the similarities of
@@ -45,6 +45,37 @@ fn assert_finite(name: &str, what: &str, scene: &Scene, loss: &MethodLoss, gates
             "{name}, {what}: a parameter or statistic is not finite"
         );
     });
+}
+
+#[test]
+fn what_a_method_says_it_reads_is_all_that_it_reads() {
+    for method in methods() {
+        let reads = method.info().reads;
+        let value = |trim: &dyn Fn(&mut Scene)| {
+            let mut scene = Scene::new(&method, 4, 11);
+            let loss = scene.init(&method);
+            trim(&mut scene);
+            evaluate(&scene, &loss, &[]).0
+        };
+        let whole = value(&|_| ());
+        let pooled = |scene: &mut Scene| {
+            scene.teacher.maps.clear();
+            scene.teacher.preact.clear();
+        };
+        let logits = |scene: &mut Scene| {
+            pooled(scene);
+            scene.teacher.pooled = scene.teacher.pooled.zeros_like().narrow(1, 0, 1);
+        };
+        // Without what it does not read, a method that reads it would panic or differ.
+        let trimmed = match reads {
+            Reads::Maps => continue,
+            Reads::Pooled => value(&pooled),
+            Reads::Logits => value(&logits),
+        };
+        if !ORDERED.contains(&method.name()) {
+            assert_eq!(trimmed, whole, "{}", method.name());
+        }
+    }
 }
 
 #[test]

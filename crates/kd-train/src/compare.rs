@@ -59,6 +59,7 @@ pub fn compare(
         teacher: None,
         teacher_weights: None,
         fold_teacher: None,
+        teacher_cache: None,
         method: None,
         student,
         ..draft.clone()
@@ -98,6 +99,7 @@ pub fn compare(
             teacher,
             teacher_weights: Some(teacher_weights.clone()),
             fold_teacher: draft.fold_teacher,
+            teacher_cache: draft.teacher_cache.clone(),
             method: Some(Method::by_name(name)?),
             ..common.clone()
         };

@@ -130,8 +130,10 @@ impl RunFolder {
     }
 }
 
-/// The first field in which two recipes differ, with both values. The number of workers does not
-/// count: it does not change the numbers.
+/// Fields that change the time a run takes, but not its numbers.
+const WITHOUT_EFFECT: [&str; 3] = ["workers", "teacher_cache", "teacher_cache_mb"];
+
+/// The first field in which two recipes differ, with both values.
 fn difference(earlier: &Recipe, now: &Recipe) -> Result<Option<String>, TrainError> {
     let fields = |recipe: &Recipe| match serde_json::to_value(recipe) {
         Ok(serde_json::Value::Object(fields)) => Ok(fields),
@@ -140,7 +142,7 @@ fn difference(earlier: &Recipe, now: &Recipe) -> Result<Option<String>, TrainErr
     let earlier = fields(earlier)?;
     Ok(fields(now)?
         .into_iter()
-        .filter(|(field, _)| field != "workers")
+        .filter(|(field, _)| !WITHOUT_EFFECT.contains(&field.as_str()))
         .find_map(|(field, value)| {
             let there = earlier.get(&field).cloned().unwrap_or_default();
             (there != value).then(|| format!("`{field}` is {there} there, {value} here"))

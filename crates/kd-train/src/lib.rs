@@ -38,6 +38,7 @@
 //! | `checkpoint/` | everything that a continuation needs |
 
 mod batch_loss;
+mod cache;
 mod checkpoint;
 pub mod compare;
 mod data;
@@ -60,6 +61,7 @@ mod tally;
 mod teacher;
 
 pub use batch_loss::{BatchLoss, batch_loss};
+pub use cache::{CachePlace, CacheReport, TeacherCache, TeacherCacheConfig};
 pub use data::DataSource;
 pub use device::{compiled_devices, default_device, device_by_name};
 pub use error::TrainError;

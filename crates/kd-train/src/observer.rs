@@ -1,6 +1,6 @@
 //! Watching a run.
 
-use crate::{EpochMetrics, RunResult};
+use crate::{CacheReport, EpochMetrics, RunResult};
 
 /// Something that is told how a run goes: a progress bar, a log, a test.
 pub trait Observer {
@@ -22,6 +22,12 @@ pub trait Observer {
     /// An epoch is complete and its checkpoint written.
     fn epoch(&mut self, metrics: &EpochMetrics) {
         let _ = metrics;
+    }
+
+    /// What the cache of the teacher's outputs did in this session, if the run has one. Called
+    /// before the end.
+    fn teacher_cache(&mut self, report: &CacheReport) {
+        let _ = report;
     }
 
     /// The run is complete.

@@ -8,7 +8,7 @@ use kd_models::Architecture;
 use serde::{Deserialize, Serialize};
 
 use crate::schedule::default_milestones;
-use crate::{DataSource, TrainError, default_device};
+use crate::{CachePlace, DataSource, TeacherCacheConfig, TrainError, default_device};
 
 /// A complete recipe: repeating it repeats the run. Made by [`Draft::finish`].
 ///
@@ -36,6 +36,11 @@ pub struct Recipe {
     /// Whether the teacher's batch norms are folded into its convolutions: faster, and the same
     /// but for rounding.
     pub fold_teacher: bool,
+    /// Where the teacher's outputs are kept, for methods that read only logits or pooled features;
+    /// absent if they are computed each time. It does not change the numbers.
+    pub teacher_cache: Option<CachePlace>,
+    /// MiB that the kept outputs may take.
+    pub teacher_cache_mb: u64,
     /// The method.
     pub method: Option<Method>,
     /// Weight of the cross-entropy with the labels.
@@ -119,6 +124,10 @@ draft! {
     teacher_weights: PathBuf,
     /// Fold the teacher's batch norms into its convolutions. Default: no.
     fold_teacher: bool,
+    /// Keep the teacher's outputs in `memory` or in a folder. Default: no.
+    teacher_cache: CachePlace,
+    /// MiB that the kept outputs may take. Default: 4096.
+    teacher_cache_mb: u64,
     /// The method. Default: none.
     method: Method,
     /// Weight of the cross-entropy (`-r`). Default: the method's.
@@ -208,6 +217,11 @@ impl Draft {
             teacher: self.teacher,
             teacher_weights: self.teacher_weights.map(absolute),
             fold_teacher: self.fold_teacher.unwrap_or(false),
+            teacher_cache: self.teacher_cache.map(|place| match place {
+                CachePlace::Folder(path) => CachePlace::Folder(absolute(path)),
+                CachePlace::Memory => CachePlace::Memory,
+            }),
+            teacher_cache_mb: self.teacher_cache_mb.unwrap_or(4096),
             method: self.method,
             weight_ce: self.weight_ce.unwrap_or(default_weights.ce),
             weight_kd: self.weight_kd.unwrap_or(default_weights.kd),
@@ -246,6 +260,13 @@ impl Recipe {
             kd: self.weight_kd,
             method: self.weight_method,
         }
+    }
+
+    /// The cache of the teacher's outputs, if there is to be one.
+    pub fn cache(&self) -> Option<TeacherCacheConfig> {
+        let place = self.teacher_cache.clone()?;
+        let limit = self.teacher_cache_mb.saturating_mul(1 << 20);
+        Some(TeacherCacheConfig { place, limit })
     }
 
     /// Reads or draws the images.
@@ -338,7 +359,8 @@ impl Recipe {
         }
         if self.teacher_weights.is_none() {
             let hint = "train a teacher with `kd train` and name its student.safetensors here";
-            if self.method.is_some() || self.teacher.is_some() || self.fold_teacher {
+            let cache = self.teacher_cache.is_some();
+            if self.method.is_some() || self.teacher.is_some() || self.fold_teacher || cache {
                 return Err(TrainError::Missing {
                     field: "teacher_weights",
                     hint: hint.to_owned(),
@@ -396,6 +418,7 @@ mod tests {
         let draft = Draft {
             method: Method::by_name("at").ok(),
             teacher_weights: Some("/weights/teacher.safetensors".into()),
+            teacher_cache: Some(CachePlace::Folder("/outputs".into())),
             nesterov: Some(true),
             limit_train: Some(100),
             seed: Some(u64::MAX),

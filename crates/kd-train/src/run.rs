@@ -7,7 +7,7 @@ use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 use kd_data::{ImageSet, Loader, LoaderConfig};
-use kd_losses::{Features, KdLoss, KdLossConfig, Preliminary, Setup, Step, cross_entropy};
+use kd_losses::{Features, KdLoss, KdLossConfig, Preliminary, Reads, Setup, Step, cross_entropy};
 use kd_models::weights::{self, Form, WeightsInfo, count_parameters};
 use kd_models::{Architecture, Network};
 
@@ -22,8 +22,8 @@ use crate::tally::Tally;
 use crate::teacher::{Differentiable, shapes_for_losses};
 use crate::{
     BatchLoss, EpochMetrics, FrozenTeacher, Learner, Observer, PreliminaryEpoch, Recipe, RunResult,
-    RunStart, StepProgress, TrainError, TrainMetrics, batch_loss, device_by_name, evaluate,
-    features_for_losses, learning_rate, sgd,
+    RunStart, StepProgress, TeacherCache, TrainError, TrainMetrics, batch_loss, device_by_name,
+    evaluate, features_for_losses, learning_rate, sgd,
 };
 
 /// Images in a batch of evaluation; it does not change the numbers.
@@ -69,8 +69,9 @@ pub fn run(
     let plain = device_by_name(&recipe.device)?;
     let splits = recipe.load_data()?;
     let (trainer, learner) = Trainer::new(recipe, splits.train, splits.test, plain)?;
+    let mut cache = trainer.open_cache()?;
     folder.take(recipe)?;
-    trainer.run(learner, &folder, observer)
+    trainer.run(learner, &mut cache, &folder, observer)
 }
 
 /// Everything that stays the same during a run.
@@ -149,6 +150,7 @@ impl<'a> Trainer<'a> {
     fn run(
         &self,
         learner: Learner,
+        cache: &mut Option<TeacherCache>,
         folder: &RunFolder,
         observer: &mut dyn Observer,
     ) -> Result<RunResult, TrainError> {
@@ -198,7 +200,10 @@ impl<'a> Trainer<'a> {
         for epoch in state.history.len()..self.recipe.epochs {
             let started = Instant::now();
             let train;
-            (learner, train) = self.epoch(epoch, learner, &mut optimizer, observer)?;
+            (learner, train) = self.epoch(epoch, learner, cache, &mut optimizer, observer)?;
+            if let Some(cache) = cache {
+                cache.flush()?;
+            }
             let student = learner.student.valid();
             let test = evaluate(&student, &self.test, &self.plain)
                 .map_err(|error| error.at_test(epoch + 1))?;
@@ -233,6 +238,9 @@ impl<'a> Trainer<'a> {
         let info = self.info(result.last_top1);
         weights::save(folder.student(), &learner.student.valid(), &info)?;
         folder.write_result(&result)?;
+        if let Some(cache) = cache {
+            observer.teacher_cache(&cache.report());
+        }
         observer.finish(&result);
         Ok(result)
     }
@@ -242,6 +250,7 @@ impl<'a> Trainer<'a> {
         &self,
         epoch: usize,
         mut learner: Learner,
+        cache: &mut Option<TeacherCache>,
         optimizer: &mut ModuleOptimizer,
         observer: &mut dyn Observer,
     ) -> Result<(Learner, TrainMetrics), TrainError> {
@@ -257,7 +266,11 @@ impl<'a> Trainer<'a> {
                     (BatchLoss::supervised(ce), logits)
                 }
                 Some(teacher) => {
-                    let (student, soft) = self.features(&learner, teacher, &batch.images);
+                    let soft = match cache {
+                        Some(cache) => cache.features(teacher, &batch)?,
+                        None => self.soft(teacher, &batch.images),
+                    };
+                    let student = self.own(&learner, &batch.images);
                     let indices = batch.index_tensor(&self.plain);
                     let networks = [
                         Differentiable(&learner.student),
@@ -297,23 +310,37 @@ impl<'a> Trainer<'a> {
         Ok((learner, tally.finish()?))
     }
 
-    /// Features of both networks, with those before the activation if the method reads them.
-    fn features(
-        &self,
-        learner: &Learner,
-        teacher: &FrozenTeacher,
-        images: &Tensor<4>,
-    ) -> (Features, Features) {
-        let soft = self.soft(teacher, images);
+    /// The cache of the teacher's outputs, if there is to be one and the losses read nothing that
+    /// it does not keep.
+    fn open_cache(&self) -> Result<Option<TeacherCache>, TrainError> {
+        let (Some(config), Some(teacher)) = (self.recipe.cache(), &self.teacher) else {
+            return Ok(None);
+        };
+        let method = self.recipe.method.as_ref();
+        let reads = match method.filter(|_| self.recipe.weight_method != 0.0) {
+            Some(method) => method.info().reads,
+            None => Reads::Logits,
+        };
+        if reads == Reads::Maps {
+            tracing::info!("the method reads the teacher's maps, which are not kept: no cache");
+            return Ok(None);
+        }
+        let (set, augmentation) = (self.train.set(), &self.recipe.augmentation);
+        let cache = config.open(teacher, set, augmentation, reads, &self.plain)?;
+        Ok(Some(cache))
+    }
+
+    /// The student's features, with those before the activation if the method reads them.
+    fn own(&self, learner: &Learner, images: &Tensor<4>) -> Features {
         let student = &learner.student;
-        let student = if self.preact() {
+        features_for_losses(if self.preact() {
             student.features_with_preact(images.clone())
         } else {
             student.features(images.clone())
-        };
-        (features_for_losses(student), soft)
+        })
     }
 
+    /// The teacher's, likewise.
     fn soft(&self, teacher: &FrozenTeacher, images: &Tensor<4>) -> Features {
         if self.preact() {
             teacher.features_with_preact(images.clone())
@@ -361,7 +388,8 @@ impl<'a> Trainer<'a> {
                 let soft = self.soft(teacher, &batch.images);
                 (soft.clone(), soft)
             } else {
-                self.features(&learner, teacher, &batch.images)
+                let soft = self.soft(teacher, &batch.images);
+                (self.own(&learner, &batch.images), soft)
             };
             let step_of = Step::new(&student, &soft).with_labels(&batch.labels);
             let loss = learner

@@ -10,7 +10,7 @@ use super::standardise::{check_standardise, standardised};
 use crate::gate::sample_sums;
 use crate::method::{Register, Term};
 use crate::range::{positive, weight};
-use crate::{Gate, LossError, LossWeights, MethodInfo, Needs, ParameterInfo, Setup, Step};
+use crate::{Gate, LossError, LossWeights, MethodInfo, Needs, ParameterInfo, Reads, Setup, Step};
 
 /// Stands for −∞ in place of the target's logit: no other finite logit comes near, and unlike −∞
 /// its difference to itself is 0.
@@ -257,6 +257,7 @@ impl Register for DkdConfig {
         paper: "Zhao et al. 2022, Decoupled Knowledge Distillation, \
                 https://arxiv.org/abs/2203.08679",
         acts_on: "logits",
+        reads: Reads::Logits,
         weights: LossWeights::method(1.0),
         parameters: &[
             ParameterInfo {

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::standardise::check_standardise;
 use crate::method::{Register, Term};
 use crate::{
-    Gate, KdLoss, KdLossConfig, LossError, LossWeights, MethodInfo, ParameterInfo, Setup, Step,
+    Gate, KdLoss, KdLossConfig, LossError, LossWeights, MethodInfo, ParameterInfo, Reads, Setup,
+    Step,
 };
 
 /// Configuration of [`DmlLoss`].
@@ -118,6 +119,7 @@ impl Register for DmlConfig {
         title: "Deep mutual learning: the probabilities of a peer, without a temperature",
         paper: "Zhang et al. 2018, Deep Mutual Learning, https://arxiv.org/abs/1706.00384",
         acts_on: "logits",
+        reads: Reads::Logits,
         weights: LossWeights::method(1.0),
         parameters: &[ParameterInfo {
             name: "standardise",

@@ -10,7 +10,7 @@ use super::standardise::{check_standardise, standardised};
 use crate::gate::sample_sums;
 use crate::method::{Register, Term};
 use crate::range::positive;
-use crate::{Gate, LossError, LossWeights, MethodInfo, Setup, Step};
+use crate::{Gate, LossError, LossWeights, MethodInfo, Reads, Setup, Step};
 
 /// Configuration of [`KdLoss`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -162,6 +162,7 @@ impl Register for KdMethod {
         paper: "Hinton, Vinyals & Dean 2015, Distilling the Knowledge in a Neural Network, \
                 https://arxiv.org/abs/1503.02531",
         acts_on: "logits",
+        reads: Reads::Logits,
         weights: LossWeights {
             ce: 0.1,
             kd: 0.9,

@@ -9,8 +9,8 @@ use super::standardise::{check_standardise, standardised};
 use crate::method::{Register, Term};
 use crate::range::{positive, weight};
 use crate::{
-    Gate, KdLoss, KdLossConfig, LossError, LossWeights, MethodInfo, Needs, ParameterInfo, Setup,
-    Step, cross_entropy,
+    Gate, KdLoss, KdLossConfig, LossError, LossWeights, MethodInfo, Needs, ParameterInfo, Reads,
+    Setup, Step, cross_entropy,
 };
 
 /// Configuration of [`KdRefineLoss`].
@@ -176,6 +176,7 @@ impl Register for KdRefineConfig {
                 https://arxiv.org/abs/2403.01427; objective of \
                 https://github.com/YujieZheng99/KDrefine",
         acts_on: "logits",
+        reads: Reads::Logits,
         weights: LossWeights {
             ce: 0.0,
             kd: 0.0,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::standardise::{check_standardise, standardised};
 use crate::gate::sample_means;
 use crate::method::{Register, Term};
-use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Setup, Step};
+use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Reads, Setup, Step};
 
 /// Configuration of [`LogitsRegressionLoss`].
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -102,6 +102,7 @@ impl Register for LogitsRegressionConfig {
         paper: "Ba & Caruana 2014, Do Deep Nets Really Need to be Deep?, \
                 https://arxiv.org/abs/1312.6184",
         acts_on: "logits",
+        reads: Reads::Logits,
         weights: LossWeights::method(0.1),
         parameters: &[ParameterInfo {
             name: "standardise",

@@ -10,7 +10,7 @@ use crate::gate::{gate_at, sample_means, sample_sums};
 use crate::method::{Register, Term};
 use crate::range::weight;
 use crate::{
-    Gate, LossError, LossWeights, MethodInfo, Needs, ParameterInfo, Preliminary, Setup, Step,
+    Gate, LossError, LossWeights, MethodInfo, Needs, ParameterInfo, Preliminary, Reads, Setup, Step,
 };
 
 /// RepDistiller's scale of the sum.
@@ -232,6 +232,7 @@ impl Register for BoundaryConfig {
                 description: "how terms are put together: `repdistiller` or `zoo`",
             },
         ],
+        reads: Reads::Maps,
         needs: Needs {
             preact: true,
             ..Needs::NOTHING

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::adapters::{Connector, ConnectorConfig};
 use crate::gate::sample_means;
 use crate::method::{Register, Term};
-use crate::{Classifier, Gate, LossError, LossWeights, MethodInfo, Setup, Step};
+use crate::{Classifier, Gate, LossError, LossWeights, MethodInfo, Reads, Setup, Step};
 
 /// Configuration of [`SrrlLoss`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -165,6 +165,7 @@ impl Register for SrrlConfig {
         paper: "Yang et al. 2021, Knowledge Distillation via Softmax Regression Representation \
                 Learning, https://openreview.net/forum?id=ZzwDy_wiWv",
         acts_on: "pooled features and logits",
+        reads: Reads::Pooled,
         weights: LossWeights::method(1.0),
         ..MethodInfo::BASE
     };

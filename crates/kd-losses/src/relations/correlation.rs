@@ -9,7 +9,7 @@ use crate::adapters::{Embed, EmbedConfig, normalize};
 use crate::gate::sample_sums;
 use crate::method::{Register, Term};
 use crate::range::{at_least_one, positive, within};
-use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Setup, Step};
+use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Reads, Setup, Step};
 
 /// What is called correlation congruence: the public implementations are different losses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -253,6 +253,7 @@ impl Register for CorrelationConfig {
         paper: "Peng et al. 2019, Correlation Congruence for Knowledge Distillation, \
                 https://arxiv.org/abs/1904.01802",
         acts_on: "pooled features",
+        reads: Reads::Pooled,
         weights: LossWeights::method(0.02),
         parameters: &[
             ParameterInfo {

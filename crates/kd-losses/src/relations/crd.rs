@@ -10,7 +10,7 @@ use crate::adapters::{Embed, EmbedConfig, normalize};
 use crate::gate::sample_sums;
 use crate::method::{Register, Term};
 use crate::range::{at_least_one, positive, within};
-use crate::{Gate, LossError, LossWeights, MethodInfo, Needs, ParameterInfo, Setup, Step};
+use crate::{Gate, LossError, LossWeights, MethodInfo, Needs, ParameterInfo, Reads, Setup, Step};
 
 /// Added to denominators by the reference.
 const EPSILON: f64 = 1e-7;
@@ -532,6 +532,7 @@ impl Register for CrdConfig {
         paper: "Tian, Krishnan & Isola 2020, Contrastive Representation Distillation, \
                 https://arxiv.org/abs/1910.10699",
         acts_on: "pooled features",
+        reads: Reads::Pooled,
         weights: LossWeights::method(0.8),
         parameters: &[
             ParameterInfo {

@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::method::{Register, Term};
-use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Setup, Step};
+use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Reads, Setup, Step};
 
 /// Where the square of a norm counts as 0: 1e-12 for the norm itself.
 const SMALLEST_SQUARE: f64 = 1e-24;
@@ -150,6 +150,7 @@ impl Register for PktConfig {
         paper: "Passalis & Tefas 2018, Learning Deep Representations with Probabilistic Knowledge \
                 Transfer, https://arxiv.org/abs/1803.10837",
         acts_on: "pooled features",
+        reads: Reads::Pooled,
         weights: LossWeights::method(30000.0),
         parameters: &[ParameterInfo {
             name: "convention",

@@ -10,7 +10,7 @@ use crate::huber::huber;
 use crate::method::{Register, Term};
 use crate::range::weight;
 use crate::surrogate::with_gradient;
-use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Setup, Step};
+use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Reads, Setup, Step};
 
 /// Where squared distances are clamped before the root; samples this near are at the same place.
 const SMALLEST_SQUARE: f64 = 1e-12;
@@ -280,6 +280,7 @@ impl Register for RkdConfig {
         paper: "Park et al. 2019, Relational Knowledge Distillation, \
                 https://arxiv.org/abs/1904.05068",
         acts_on: "pooled features",
+        reads: Reads::Pooled,
         weights: LossWeights::method(1.0),
         parameters: &[
             ParameterInfo {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use kd_losses::Method;
 use kd_train::compare::compare;
-use kd_train::{Draft, run as run_recipe};
+use kd_train::{CachePlace, Draft, run as run_recipe};
 
 use super::error::CliError;
 use super::flags::{RunFlags, architecture};
@@ -58,6 +58,14 @@ pub struct Args {
     /// Fold the teacher's batch norms into its convolutions: faster, and the same but for rounding
     #[arg(long)]
     fold_teacher: bool,
+    /// Keep the teacher's outputs in `memory`, or in a folder for later runs too: an image that was
+    /// seen the same way is not computed again. For methods that read only logits or pooled
+    /// features; it does not change the numbers
+    #[arg(long, value_name = "DIR")]
+    teacher_cache: Option<String>,
+    /// MiB that the teacher's outputs may take [default: 4096]
+    #[arg(long, value_name = "N")]
+    teacher_cache_mb: Option<u64>,
     /// Standardise the logits in the distillation of logits, with this multiplier [default: no]
     #[arg(long, value_name = "FACTOR", allow_negative_numbers = true)]
     standardise: Option<f64>,
@@ -80,6 +88,8 @@ pub fn run(args: Args) -> Result<(), CliError> {
         temperature: args.temperature,
         standardise: args.standardise,
         fold_teacher: args.fold_teacher.then_some(true),
+        teacher_cache: args.teacher_cache.map(CachePlace::from),
+        teacher_cache_mb: args.teacher_cache_mb,
         preliminary_epochs: args.preliminary_epochs,
         ..Draft::default()
     };

@@ -3,7 +3,9 @@
 use std::fmt::Write;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use kd_train::{EpochMetrics, Observer, PreliminaryEpoch, RunResult, RunStart, StepProgress};
+use kd_train::{
+    CacheReport, EpochMetrics, Observer, PreliminaryEpoch, RunResult, RunStart, StepProgress,
+};
 
 use super::output;
 
@@ -122,6 +124,16 @@ impl Observer for Progress {
             train.top1, test.top1, test.top5, metrics.seconds
         );
         self.line(&line);
+    }
+
+    fn teacher_cache(&mut self, report: &CacheReport) {
+        let images = report.read + report.computed;
+        self.line(&format!(
+            "teacher: {} of {images} outputs taken from the cache, which has {} in {:.1} MiB",
+            report.read,
+            report.rows,
+            report.bytes as f64 / f64::from(1 << 20)
+        ));
     }
 
     fn finish(&mut self, _result: &RunResult) {

@@ -1,0 +1,283 @@
+//! The cache against the teacher itself.
+
+use std::fs;
+
+use kd_data::{Loader, LoaderConfig, ProceduralConfig};
+use kd_models::Architecture;
+
+use super::*;
+use crate::{compiled_devices, device_by_name};
+
+const IMAGES: usize = 23;
+
+struct Scene {
+    teacher: FrozenTeacher,
+    loader: Loader,
+    device: Device,
+}
+
+/// A teacher of random weights, and batches of 7 images and a last one of 2.
+fn scene(device: &str, seed: u64, augmentation: Augmentation) -> Scene {
+    // Drawing is not the subject: weights of equal seeds are equal, whatever other tests draw.
+    static DRAWING: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    let device = device_by_name(device).expect("a device");
+    let guard = DRAWING.lock();
+    device.seed(seed);
+    let network = Architecture::by_name("resnet8").expect("known");
+    let network = network.init(10, &device);
+    crate::learner::draw(&network);
+    drop(guard);
+    let set = ProceduralConfig {
+        train: IMAGES,
+        test: 1,
+        ..ProceduralConfig::default()
+    };
+    let config = LoaderConfig {
+        augmentation,
+        ..LoaderConfig::train(7, 0)
+    };
+    Scene {
+        teacher: FrozenTeacher::new("resnet8", &network),
+        loader: Loader::new(set.generate().expect("images").train, config).expect("a loader"),
+        device,
+    }
+}
+
+impl Scene {
+    fn open(&self, place: &CachePlace, limit: u64, reads: Reads) -> TeacherCache {
+        self.try_open(place, limit, reads).expect("a cache")
+    }
+
+    fn try_open(
+        &self,
+        place: &CachePlace,
+        limit: u64,
+        reads: Reads,
+    ) -> Result<TeacherCache, TrainError> {
+        let place = place.clone();
+        let config = TeacherCacheConfig { place, limit };
+        let augmentation = self.loader.config().augmentation;
+        let set = self.loader.set();
+        config.open(&self.teacher, set, &augmentation, reads, &self.device)
+    }
+
+    /// Runs an epoch and compares every output with a computed one, to the last digit.
+    fn epoch(&self, cache: &mut TeacherCache, epoch: usize) {
+        for batch in self.loader.epoch(epoch, &self.device.clone().autodiff()) {
+            let kept = cache.features(&self.teacher, &batch).expect("features");
+            let computed = self.teacher.features(batch.images);
+            let same = |a: Tensor<2>, b: Tensor<2>| a.into_data() == b.into_data();
+            assert!(same(kept.logits, computed.logits));
+            match cache.kept {
+                Kept::Logits => assert_eq!(kept.pooled.dims(), [batch.indices.len(), 1]),
+                Kept::LogitsAndPooled => assert!(same(kept.pooled, computed.pooled)),
+            }
+            assert!(kept.maps.is_empty() && kept.preact.is_empty());
+        }
+        cache.flush().expect("flushed");
+    }
+}
+
+/// Without a pad, an image has two views: itself and its mirror image.
+const MIRROR: Augmentation = Augmentation::CropFlip { pad: 0 };
+const ROOM: u64 = 1 << 20;
+
+fn places() -> (tempfile::TempDir, [CachePlace; 2]) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let inside = CachePlace::Folder(folder.path().join("cache"));
+    (folder, [CachePlace::Memory, inside])
+}
+
+fn the_file(folder: &Path) -> std::path::PathBuf {
+    let mut files = fs::read_dir(folder.join("cache")).expect("a folder");
+    files.next().expect("a file").expect("a file").path()
+}
+
+#[test]
+fn outputs_are_those_of_the_teacher_and_computed_once_a_view() {
+    for device in compiled_devices() {
+        let scene = scene(device, 3, MIRROR);
+        let (_folder, places) = places();
+        for (place, reads) in [
+            (&places[0], Reads::Logits),
+            (&places[0], Reads::Pooled),
+            (&places[1], Reads::Logits),
+            (&places[1], Reads::Pooled),
+        ] {
+            let mut cache = scene.open(place, ROOM, reads);
+            let epochs = if device == "ndarray" { 2 } else { 6 };
+            for epoch in 0..epochs {
+                scene.epoch(&mut cache, epoch);
+            }
+            let report = cache.report();
+            assert_eq!(report.read + report.computed, (epochs * IMAGES) as u64);
+            assert_eq!(report.computed, report.rows as u64);
+            assert!((IMAGES..=2 * IMAGES).contains(&report.rows), "{report:?}");
+            assert!(report.read > 0);
+
+            // Views that were seen cost nothing.
+            scene.epoch(&mut cache, 0);
+            assert_eq!(cache.report().computed, report.computed);
+        }
+    }
+}
+
+#[test]
+fn a_later_run_reads_what_an_earlier_one_computed() {
+    let scene = scene("flex", 3, Augmentation::CIFAR);
+    let (_folder, [_, place]) = places();
+    let mut first = scene.open(&place, ROOM, Reads::Logits);
+    scene.epoch(&mut first, 0);
+    let mut second = scene.open(&place, ROOM, Reads::Logits);
+    scene.epoch(&mut second, 0);
+    assert_eq!(second.report().computed, 0);
+    // A run that is still at it knows the other's rows after its next addition.
+    scene.epoch(&mut second, 1);
+    scene.epoch(&mut first, 2);
+    let before = first.report();
+    scene.epoch(&mut first, 1);
+    assert_eq!(first.report().computed, before.computed);
+}
+
+#[test]
+fn other_weights_images_and_settings_have_files_of_their_own() {
+    let (folder, [_, place]) = places();
+    let base = || scene("flex", 3, MIRROR);
+    let full = base();
+    let mut cache = full.open(&place, ROOM, Reads::Logits);
+    full.epoch(&mut cache, 0);
+    let folded = Scene {
+        teacher: base().teacher.folded(),
+        ..base()
+    };
+    let fewer = Scene {
+        loader: Loader::new(
+            base().loader.set().clone().limit(20),
+            base().loader.config().clone(),
+        )
+        .expect("a loader"),
+        ..base()
+    };
+    let others = [
+        (scene("flex", 4, MIRROR), Reads::Logits),
+        (scene("flex", 3, Augmentation::None), Reads::Logits),
+        (base(), Reads::Pooled),
+        (folded, Reads::Logits),
+        (fewer, Reads::Logits),
+    ];
+    for (other, reads) in others {
+        assert_eq!(other.open(&place, ROOM, reads).report().rows, 0);
+    }
+    assert_eq!(
+        base().open(&place, ROOM, Reads::Logits).report().rows,
+        IMAGES
+    );
+    let files = fs::read_dir(folder.path().join("cache")).expect("a folder");
+    assert_eq!(files.count(), 6);
+}
+
+#[test]
+fn rows_of_something_else_are_found_out() {
+    let scene = scene("flex", 3, MIRROR);
+    let (folder, [_, place]) = places();
+    // Rows that are sound, and wrong.
+    let wrong = |offset: f32| {
+        scene.open(&place, ROOM, Reads::Logits);
+        let path = the_file(folder.path());
+        fs::remove_file(&path).expect("removed");
+        let mut cache = scene.open(&place, ROOM, Reads::Logits);
+        for batch in scene.loader.epoch(0, &scene.device) {
+            let images = batch.images.clone();
+            cache.features(&scene.teacher, &batch).expect("features");
+            let logits = scene.teacher.features(images).logits + offset;
+            if let Some((_, rows)) = cache.pending.last_mut() {
+                *rows = logits;
+            }
+        }
+        cache.flush().expect("flushed");
+        let mut again = scene.open(&place, ROOM, Reads::Logits);
+        let batch = scene
+            .loader
+            .epoch(0, &scene.device)
+            .next()
+            .expect("a batch");
+        again
+            .features(&scene.teacher, &batch)
+            .map(|_| again.unproven)
+    };
+    let message = wrong(1.0).expect_err("wrong rows").to_string();
+    assert!(
+        message.starts_with("teacher_cache: a cache whose rows differ by 1"),
+        "{message}"
+    );
+    assert!(wrong(f32::NAN).is_err());
+    assert!(matches!(wrong(1e-6), Ok(false)));
+    assert!(matches!(wrong(0.0), Ok(false)));
+}
+
+#[test]
+fn a_full_cache_computes_what_has_no_room() {
+    let scene = scene("flex", 3, MIRROR);
+    for place in places().1 {
+        let mut cache = scene.open(&place, 600, Reads::Logits);
+        for epoch in 0..3 {
+            scene.epoch(&mut cache, epoch);
+        }
+        let report = cache.report();
+        assert!(report.bytes <= 600 && report.rows >= 10, "{report:?}");
+        assert!(report.computed > report.rows as u64 && report.read > 0);
+    }
+}
+
+#[test]
+fn a_batch_of_one_is_left_alone() {
+    let scene = scene("flex", 3, MIRROR);
+    let mut cache = scene.open(&CachePlace::Memory, ROOM, Reads::Pooled);
+    let config = LoaderConfig::evaluate(1);
+    let loader = Loader::new(scene.loader.set().clone(), config).expect("a loader");
+    let batch = loader.epoch(0, &scene.device).next().expect("a batch");
+    for computed in 1..=2 {
+        let kept = cache.features(&scene.teacher, &batch).expect("features");
+        let direct = scene.teacher.features(batch.images.clone());
+        assert_eq!(kept.logits.into_data(), direct.logits.into_data());
+        cache.flush().expect("flushed");
+        assert_eq!(
+            (cache.report().rows, cache.report().computed),
+            (0, computed)
+        );
+    }
+}
+
+#[test]
+fn devices_that_compile_for_a_shape_compute_in_whole_granules() {
+    let scene = scene("flex", 3, MIRROR);
+    let mut cache = scene.open(&CachePlace::Memory, ROOM, Reads::Logits);
+    cache.granule = 4;
+    for epoch in 0..4 {
+        scene.epoch(&mut cache, epoch);
+    }
+    assert!(cache.report().read > 0);
+}
+
+#[test]
+fn maps_are_not_kept() {
+    let scene = scene("flex", 3, MIRROR);
+    let error = scene.try_open(&CachePlace::Memory, ROOM, Reads::Maps);
+    let message = error.expect_err("maps").to_string();
+    assert!(
+        message.contains("only logits or pooled features"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_folder_that_is_a_file_is_an_error_that_names_it() {
+    let scene = scene("flex", 3, MIRROR);
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("file");
+    fs::write(&file, "").expect("written");
+    let place = CachePlace::Folder(file.join("below"));
+    let error = scene.try_open(&place, ROOM, Reads::Logits);
+    let message = error.expect_err("no folder").to_string();
+    assert!(message.contains("file/below/resnet8-"), "{message}");
+}
