@@ -121,6 +121,24 @@ fn depthwise_cases() -> impl Strategy<Value = Case> {
         .prop_filter("the kernel fits", Case::fits)
 }
 
+/// 3×3 filters of stride 1 on many channels.
+fn square_cases() -> impl Strategy<Value = Case> {
+    let sizes = (pair(1..40), pair(0..3));
+    (1usize..11, pair(28..70), sizes, any::<bool>())
+        .prop_map(|(batch, channels, (size, padding), bias)| Case {
+            batch,
+            groups: 1,
+            channels,
+            size,
+            kernel: [3, 3],
+            stride: [1, 1],
+            padding,
+            dilation: [1, 1],
+            bias,
+        })
+        .prop_filter("the kernel fits", Case::fits)
+}
+
 fn largest_difference(actual: TensorData, expected: TensorData) -> (f32, f32) {
     assert_eq!(actual.shape(), expected.shape());
     let actual = actual.try_to_vec::<f32>().expect("f32");
@@ -218,6 +236,44 @@ proptest! {
     fn any_convolution_of_wide_batches_is_burns(case in wide_cases()) {
         check(&case);
     }
+
+    #[test]
+    fn any_wide_convolution_of_three_by_three_is_burns(case in square_cases()) {
+        check(&case);
+    }
+}
+
+#[test]
+fn an_image_has_the_same_result_in_any_batch_of_four_or_more() {
+    let device = Device::flex();
+    let uniform = Distribution::Uniform(-1.0, 1.0);
+    for (inputs, outputs, size, kernel) in [
+        (64, 64, 32, 3),
+        (48, 80, 8, 3),
+        (128, 128, 4, 3),
+        (16, 16, 32, 3),
+        (16, 16, 8, 3),
+        (64, 32, 16, 1),
+        (40, 40, 7, 3),
+    ] {
+        let x = Tensor::<4>::random([67, inputs, size, size], uniform, &device);
+        let weight = Tensor::<4>::random([outputs, inputs, kernel, kernel], uniform, &device);
+        let run = |x: Tensor<4>| {
+            let padding = [kernel / 2; 2];
+            let options = ConvOptions::new([1, 1], padding, [1, 1], 1);
+            conv2d(x, weight.clone(), None, options)
+        };
+        let all = run(x.clone());
+        for (first, count) in [(0, 4), (63, 4), (5, 7), (30, 33), (1, 66)] {
+            let part = run(x.clone().narrow(0, first, count));
+            let expected = all.clone().narrow(0, first, count);
+            assert_eq!(
+                part.into_data(),
+                expected.into_data(),
+                "{inputs} {size} {count}"
+            );
+        }
+    }
 }
 
 #[test]
@@ -306,6 +362,9 @@ fn the_shapes_of_networks_are_burns() {
         square(64, 1, [32, 48], 4, 3, 1),
         square(64, 1, [32, 48], 8, 3, 2),
         square(45, 1, [17, 23], 5, 3, 1),
+        square(4, 1, [256, 128], 8, 3, 1),
+        square(9, 1, [64, 64], 32, 3, 1),
+        square(4, 1, [32, 33], 56, 3, 1),
     ] {
         check(&case);
     }

@@ -11,7 +11,7 @@ use super::filters::{Extent, Filters, results};
 use super::plan::Plan;
 use super::tasks::tasks;
 use super::tile::{inner_products, interleave, rows, tiles};
-use super::{depthwise, scratch, shape::ConvShape, small};
+use super::{depthwise, scratch, shape::ConvShape, small, winograd};
 
 /// Gradients of input and weight; either may be left out.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +29,23 @@ pub(super) fn backward(
     dy: &[f32],
     wanted: Wanted,
 ) -> (Vec<f32>, Vec<f32>) {
+    if wanted.input && winograd::suits_backward(&shape) {
+        let dx = winograd::backward_input(shape, dy, weight);
+        let (_, dw) = match wanted.weight {
+            true => backward(
+                shape,
+                x,
+                weight,
+                dy,
+                Wanted {
+                    input: false,
+                    ..wanted
+                },
+            ),
+            false => (Vec::new(), Vec::new()),
+        };
+        return (dx, dw);
+    }
     if small::suits(&shape) {
         return small::backward(shape, x, weight, dy, wanted);
     }

@@ -9,7 +9,7 @@ use crate::native::buffer::{Unwritten, written};
 use super::filters::{Extent, Filters, results};
 use super::plan::Plan;
 use super::tile::rows;
-use super::{depthwise, scratch, shape::ConvShape, small};
+use super::{depthwise, scratch, shape::ConvShape, small, winograd};
 
 /// What is done to the output in the same pass.
 #[derive(Clone, Copy, Debug, Default)]
@@ -25,6 +25,9 @@ pub(super) struct After<'a> {
 /// The convolution of `x`, `[batch, inputs, height, width]`, with `weight`,
 /// `[outputs, inputs / groups, height, width]`, and what comes after it.
 pub(super) fn forward(shape: ConvShape, x: &[f32], weight: &[f32], after: After<'_>) -> Vec<f32> {
+    if winograd::suits(&shape) {
+        return winograd::forward(shape, x, weight, after);
+    }
     if small::suits(&shape) {
         return small::forward(shape, x, weight, after);
     }
