@@ -101,7 +101,7 @@ def main():
     parser.add_argument("--data")
     parser.add_argument("--burn", action="store_true", help="Burn's own operations as well")
     parser.add_argument("only", nargs="*", help="rows whose label contains one of these")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     theirs = "cuda" if arguments.device.startswith("cuda") else "cpu"
 
     ours = {}

@@ -3,12 +3,11 @@
 use burn::config::Config;
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
-use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 
 use crate::layers::{
-    ConvNorm, ConvSpec, Fold, Folding, SPLIT, STAGES, channel_shuffle, fold_fields, global_average,
-    rename, tally,
+    ConvNorm, ConvSpec, Fold, Folding, SPLIT, STAGES, fold_fields, global_average,
+    interleave_channels, rename, tally,
 };
 use crate::{Feature, Network};
 
@@ -71,25 +70,11 @@ impl Network for ShufflenetV2 {
     }
 
     fn stage(&self, index: usize, input: Feature) -> Feature {
-        self.stage_with_preact(index, input).0
+        self.run_stage(index, input, false).0
     }
 
     fn stage_with_preact(&self, index: usize, input: Feature) -> (Feature, Feature) {
-        let output = match index {
-            // The stem hands out its activation in both forms, by convention.
-            0 => Feature::from(self.conv1.relu(input.map())),
-            1..=3 => {
-                let input = input.map();
-                let (output, preact) = self.stages[index - 1]
-                    .iter()
-                    .fold((input.clone(), input), |(x, _), block| block.forward(x));
-                return (output.into(), preact.into());
-            }
-            4 => global_average(self.conv2.relu(input.map())).into(),
-            5 => tally::linear(&self.linear, input.vector()).into(),
-            _ => panic!("a ShuffleNetV2 has stages 0 to 5, not {index}"),
-        };
-        (output.clone(), output)
+        self.run_stage(index, input, true)
     }
 
     fn pytorch_key(&self, path: &str) -> String {
@@ -102,6 +87,29 @@ impl Network for ShufflenetV2 {
 
     fn folded(self, folding: Folding) -> Self {
         self.fold(folding)
+    }
+}
+
+impl ShufflenetV2 {
+    /// The output of a stage after and, if `preact` wants it, before its last activation.
+    fn run_stage(&self, index: usize, input: Feature, preact: bool) -> (Feature, Feature) {
+        let output = match index {
+            // The stem hands out its activation in both forms, by convention.
+            0 => Feature::from(self.conv1.relu(input.map())),
+            1..=3 => {
+                let blocks = &self.stages[index - 1];
+                let last = blocks.len() - 1;
+                let mut both = (input.clone().map(), input.map());
+                for (index, block) in blocks.iter().enumerate() {
+                    both = block.forward(both.0, preact && index == last);
+                }
+                return (both.0.into(), both.1.into());
+            }
+            4 => global_average(self.conv2.relu(input.map())).into(),
+            5 => tally::linear(&self.linear, input.vector()).into(),
+            _ => panic!("a ShuffleNetV2 has stages 0 to 5, not {index}"),
+        };
+        (output.clone(), output)
     }
 }
 
@@ -152,29 +160,31 @@ impl Block {
         }
     }
 
-    /// The output, shuffled, and what it is before the last activation, not shuffled: as the
-    /// references hand it out.
-    fn forward(&self, input: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
-        let right = |[first, depthwise, last]: [&ConvNorm; 3], x: Tensor<4>| {
-            last.forward(depthwise.forward(first.relu(x)))
-        };
-        let join = |left, right| Tensor::cat(vec![left, right], 1);
-        let (output, preact) = match self.convs.as_slice() {
+    /// The output, shuffled, and, if `preact` wants it, what it is before the last activation, not
+    /// shuffled: as the references hand it out.
+    fn forward(&self, input: Tensor<4>, preact: bool) -> (Tensor<4>, Tensor<4>) {
+        let (left, before_left, right_input, [first, depthwise, last]) = match self.convs.as_slice()
+        {
             [depthwise, pointwise, first, second, third] => {
-                let left = pointwise.forward(depthwise.forward(input.clone()));
-                let preact = join(left, right([first, second, third], input));
-                (relu(preact.clone()), preact)
+                let x = depthwise.forward(input.clone());
+                let (left, before) = pointwise.relu_and_preact(x, None, preact);
+                (left, before, input, [first, second, third])
             }
             [first, second, third] => {
                 let half = input.dims()[1] / 2;
                 let kept = input.clone().narrow(1, 0, half);
-                let changed = right([first, second, third], input.narrow(1, half, half));
-                let output = join(kept.clone(), relu(changed.clone()));
-                (output, join(kept, changed))
+                let other = input.narrow(1, half, half);
+                (kept.clone(), kept, other, [first, second, third])
             }
             _ => unreachable!("a block is built with three or five convolutions"),
         };
-        (channel_shuffle(output, 2), preact)
+        let x = depthwise.forward(first.relu(right_input));
+        let (right, before_right) = last.relu_and_preact(x, None, preact);
+        let output = interleave_channels(left, right);
+        match preact {
+            true => (output, Tensor::cat(vec![before_left, before_right], 1)),
+            false => (output.clone(), output),
+        }
     }
 }
 

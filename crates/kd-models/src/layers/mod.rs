@@ -14,7 +14,7 @@ pub use conv_norm::UnitKind;
 pub use fold::Folding;
 pub(crate) use fold::{Fold, fold_fields};
 pub(crate) use keys::{SPLIT, STAGES, UNITS, rename};
-pub(crate) use shuffle::channel_shuffle;
+pub(crate) use shuffle::{channel_shuffle, interleave_channels};
 
 use burn::nn::{Initializer, Linear, LinearConfig};
 use burn::tensor::module::adaptive_avg_pool2d;

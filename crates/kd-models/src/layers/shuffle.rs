@@ -13,3 +13,11 @@ pub(crate) fn channel_shuffle(map: Tensor<4>, groups: usize) -> Tensor<4> {
         .swap_dims(1, 2)
         .reshape([batch, channels, height, width])
 }
+
+/// The channel shuffle of two maps, concatenated, in one copy: channels of the first and of the
+/// second in turn.
+pub(crate) fn interleave_channels(first: Tensor<4>, second: Tensor<4>) -> Tensor<4> {
+    let [batch, channels, height, width] = first.dims();
+    let maps = [first, second].map(|map| map.reshape([batch, channels, 1, height * width]));
+    Tensor::cat(maps.into(), 2).reshape([batch, 2 * channels, height, width])
+}

@@ -19,6 +19,9 @@ use crate::{FrozenTeacher, TrainError};
 
 /// New rows that may wait on the device: a bound of memory.
 const PENDING: usize = 1 << 14;
+/// Images from which on an output on the CPU does not depend, to the last digit, on how many are
+/// computed with it: for fewer, other kernels may be faster.
+const FEWEST: usize = 4;
 /// By how much of the largest number a row may differ from a recomputed one before the file is held
 /// to be another teacher's: what other kernels and devices round differently.
 const ROUNDING: f32 = 1e-3;
@@ -43,7 +46,7 @@ pub(crate) enum Kept {
 /// # Exactness
 ///
 /// On the CPU a row is, to the last digit, what the teacher gives for the image in any batch of at
-/// least two; batches of one neither read nor fill the cache. On a GPU the digits may depend on the
+/// least four; smaller batches neither read nor fill the cache. On a GPU the digits may depend on the
 /// number of images that are computed at once.
 ///
 /// A file is used for nothing else than what it was made for: its name and header hold a checksum of
@@ -159,7 +162,7 @@ impl TeacherCache {
     ) -> Result<Features, TrainError> {
         let images = batch.images.clone().inner();
         let count = batch.len();
-        if count < 2 {
+        if count < FEWEST {
             self.report.computed += count as u64;
             let rows = self.pack(teacher.features(images));
             return Ok(self.unpack(rows));
@@ -244,8 +247,7 @@ impl TeacherCache {
         if wanted == count {
             return self.pack(teacher.features(images.clone()));
         }
-        // One image alone would be computed by other operations than two.
-        let run = wanted.next_multiple_of(self.granule).clamp(2, count);
+        let run = wanted.next_multiple_of(self.granule).clamp(FEWEST, count);
         let mut chosen = missing.to_vec();
         chosen.resize(run, missing[wanted - 1]);
         let chosen = images

@@ -13,6 +13,9 @@ use super::tasks::tasks;
 use super::tile::{inner_products, interleave, rows, tiles};
 use super::{depthwise, scratch, shape::ConvShape, small, winograd};
 
+/// Vectors of a map that are enough to read it in place: sums over fewer are too short.
+const FEWEST_VECTORS: usize = 4;
+
 /// Gradients of input and weight; either may be left out.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wanted {
@@ -52,7 +55,7 @@ pub(super) fn backward(
     if depthwise::suits(&shape) {
         return depthwise::backward(shape, x, weight, dy, wanted);
     }
-    let plan = Plan::new(shape);
+    let plan = Plan::in_place_from(FEWEST_VECTORS, shape);
     let arch = arch();
     let parts = if wanted.input {
         arch.dispatch(Prepare {
@@ -211,14 +214,20 @@ impl WithSimd for Chunk<'_> {
             dx,
             dw,
         } = self;
-        let gradients = &mut gradients[plan.gradient_lead()..];
         let shape = &plan.shape;
         let images = x.len() / (shape.inputs * shape.pixels());
         let (inputs, outputs) = (shape.group_inputs(), shape.group_outputs());
         let offsets = plan.input_offsets();
         let length = plan.outputs_of(images).next_multiple_of(S::F32_LANES);
         for group in 0..shape.groups {
-            plan.pack_gradients(dy, group, gradients);
+            let gradients = match plan.in_place {
+                true => dy,
+                false => {
+                    let gradients = &mut gradients[plan.gradient_lead()..];
+                    plan.pack_gradients(dy, group, gradients);
+                    gradients as &[f32]
+                }
+            };
             for part in parts {
                 let length = plan.inputs_of(images, part.parts);
                 part.groups[group].apply(simd, gradients, length, results, |input, plane| {
@@ -226,7 +235,13 @@ impl WithSimd for Chunk<'_> {
                 });
             }
             if wanted.weight {
-                plan.pack_inputs(x, group, planes);
+                let planes = match plan.in_place {
+                    true => x,
+                    false => {
+                        plan.pack_inputs(x, group, planes);
+                        planes as &[f32]
+                    }
+                };
                 let elements = offsets.len();
                 let dw = &mut dw[group * outputs * elements..][..outputs * elements];
                 for (first, rows) in tiles(outputs, rows::<S>()) {
@@ -234,7 +249,7 @@ impl WithSimd for Chunk<'_> {
                     let place = first * plan.gradient_channel + plan.gradient_margin();
                     let gradients = (&gradients[place..], plan.gradient_channel);
                     let left = &mut results[..rows * length];
-                    let right = (planes as &[f32], offsets.as_slice());
+                    let right = (planes, offsets.as_slice());
                     match rows {
                         8 => correlate::<S, 8>(simd, gradients, left, right, dw),
                         4 => correlate::<S, 4>(simd, gradients, left, right, dw),

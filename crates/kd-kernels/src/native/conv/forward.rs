@@ -11,6 +11,9 @@ use super::plan::Plan;
 use super::tile::rows;
 use super::{depthwise, scratch, shape::ConvShape, small, winograd};
 
+/// Vectors of a map that are enough to read it in place.
+const FEWEST_VECTORS: usize = 1;
+
 /// What is done to the output in the same pass.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct After<'a> {
@@ -34,7 +37,7 @@ pub(super) fn forward(shape: ConvShape, x: &[f32], weight: &[f32], after: After<
     if depthwise::suits(&shape) {
         return depthwise::forward(shape, x, weight, after);
     }
-    let plan = Plan::new(shape);
+    let plan = Plan::in_place_from(FEWEST_VECTORS, shape);
     let arch = arch();
     let filters = arch.dispatch(Prepare {
         plan: &plan,
@@ -140,7 +143,13 @@ impl WithSimd for Chunk<'_> {
         let length = plan.outputs_of(images);
         let outputs = plan.shape.group_outputs();
         for (group, filters) in filters.iter().enumerate() {
-            plan.pack_inputs(x, group, planes);
+            let planes = match plan.in_place {
+                true => x,
+                false => {
+                    plan.pack_inputs(x, group, planes);
+                    planes as &[f32]
+                }
+            };
             filters.apply(simd, planes, length, results, |filter, plane| {
                 let channel = group * outputs + filter;
                 plan.unpack_output(plane, channel, after, out);

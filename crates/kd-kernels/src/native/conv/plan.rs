@@ -18,6 +18,8 @@ const VECTOR: usize = 64;
 pub(super) struct Plan {
     pub(super) shape: ConvShape,
     pub(super) axes: [Axis; 2],
+    /// Whether planes would be copies: images can be read where they are, one at a time.
+    pub(super) in_place: bool,
     /// Images in a chunk.
     pub(super) images: usize,
     /// Elements of an image in a plane.
@@ -40,6 +42,17 @@ impl Plan {
         })
     }
 
+    /// The same, but without planes for a pointwise convolution of maps of at least so many whole
+    /// vectors.
+    pub(super) fn in_place_from(vectors: usize, shape: ConvShape) -> Self {
+        let pixels = shape.pixels();
+        if shape.is_pointwise() && pixels >= vectors * VECTOR && pixels.is_multiple_of(VECTOR) {
+            Self::of_maps(shape)
+        } else {
+            Self::new(shape)
+        }
+    }
+
     /// Layout of single maps.
     pub(super) fn of_maps(shape: ConvShape) -> Self {
         Self::with_images(shape, |_, _| 1)
@@ -53,6 +66,7 @@ impl Plan {
         let planes = rows.planes() * columns.planes();
         let channels = (planes * shape.group_inputs()).max(shape.group_outputs());
         let images = images(image, channels);
+        let in_place = shape.is_pointwise() && images == 1 && shape.pixels().is_multiple_of(VECTOR);
         let flat = |row: usize, column: usize| row * columns.pitch + column;
         let shift = |axis: &Axis| axis.taps.iter().map(|tap| tap.shift).max().unwrap_or(0);
         let reach = |axis: &Axis| {
@@ -64,8 +78,12 @@ impl Plan {
             image,
             input_channel: images * image + flat(shift(rows), shift(columns)),
             // Sums over outputs go on to the end of a vector.
-            gradient_channel: (images * image + flat(reach(rows), reach(columns)) + VECTOR)
-                .next_multiple_of(VECTOR),
+            gradient_channel: match in_place {
+                true => shape.pixels(),
+                false => (images * image + flat(reach(rows), reach(columns)) + VECTOR)
+                    .next_multiple_of(VECTOR),
+            },
+            in_place,
             axes,
             shape,
         }
@@ -93,12 +111,18 @@ impl Plan {
 
     /// Elements of all planes of a group's inputs.
     pub(super) fn input_scratch(&self) -> usize {
+        if self.in_place {
+            return 0;
+        }
         let planes = self.axes[0].planes() * self.axes[1].planes();
         planes * self.shape.group_inputs() * self.input_channel + OVERRUN
     }
 
     /// Elements of the plane of a group's output gradients.
     pub(super) fn gradient_scratch(&self) -> usize {
+        if self.in_place {
+            return 0;
+        }
         self.gradient_lead() + self.shape.group_outputs() * self.gradient_channel + OVERRUN
     }
 

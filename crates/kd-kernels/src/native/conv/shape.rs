@@ -37,6 +37,11 @@ impl ConvShape {
         })
     }
 
+    /// Whether the convolution is a product of matrices: each output is made of one place.
+    pub(super) fn is_pointwise(&self) -> bool {
+        self.kernel == [1, 1] && self.stride == [1, 1] && self.padding == [0, 0] && self.groups == 1
+    }
+
     /// Channels of the input in a group.
     pub(super) fn group_inputs(&self) -> usize {
         self.inputs / self.groups
