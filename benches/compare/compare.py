@@ -5,8 +5,11 @@ Usage: compare.py BINARY [--set NAME] [--rounds N] [--seconds S] [--device NAME]
 
 import argparse
 import json
+import os
+import pathlib
 import statistics
 import subprocess
+import sys
 
 import torch
 from torch_side import measure
@@ -17,7 +20,7 @@ FAMILIES = [
     ("wrn_16_2", 64),
     ("vgg8", 64),
     ("ResNet18", 64),
-    ("ResNet50", 16),
+    ("ResNet50", 64),
     ("mobilenetv2_050", 64),
     ("shufflenetv1", 64),
     ("shufflenetv2", 64),
@@ -49,6 +52,17 @@ def distillation(teacher, student, method, batch, folded):
     }
 
 
+def epoch(teacher, student, images, folder):
+    return {
+        "what": "epoch",
+        "teacher": teacher,
+        "student": student,
+        "batch": 64,
+        "images": images,
+        "folder": folder,
+    }
+
+
 def cases(name, data):
     """Label, case and options of each row."""
     rows = []
@@ -66,29 +80,70 @@ def cases(name, data):
                     rows.append((label, distillation(teacher, student, method, 64, folded), {}))
     if name in ("epochs", "all") and data:
         for teacher, student in PAIRS:
-            case = {
-                "what": "epoch",
-                "teacher": teacher,
-                "student": student,
-                "batch": 64,
-                "images": 1024,
-                "folder": data,
-            }
+            case = epoch(teacher, student, 1024, data)
             rows.append((f"epoch with data, kd, `{teacher}` → `{student}`, 64", case, {}))
+        case = {"what": "data", "batch": 64, "images": 1024, "folder": data}
+        rows.append(("data alone, 64", case, {}))
+    if name == "images" and data:
+        for images in (512, 1024, 2048, 4096):
+            label = f"epoch of {images} images, kd, `resnet56` → `resnet20`, 64"
+            rows.append((label, epoch("resnet56", "resnet20", images, data), {}))
     if name == "batches":
         for batch in (1, 2, 4, 8, 16, 32, 64, 128, 256):
             rows.append((f"training, `resnet20`, {batch}", training("resnet20", batch), {}))
             rows.append((f"inference, `resnet20`, {batch}", inference("resnet20", batch), {}))
+    if name == "threads":
+        for threads in (1, 2):
+            for network in ("resnet20", "resnet8x4"):
+                for kind in (training, inference):
+                    case = kind(network, 64)
+                    label = f"{case['what']}, `{network}`, 64, {threads} threads"
+                    rows.append((label, case, {"threads": threads}))
+    if name == "memory":
+        for network in ("resnet20", "resnet8x4"):
+            for kind in (training, inference):
+                for batch in (64, 256):
+                    case = kind(network, batch)
+                    rows.append((f"{case['what']}, `{network}`, {batch}", case, {}))
     if name == "cuda":
-        for teacher, student in reversed(PAIRS):
+        steps = [(*pair, "kd") for pair in reversed(PAIRS)]
+        steps += [("resnet32x4", "resnet8x4", method) for method in ("at", "crd")]
+        for teacher, student, method in steps:
             for batch in (64, 512):
                 for mode in ("eager", "compile", "graph"):
                     for bf16 in (False, True):
-                        case = distillation(teacher, student, "kd", batch, True)
-                        label = f"kd, `{teacher}` → `{student}`, {batch}, {mode}"
+                        case = distillation(teacher, student, method, batch, True)
+                        label = f"{method}, `{teacher}` → `{student}`, {batch}, {mode}"
                         label += ", bf16" if bf16 else ""
                         rows.append((label, case, {"mode": mode, "bf16": bf16}))
     return rows
+
+
+def peak(command, request):
+    """Largest resident memory in MiB of a process that answers one request."""
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    process.stdin.write(json.dumps(request) + "\n")
+    process.stdin.flush()
+    float(process.stdout.readline())
+    # What the system says of an ended child counts the memory that its parent had.
+    status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
+    process.stdin.close()
+    process.wait()
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+
+def memory(arguments):
+    """Largest memory of each case, each in a process of its own."""
+    print("| case, batch | here, MiB | PyTorch, MiB |")
+    print("|---|--:|--:|")
+    side = pathlib.Path(__file__).with_name("torch_side.py")
+    for label, case, _ in cases("memory", None):
+        request = {"case": case, "seconds": arguments.seconds, "device": arguments.device}
+        own = peak([arguments.binary], request)
+        other = peak([sys.executable, str(side)], request)
+        print(f"| {label} | {own:.0f} | {other:.0f} |", flush=True)
 
 
 def main():
@@ -104,13 +159,21 @@ def main():
     arguments = parser.parse_intermixed_args()
     theirs = "cuda" if arguments.device.startswith("cuda") else "cpu"
 
+    if arguments.set == "memory":
+        return memory(arguments)
     ours = {}
+    most = torch.get_num_threads()
 
-    def ask(case, bf16, kernels):
-        # A process a number type: the type of a device is configured once.
-        if bf16 not in ours:
-            ours[bf16] = subprocess.Popen(
-                [arguments.binary], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    def ask(case, bf16, threads, kernels):
+        # A process a number type and number of threads, which are set once.
+        key = (bf16, threads)
+        if key not in ours:
+            ours[key] = subprocess.Popen(
+                [arguments.binary],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                env={**os.environ, "RAYON_NUM_THREADS": str(threads)},
             )
         request = {
             "case": case,
@@ -119,9 +182,9 @@ def main():
             "bf16": bf16,
             "kernels": kernels,
         }
-        ours[bf16].stdin.write(json.dumps(request) + "\n")
-        ours[bf16].stdin.flush()
-        return float(ours[bf16].stdout.readline())
+        ours[key].stdin.write(json.dumps(request) + "\n")
+        ours[key].stdin.flush()
+        return float(ours[key].stdout.readline())
 
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {arguments.device}\n")
     burn = " Burn alone |" if arguments.burn else ""
@@ -131,10 +194,12 @@ def main():
         if arguments.only and not any(part in label for part in arguments.only):
             continue
         bf16 = options.get("bf16", False)
+        threads = options.pop("threads", most)
+        torch.set_num_threads(threads)
         pairs = []
-        alone = ask(case, bf16, False) if arguments.burn else None
+        alone = ask(case, bf16, threads, False) if arguments.burn else None
         for _ in range(arguments.rounds):
-            own = ask(case, bf16, True)
+            own = ask(case, bf16, threads, True)
             other = measure(case, arguments.seconds, theirs, **options)
             pairs.append((own, other))
         ratios = [own / other for own, other in pairs]

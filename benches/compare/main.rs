@@ -4,13 +4,13 @@
 
 use std::error::Error;
 use std::io::BufRead;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Distribution, FloatDType, Int, Tensor};
-use kd_data::{Augmentation, Cifar, Limits, Loader, LoaderConfig};
+use kd_data::{Cifar, Limits, Loader, LoaderConfig};
 use kd_losses::{FeatureShapes, KdLossConfig, Method, Setup, Step, cross_entropy};
 use kd_models::{AnyNetwork, Architecture, Network};
 use kd_train::{
@@ -40,6 +40,12 @@ enum Case {
         batch: usize,
         /// Whether the teacher's batch norms are folded.
         folded: bool,
+    },
+    /// The training images of CIFAR-100 alone: batches on the device, augmentation included.
+    Data {
+        batch: usize,
+        images: usize,
+        folder: PathBuf,
     },
     /// Distillation of logits over the training images of CIFAR-100, augmentation included.
     Epoch {
@@ -123,6 +129,19 @@ fn measure(request: &Request, device: &Device) -> Result<f64, Box<dyn Error>> {
                 distillation.step(&images, &labels);
             })
         }
+        Case::Data {
+            batch,
+            images,
+            folder,
+        } => {
+            let loader = loader(folder, *images, *batch)?;
+            let count = loader.batches() * batch;
+            let mut epoch = 0;
+            speed(device, count, enough, || {
+                loader.epoch(epoch, device).for_each(drop);
+                epoch += 1;
+            })
+        }
         Case::Epoch {
             teacher,
             student,
@@ -133,17 +152,8 @@ fn measure(request: &Request, device: &Device) -> Result<f64, Box<dyn Error>> {
             let mut distillation =
                 Distillation::new(teacher, student, "kd", *batch, false, device)?;
             let training = device.clone().autodiff();
-            let limits = Limits {
-                train: Some(*images),
-                test: Some(1),
-            };
-            let set = Cifar::Cifar100.read(folder, limits)?.train;
-            let config = LoaderConfig {
-                augmentation: Augmentation::CIFAR,
-                ..LoaderConfig::train(*batch, 0)
-            };
-            let count = set.len() / batch * batch;
-            let loader = Loader::new(set, config)?;
+            let loader = loader(folder, *images, *batch)?;
+            let count = loader.batches() * batch;
             let mut epoch = 0;
             speed(device, count, enough, || {
                 for batch in loader.epoch(epoch, &training) {
@@ -153,6 +163,20 @@ fn measure(request: &Request, device: &Device) -> Result<f64, Box<dyn Error>> {
             })
         }
     }
+}
+
+/// The first training images of CIFAR-100 in whole batches, as they are trained with.
+fn loader(folder: &Path, images: usize, batch: usize) -> Result<Loader, Box<dyn Error>> {
+    let limits = Limits {
+        train: Some(images),
+        test: Some(1),
+    };
+    let set = Cifar::Cifar100.read(folder, limits)?.train;
+    let config = LoaderConfig {
+        drop_last: true,
+        ..LoaderConfig::train(batch, 0)
+    };
+    Ok(Loader::new(set, config)?)
 }
 
 /// A network's name, images `[batch, 3, height, width]` and labels.

@@ -1,5 +1,6 @@
 """The PyTorch side: the same cases as main.rs measures, eager or captured."""
 
+import json
 import pathlib
 import sys
 import time
@@ -65,6 +66,47 @@ def at_loss(student, teacher):
     return sum((attention(s) - attention(t)).pow(2).mean() for s, t in zip(student, teacher))
 
 
+class Contrast(torch.nn.Module):
+    """Contrastive distillation (Tian et al. 2020): each network's embeddings against a bank of the
+    other's, one positive and many negatives a sample."""
+
+    def __init__(self, student, teacher, samples=50_000, negatives=16_384, width=128):
+        super().__init__()
+        self.embed = torch.nn.ModuleList(
+            [torch.nn.Linear(student, width), torch.nn.Linear(teacher, width)]
+        )
+        bound = (3.0 / width) ** 0.5
+        for name in ("student_bank", "teacher_bank"):
+            self.register_buffer(name, torch.empty(samples, width).uniform_(-bound, bound))
+        self.samples = samples
+        self.negatives = negatives
+        self.normalisers = [None, None]
+
+    def forward(self, student, teacher, indices, temperature=0.07, momentum=0.5):
+        own, other = (F.normalize(e(x)) for e, x in zip(self.embed, (student, teacher)))
+        shape = (len(indices), self.negatives + 1)
+        chosen = torch.randint(0, self.samples, shape, device=indices.device)
+        chosen[:, 0] = indices
+        loss = 0.0
+        pairs = [(own, self.teacher_bank), (other, self.student_bank)]
+        for side, (embedded, bank) in enumerate(pairs):
+            scores = torch.bmm(bank[chosen], embedded.unsqueeze(2)).squeeze(2)
+            scores = torch.exp(scores.float() / temperature)
+            if self.normalisers[side] is None:
+                self.normalisers[side] = scores.detach().mean() * self.samples
+            scores = scores / self.normalisers[side]
+            noise = self.negatives / self.samples
+            positive, negative = scores[:, 0], scores[:, 1:]
+            terms = (positive / (positive + noise)).log().sum()
+            terms = terms + (noise / (negative + noise)).log().sum()
+            loss = loss - terms / len(indices)
+        with torch.no_grad():
+            for bank, embedded in ((self.student_bank, own), (self.teacher_bank, other)):
+                mixed = bank[indices] * momentum + embedded.float() * (1 - momentum)
+                bank[indices] = F.normalize(mixed)
+        return loss
+
+
 class Distillation:
     """A step of distillation as the references' loops do it."""
 
@@ -82,9 +124,22 @@ class Distillation:
                     stage.register_forward_hook(
                         lambda _, __, output, name=name: self.maps[name].append(output)
                     )
-        elif self.method != "kd":
+        parameters = list(self.student.parameters())
+        if self.method == "crd":
+            widths = []
+            for name, network in [("student", self.student), ("teacher", self.teacher)]:
+                self.maps[name] = []
+                linear = [m for m in network.modules() if isinstance(m, torch.nn.Linear)][-1]
+                linear.register_forward_pre_hook(
+                    lambda _, inputs, name=name: self.maps[name].append(inputs[0])
+                )
+                widths.append(linear.in_features)
+            self.contrast = Contrast(*widths).to(device)
+            parameters += self.contrast.parameters()
+            self.indices = torch.arange(case["batch"], device=device)
+        elif self.method not in ("kd", "at"):
             raise ValueError(f"no such method here: {self.method}")
-        self.optimizer = sgd(self.student.parameters())
+        self.optimizer = sgd(parameters)
 
     def loss(self, images, labels):
         for maps in self.maps.values():
@@ -95,6 +150,9 @@ class Distillation:
         if self.method == "at":
             loss = 1000.0 * at_loss(self.maps["student"], self.maps["teacher"])
             return F.cross_entropy(logits, labels) + loss
+        if self.method == "crd":
+            pooled = (self.maps["student"][0], self.maps["teacher"][0])
+            return F.cross_entropy(logits, labels) + 0.8 * self.contrast(*pooled, self.indices)
         return 0.1 * F.cross_entropy(logits, labels) + 0.9 * kd_loss(logits, soft)
 
     def step(self, images, labels):
@@ -173,19 +231,28 @@ def measure(case, seconds, device, mode="eager", bf16=False):
             step = torch.compile(step)
         run = captured(step, images, labels) if mode == "graph" else lambda: step(images, labels)
         return speed(device, case["batch"], seconds, run)
-    if case["what"] == "epoch":
-        distillation = Distillation({**case, "method": "kd"}, device, bf16)
+    if case["what"] in ("data", "epoch"):
         loader = torch.utils.data.DataLoader(
             Cifar(case["folder"], case["images"]),
             batch_size=case["batch"],
             shuffle=True,
             drop_last=True,
         )
+        step = lambda images, labels: None
+        if case["what"] == "epoch":
+            step = Distillation({**case, "method": "kd"}, device, bf16).step
 
         def epoch():
             for images, labels in loader:
-                distillation.step(images.to(device), labels.to(device))
+                step(images.to(device), labels.to(device))
 
         count = case["images"] // case["batch"] * case["batch"]
         return speed(device, count, seconds, epoch)
     raise ValueError(f"no such case: {case}")
+
+
+if __name__ == "__main__":
+    # As main.rs: a request a line.
+    for line in sys.stdin:
+        request = json.loads(line)
+        print(measure(request["case"], request["seconds"], "cpu"), flush=True)

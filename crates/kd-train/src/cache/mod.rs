@@ -90,7 +90,8 @@ pub struct CacheReport {
 pub struct TeacherCacheConfig {
     /// Where the rows are kept.
     pub place: CachePlace,
-    /// Bytes that they may take. What does not fit is computed each time.
+    /// Bytes that they may take; to find a row again takes up to 27 bytes of memory more. What does
+    /// not fit is computed each time.
     pub limit: u64,
 }
 
@@ -119,6 +120,7 @@ impl TeacherCacheConfig {
                 return Err(TrainError::value("teacher_cache", "`maps`", expected));
             }
         };
+        let device = &device.clone().without_autodiff();
         let input = [set.channels(), set.height(), set.width()];
         let shapes = teacher.shapes(input, device);
         let width = match kept {
@@ -332,7 +334,15 @@ impl TeacherCache {
 
 /// `<teacher>-<beginning of the checksum>.kdcache`.
 fn file_name(teacher: &str, sum: &[u8]) -> String {
-    let mut name = format!("{teacher}-");
+    let plain = |c: char| {
+        if c.is_alphanumeric() || c == '_' {
+            c
+        } else {
+            '-'
+        }
+    };
+    let mut name: String = teacher.chars().map(plain).collect();
+    name.push('-');
     for byte in &sum[..8] {
         name.push_str(&format!("{byte:02x}"));
     }

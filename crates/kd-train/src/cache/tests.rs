@@ -278,6 +278,12 @@ fn devices_that_compile_for_a_shape_compute_in_whole_granules() {
 }
 
 #[test]
+fn any_name_of_a_teacher_gives_a_file_name() {
+    let name = file_name("../my net.pth", &[0xab; 32]);
+    assert_eq!(name, "---my-net-pth-abababababababab.kdcache");
+}
+
+#[test]
 fn maps_are_not_kept() {
     let scene = scene("flex", 3, MIRROR);
     let error = scene.try_open(&CachePlace::Memory, ROOM, Reads::Maps);

@@ -33,6 +33,8 @@ struct Cli {
     command: Command,
 }
 
+// There is one of them in a process: its size does not matter.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Train a network on labels alone, for example a teacher.

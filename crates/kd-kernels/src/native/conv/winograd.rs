@@ -423,18 +423,17 @@ fn transform<S: Simd>(
                 }
                 // Beyond the row's last patch this is overwritten by the next one's.
                 let target = channel * layout.channel + (row - rows.start) * width + column;
-                for i in 0..4 {
-                    let [a, b, c, d] = down[i];
+                for (i, [a, b, c, d]) in down.into_iter().enumerate() {
                     let across = [
                         simd.sub_f32s(a, c),
                         simd.add_f32s(b, c),
                         simd.sub_f32s(c, b),
                         simd.sub_f32s(b, d),
                     ];
-                    for j in 0..4 {
+                    for (j, value) in across.into_iter().enumerate() {
                         let place = (4 * i + j) * slab + target;
                         let place = &mut patches[place..][..S::F32_LANES];
-                        S::as_mut_simd_f32s(place).0[0] = across[j];
+                        S::as_mut_simd_f32s(place).0[0] = value;
                     }
                 }
                 column += S::F32_LANES;
