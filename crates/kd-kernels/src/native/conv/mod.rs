@@ -11,7 +11,8 @@
 //! Winograd's form (see [`winograd`]), but for the gradient of the weight.
 //!
 //! Between the rows of a plane lie zeros, and sums over outputs go over them: an infinite input can
-//! turn other weights' gradients into NaN than it would by the definition.
+//! turn other weights' gradients into NaN than it would by the definition. In Winograd's form
+//! all four outputs of a patch with an infinite input can be NaN.
 
 mod autodiff;
 mod axis;
