@@ -114,6 +114,11 @@ impl Case {
                 }
                 values
             }
+            // A uniform number, for Gumbel noise.
+            "fill, then U=(v+1)/2" => {
+                let values = rule::fill(&format!("{}/{name}", self.name), len, 1.0, 0.0);
+                values.into_iter().map(|v| (v + 1.0) / 2.0).collect()
+            }
             "const" => vec![entry["value"].as_f64().expect("a value") as f32; len],
             "copy" => {
                 let source = entry["of"]

@@ -1,0 +1,61 @@
+//! The policy network.
+
+use burn::config::Config;
+use burn::module::Module;
+use burn::nn::{Linear, LinearConfig};
+use burn::tensor::{Device, Tensor};
+
+/// Configuration of a [`Policy`].
+#[derive(Config, Debug)]
+pub struct PolicyConfig {
+    /// Length of the student's pooled feature.
+    pub student: usize,
+    /// Length of the teacher's.
+    pub teacher: usize,
+    /// Number of spots.
+    pub spots: usize,
+}
+
+/// One linear layer from the pooled features of both networks to two numbers for each spot: in favour
+/// of the teacher, and of the student.
+#[derive(Module, Debug)]
+pub struct Policy {
+    /// The layer; the teacher's feature comes first.
+    pub net: Linear,
+}
+
+impl PolicyConfig {
+    /// Initialises the policy as PyTorch does by default.
+    pub fn init(&self, device: &Device) -> Policy {
+        Policy {
+            net: LinearConfig::new(self.student + self.teacher, 2 * self.spots).init(device),
+        }
+    }
+}
+
+impl Policy {
+    /// Logits of the choices. Features are constants here: the policy does not train the networks.
+    ///
+    /// # Shapes
+    ///
+    /// - student: `[batch, student]`
+    /// - teacher: `[batch, teacher]`
+    /// - output: `[batch, spots, 2]`, the teacher's first
+    pub fn forward(&self, student: Tensor<2>, teacher: Tensor<2>) -> Tensor<3> {
+        let rows = Tensor::cat(vec![constant(teacher), constant(student)], 1);
+        let rows = match self.net.weight.val().is_autodiff() {
+            true => Tensor::from_inner(rows),
+            false => rows,
+        };
+        let logits = self.net.forward(rows);
+        let [batch, numbers] = logits.dims();
+        logits.reshape([batch, numbers / 2, 2])
+    }
+}
+
+fn constant(rows: Tensor<2>) -> Tensor<2> {
+    match rows.is_autodiff() {
+        true => rows.inner(),
+        false => rows,
+    }
+}
