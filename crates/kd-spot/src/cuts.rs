@@ -160,13 +160,12 @@ mod tests {
 
     #[test]
     fn other_depths_are_cut_where_maps_are_of_one_size() {
-        // A ResNet with three stages and a VGG with four, both ways.
+        // A ResNet with three stages and a VGG with four, both ways; of equal stages the later one.
         let (resnet, vgg) = ([32, 32, 16, 8], [32, 16, 8, 4, 4]);
-        assert_eq!(aligned(&resnet, &vgg), (vec![1, 2, 3], vec![1, 2, 3]));
-        assert_eq!(aligned(&vgg, &resnet), (vec![1, 2, 3], vec![1, 2, 3]));
+        assert_eq!(aligned(&resnet, &vgg), (vec![1, 2, 3], vec![1, 2, 4]));
+        assert_eq!(aligned(&vgg, &resnet), (vec![1, 2, 4], vec![1, 2, 3]));
         let four = [32, 32, 16, 8, 4];
         assert_eq!(aligned(&resnet, &four), (vec![1, 2, 3], vec![1, 2, 3]));
-        // The later of equal stages.
         let doubled = [32, 32, 32, 16, 16, 8, 8];
         assert_eq!(aligned(&doubled, &resnet), (vec![2, 4, 6], vec![1, 2, 3]));
     }
