@@ -26,4 +26,4 @@ pub use allocator::{Allocator, keep_memory};
 pub use batch_norm::{BatchNorm, BatchNormConfig};
 pub use conv::{conv2d, conv2d_layer, conv2d_options, conv2d_with};
 pub use pool::max_pool2d;
-pub use switch::{enabled, serves, set_enabled};
+pub use switch::{enabled, serves, set_enabled, signature};

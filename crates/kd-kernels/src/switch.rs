@@ -20,6 +20,19 @@ pub fn enabled() -> bool {
     ENABLED.load(Ordering::Relaxed)
 }
 
+/// Changes whenever a change to the kernels changes digits.
+const REVISION: u32 = 1;
+
+/// What the digits of a result on the CPU depend on besides its inputs: the kernels' revision and the
+/// instructions of this machine, or that the kernels are off. For keys of results that are kept.
+pub fn signature() -> String {
+    #[cfg(feature = "flex")]
+    if enabled() {
+        return format!("kernels {REVISION}, {:?}", crate::native::arch());
+    }
+    "without kernels".to_owned()
+}
+
 /// Whether the kernels serve this tensor: they are on, it is of f32 on the `flex` device, it is not
 /// empty, and the machine has vectors (AVX2 and later, NEON).
 pub fn serves<const D: usize>(tensor: &Tensor<D>) -> bool {

@@ -130,7 +130,7 @@ impl RunFolder {
     }
 }
 
-/// Fields that change the time a run takes, but not its numbers.
+/// Fields that change the time a run takes, but not its numbers, or only by rounding on a GPU.
 const WITHOUT_EFFECT: [&str; 3] = ["workers", "teacher_cache", "teacher_cache_mb"];
 
 /// The first field in which two recipes differ, with both values.

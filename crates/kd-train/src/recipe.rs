@@ -37,7 +37,7 @@ pub struct Recipe {
     /// but for rounding.
     pub fold_teacher: bool,
     /// Where the teacher's outputs are kept, for methods that read only logits or pooled features;
-    /// absent if they are computed each time. It does not change the numbers.
+    /// absent if they are computed each time. On the CPU it does not change the numbers.
     pub teacher_cache: Option<CachePlace>,
     /// MiB that the kept outputs may take.
     pub teacher_cache_mb: u64,

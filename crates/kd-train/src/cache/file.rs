@@ -144,13 +144,13 @@ impl RowFile {
     }
 
     /// Adds rows that no other run has added, as long as there are fewer than `capacity`.
-    /// `added` is told the key of each new row, also of those of others.
+    /// `added` is told the key of each new row, also of those of others, whose number is returned.
     pub(crate) fn append<'a>(
         &mut self,
         rows: impl Iterator<Item = (Key, &'a [f32])>,
         capacity: u64,
         mut added: impl FnMut(Key),
-    ) -> Result<(), TrainError> {
+    ) -> Result<usize, TrainError> {
         let path = self.path.clone();
         let fail = |error| TrainError::io(&path, error);
         self.file.lock().map_err(fail)?;
@@ -168,6 +168,9 @@ impl RowFile {
         }
         let mut write = || -> std::io::Result<()> {
             let end = self.offset(self.rows);
+            if self.file.metadata()?.len() < end {
+                return Err(Error::new(ErrorKind::InvalidData, "has lost rows"));
+            }
             self.file.set_len(end)?;
             self.file.seek(SeekFrom::Start(end))?;
             self.file.write_all(&bytes)
@@ -180,7 +183,7 @@ impl RowFile {
         written?;
         self.rows += keys.len() as u32;
         keys.into_iter().for_each(added);
-        Ok(())
+        Ok(others.len())
     }
 }
 

@@ -13,7 +13,8 @@ pub(crate) type Fingerprint = [u8; 32];
 
 /// The sum of everything on which a row of the cache depends, to the last digit: the teacher's
 /// architecture and weights (folded or not), the bytes of all images and how they are shown and
-/// normalised, what is kept of the outputs, and what computes them.
+/// normalised, what is kept of the outputs, and what computes them: device, version, kernels and
+/// instructions.
 pub(crate) fn fingerprint(
     teacher: &FrozenTeacher,
     set: &ImageSet,
@@ -33,9 +34,10 @@ pub(crate) fn fingerprint(
         sum.add("image", set.image(image));
     }
     let settings = format!(
-        "{:?} {augmentation:?} {kept:?} {device:?} {}",
+        "{:?} {augmentation:?} {kept:?} {device:?} {} {}",
         set.normalization(),
-        kd_kernels::enabled()
+        kd_kernels::signature(),
+        env!("CARGO_PKG_VERSION")
     );
     sum.add("settings", settings.as_bytes());
     Ok(sum.0.finalize().into())

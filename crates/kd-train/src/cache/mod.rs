@@ -45,18 +45,20 @@ pub(crate) enum Kept {
 ///
 /// # Exactness
 ///
-/// On the CPU a row is, to the last digit, what the teacher gives for the image in any batch of at
-/// least four; smaller batches neither read nor fill the cache. On a GPU the digits may depend on the
-/// number of images that are computed at once.
+/// By the kernels of this workspace on the CPU, a row is, to the last digit, what the teacher gives for
+/// the image in any batch of at least four; smaller batches neither read nor fill the cache. On a GPU,
+/// and with the kernels turned off, the last digits may depend on the number of images that are
+/// computed at once.
 ///
 /// A file is used for nothing else than what it was made for: its name and header hold a checksum of
-/// weights, images, normalisation, augmentation, device and kernels. Each row has a checksum. And
-/// the first batch that finds rows of an earlier run is computed all the same and compared.
+/// weights, images, normalisation, augmentation, device, version and instructions. Each row has a
+/// checksum; one that is found damaged is computed again. And the first batch that finds rows of
+/// another run is computed all the same and compared.
 ///
 /// # On the device
 ///
-/// A step reads nothing back: rows that are found are uploaded, rows that are new wait on the
-/// device until [`flush`](Self::flush).
+/// A step waits for nothing: rows that are found are uploaded, rows that are new stay on the device
+/// until [`flush`](Self::flush), or until there are 16,384 of them.
 #[derive(Debug)]
 pub struct TeacherCache {
     table: Table,
@@ -64,7 +66,7 @@ pub struct TeacherCache {
     classes: usize,
     pending: Vec<(Vec<Key>, Tensor<2>)>,
     waiting: usize,
-    /// Whether rows come from an earlier run, and none has been compared yet.
+    /// Whether rows came from another run, and none has been compared since.
     unproven: bool,
     /// The number of computed images is a multiple of this, so that a device that compiles for
     /// each shape meets few.
@@ -90,7 +92,7 @@ pub struct CacheReport {
 pub struct TeacherCacheConfig {
     /// Where the rows are kept.
     pub place: CachePlace,
-    /// Bytes that they may take; to find a row again takes up to 27 bytes of memory more. What does
+    /// Bytes that they may take; to find a row again takes some 30 bytes of memory more. What does
     /// not fit is computed each time.
     pub limit: u64,
 }
@@ -156,7 +158,7 @@ impl TeacherCache {
     ///
     /// # Errors
     ///
-    /// [`TrainError::Io`] if the file cannot be read or is not this teacher's.
+    /// [`TrainError::Value`] if the rows are not this teacher's.
     pub fn features(
         &mut self,
         teacher: &FrozenTeacher,
@@ -179,7 +181,7 @@ impl TeacherCache {
         let mut found = Vec::new();
         let mut missing = Vec::new();
         for (position, key) in keys.iter().enumerate() {
-            match self.table.read(*key, &mut values)? {
+            match self.table.read(*key, &mut values) {
                 true => found.push(position),
                 false => missing.push(position),
             }
@@ -226,9 +228,12 @@ impl TeacherCache {
             return Ok(());
         }
         let values = read_back(Tensor::cat(rows, 0))?;
-        if let Err(error) = self.table.add(&keys.concat(), &values) {
-            tracing::warn!(%error, "the teacher's cache takes no more rows");
-            self.table.close();
+        match self.table.add(&keys.concat(), &values) {
+            Ok(others) => self.unproven |= others > 0,
+            Err(error) => {
+                tracing::warn!(%error, "the teacher's cache takes no more rows");
+                self.table.close();
+            }
         }
         Ok(())
     }
@@ -283,7 +288,8 @@ impl TeacherCache {
         let largest = expected.iter().fold(0.0f32, |max, v| max.max(v.abs()));
         let differences = std::iter::zip(&expected, values).map(|(a, b)| (a - b).abs());
         // A NaN on either side is a difference.
-        let difference = differences.fold(0.0f32, |max, d| if d <= max { max } else { d });
+        let greater = |max: f32, d: f32| if max.is_nan() || d <= max { max } else { d };
+        let difference = differences.fold(0.0, greater);
         if difference == 0.0 {
             tracing::debug!(
                 rows = found.len(),

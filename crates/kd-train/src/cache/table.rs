@@ -8,6 +8,9 @@ use super::file::RowFile;
 use super::fingerprint::Fingerprint;
 use crate::TrainError;
 
+/// Most rows of a table: their numbers have 32 bits.
+const MOST: u64 = u32::MAX as u64;
+
 /// An image as it is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
@@ -37,7 +40,7 @@ impl Table {
             width,
             index: HashMap::new(),
             rows: Rows::Memory(Vec::new()),
-            capacity: limit / (4 * width as u64),
+            capacity: (limit / (4 * width as u64)).min(MOST),
         }
     }
 
@@ -55,7 +58,7 @@ impl Table {
             width,
             index,
             rows: Rows::File(file),
-            capacity: RowFile::capacity(width, limit),
+            capacity: RowFile::capacity(width, limit).min(MOST),
         })
     }
 
@@ -82,23 +85,31 @@ impl Table {
         self.capacity = 0;
     }
 
-    /// Adds a row to the end of `out`, and says whether there is one.
-    pub(crate) fn read(&mut self, key: Key, out: &mut Vec<f32>) -> Result<bool, TrainError> {
+    /// Adds a row to the end of `out`, and says whether there is one. A row that cannot be read any
+    /// more is forgotten.
+    pub(crate) fn read(&mut self, key: Key, out: &mut Vec<f32>) -> bool {
         let Some(row) = self.index.get(&key) else {
-            return Ok(false);
+            return false;
         };
         match &mut self.rows {
             Rows::Memory(values) => {
                 let start = *row as usize * self.width;
                 out.extend_from_slice(&values[start..start + self.width]);
             }
-            Rows::File(file) => file.read(*row, key, out)?,
+            Rows::File(file) => {
+                if let Err(error) = file.read(*row, key, out) {
+                    tracing::warn!(%error, "the teacher's output is computed again");
+                    self.index.remove(&key);
+                    return false;
+                }
+            }
         }
-        Ok(true)
+        true
     }
 
-    /// Adds rows, as far as there is room. A row that is there stays as it is.
-    pub(crate) fn add(&mut self, keys: &[Key], values: &[f32]) -> Result<(), TrainError> {
+    /// Adds rows, as far as there is room. A row that is there stays as it is. Returns how many rows
+    /// of other runs it has met in the file.
+    pub(crate) fn add(&mut self, keys: &[Key], values: &[f32]) -> Result<usize, TrainError> {
         let room = self.capacity.saturating_sub(self.len() as u64) as usize;
         match &mut self.rows {
             Rows::Memory(all) => {
@@ -114,7 +125,7 @@ impl Table {
                         left -= 1;
                     }
                 }
-                Ok(())
+                Ok(0)
             }
             Rows::File(file) => {
                 let mut seen = std::collections::HashSet::new();
@@ -167,9 +178,9 @@ mod tests {
             assert_eq!(table.len(), 3);
             let mut out = Vec::new();
             for (image, view) in [(2, 2), (0, 1), (1, 0)] {
-                assert!(table.read(key(image, view), &mut out).expect("readable"));
+                assert!(table.read(key(image, view), &mut out));
             }
-            assert!(!table.read(key(0, 0), &mut out).expect("readable"));
+            assert!(!table.read(key(0, 0), &mut out));
             assert_eq!(out, [9.0, 10.0, 3.0, 4.0, 1.0, 2.0]);
         }
     }

@@ -185,7 +185,7 @@ fn rows_of_something_else_are_found_out() {
     let scene = scene("flex", 3, MIRROR);
     let (folder, [_, place]) = places();
     // Rows that are sound, and wrong.
-    let wrong = |offset: f32| {
+    let wrong = |change: &dyn Fn(Tensor<2>) -> Tensor<2>| {
         scene.open(&place, ROOM, Reads::Logits);
         let path = the_file(folder.path());
         fs::remove_file(&path).expect("removed");
@@ -193,7 +193,7 @@ fn rows_of_something_else_are_found_out() {
         for batch in scene.loader.epoch(0, &scene.device) {
             let images = batch.images.clone();
             cache.features(&scene.teacher, &batch).expect("features");
-            let logits = scene.teacher.features(images).logits + offset;
+            let logits = change(scene.teacher.features(images).logits);
             if let Some((_, rows)) = cache.pending.last_mut() {
                 *rows = logits;
             }
@@ -209,14 +209,83 @@ fn rows_of_something_else_are_found_out() {
             .features(&scene.teacher, &batch)
             .map(|_| again.unproven)
     };
-    let message = wrong(1.0).expect_err("wrong rows").to_string();
+    let message = wrong(&|logits| logits + 1.0)
+        .expect_err("wrong rows")
+        .to_string();
     assert!(
         message.starts_with("teacher_cache: a cache whose rows differ by 1"),
         "{message}"
     );
-    assert!(wrong(f32::NAN).is_err());
-    assert!(matches!(wrong(1e-6), Ok(false)));
-    assert!(matches!(wrong(0.0), Ok(false)));
+    assert!(wrong(&|logits| logits * f32::NAN).is_err());
+    let one = |logits: Tensor<2>| {
+        let nan = Tensor::full([1, 1], f32::NAN, &logits.device());
+        logits.slice_assign([0..1, 3..4], nan)
+    };
+    assert!(wrong(&one).is_err());
+    assert!(matches!(wrong(&|logits| logits + 1e-6), Ok(false)));
+    assert!(matches!(wrong(&|logits| logits), Ok(false)));
+}
+
+#[test]
+fn rows_that_are_lost_or_damaged_during_a_run_are_computed_again() {
+    let scene = scene("flex", 3, MIRROR);
+    let (folder, [_, place]) = places();
+    let mut cache = scene.open(&place, ROOM, Reads::Logits);
+    scene.epoch(&mut cache, 0);
+    let path = the_file(folder.path());
+    let whole = fs::read(&path).expect("bytes");
+    let mut damaged = whole.clone();
+    let middle = damaged.len() / 2;
+    damaged[middle] ^= 1;
+    fs::write(&path, &damaged).expect("written");
+    let before = cache.report().computed;
+    scene.epoch(&mut cache, 0);
+    assert_eq!(cache.report().computed, before + 1);
+    // The new row counts from now on.
+    scene.epoch(&mut cache, 0);
+    assert_eq!(cache.report().computed, before + 1);
+
+    // Another run has dropped what this one knows: it stops to add, and goes on.
+    fs::write(&path, &whole[..middle]).expect("written");
+    for epoch in [0, 1, 2] {
+        scene.epoch(&mut cache, epoch);
+    }
+    assert_eq!(fs::metadata(&path).expect("a file").len(), middle as u64);
+}
+
+#[test]
+fn rows_that_another_run_adds_are_compared_too() {
+    let scene = scene("flex", 3, MIRROR);
+    let (_folder, [_, place]) = places();
+    let mut first = scene.open(&place, ROOM, Reads::Logits);
+    let mut second = scene.open(&place, ROOM, Reads::Logits);
+    scene.epoch(&mut first, 0);
+    assert!(!first.unproven);
+    scene.epoch(&mut second, 1);
+    assert!(second.unproven);
+    scene.epoch(&mut second, 0);
+    assert!(!second.unproven);
+}
+
+#[test]
+fn a_long_batch_gives_the_logits_of_a_short_one() {
+    // 960 and 1280 numbers in, ten out: a product that libraries cut into sums by its size.
+    for name in ["shufflenetv1", "mobilenetv2_100"] {
+        let scene = scene_of(name, "flex", 5, MIRROR);
+        let normal = burn::tensor::Distribution::Normal(0.0, 1.0);
+        let images = Tensor::<4>::random([100, 3, 32, 32], normal, &scene.device);
+        let logits = |images| scene.teacher.features(images).logits;
+        let all = logits(images.clone());
+        for (first, count) in [(0, 4), (30, 64), (1, 70), (60, 40)] {
+            let part = logits(images.clone().narrow(0, first, count));
+            let expected = all.clone().narrow(0, first, count);
+            assert_eq!(
+                part.into_data(),
+                expected.into_data(),
+                "{name} {first} {count}"
+            );
+        }
+    }
 }
 
 #[test]

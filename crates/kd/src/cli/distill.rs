@@ -60,7 +60,7 @@ pub struct Args {
     fold_teacher: bool,
     /// Keep the teacher's outputs in `memory`, or in a folder for later runs too: an image that was
     /// seen the same way is not computed again. For methods that read only logits or pooled
-    /// features; it does not change the numbers
+    /// features; on the CPU it does not change the numbers
     #[arg(long, value_name = "DIR")]
     teacher_cache: Option<String>,
     /// MiB that the teacher's outputs may take [default: 4096]
