@@ -1,7 +1,7 @@
 //! The routing of a step against the reference values: policy logits, choices, the grafted network's
 //! logits, the routing objective, and the gradients of policy and adapters.
 
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::Module;
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use kd_losses::cross_entropy;
 use kd_models::weights::load_state_dict;
@@ -9,7 +9,10 @@ use kd_models::{AnyNetwork, Architecture, Feature, Network, Repository};
 use kd_spot::{
     Cuts, Graft, GraftConfig, Policy, PolicyConfig, hard_gumbel_softmax, routing_objective,
 };
-use kd_tests::{Case, assert_close, assert_scalar, cases, devices, fill_parameters};
+use kd_tests::{
+    Case, ReadParameter, assert_close, assert_scalar, cases, devices, fill_parameters,
+    visit_parameters,
+};
 use serde_json::Value;
 
 /// Small sets for the slow `ndarray` backend.
@@ -113,67 +116,45 @@ fn cuts(case: &Case, student: &[[usize; 3]], teacher: &[[usize; 3]]) -> Cuts {
 }
 
 fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    let tensor = if tensor.is_autodiff() {
-        tensor.inner()
-    } else {
-        tensor
-    };
     tensor.into_data().try_into_vec().expect("f32")
 }
 
 /// Compares the gradient of every parameter of the agent.
 fn assert_gradients(case: &Case, agent: &Agent, gradients: &Gradients, expected: &Value) {
-    struct Visitor<'a> {
-        case: &'a Case,
-        path: Vec<(String, String)>,
-        gradients: &'a Gradients,
-        expected: &'a Value,
-        numbered: bool,
-        largest: f64,
-        seen: usize,
+    struct Gradient<'a>(&'a Case, &'a Gradients, &'a Value);
+
+    impl ReadParameter for Gradient<'_> {
+        fn read<const D: usize>(&self, key: &str, param: Tensor<D>) -> Option<Tensor<D>> {
+            let Self(case, gradients, expected) = self;
+            if expected[key].is_null() {
+                return None;
+            }
+            let gradient = param.grad(gradients);
+            assert!(gradient.is_some(), "{}: {key} has no gradient", case.name);
+            gradient
+        }
     }
 
-    impl ModuleVisitor for Visitor<'_> {
-        fn enter_module(&mut self, name: &str, container: &str) {
-            self.path.push((name.to_owned(), container.to_owned()));
-        }
-
-        fn exit_module(&mut self, _name: &str, _container: &str) {
-            self.path.pop();
-        }
-
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            let names = self
-                .path
-                .iter()
-                .filter(|(_, container)| !container.starts_with("Enum"));
-            let names: Vec<_> = names.map(|(name, _)| name.as_str()).collect();
-            let key = key(&names.join("."), self.numbered);
-            let expected = &self.expected[&key];
-            if expected.is_null() {
-                return;
-            }
-            let Some(gradient) = param.val().grad(self.gradients) else {
-                panic!("{}: {key} has no gradient", self.case.name);
-            };
-            // Burn's linear layers hold the transpose of PyTorch's weight.
-            let transposed = key.ends_with(".net.weight");
-            let gradient = match transposed {
-                true => values(gradient.swap_dims(0, 1)),
-                false => values(gradient),
-            };
-            let l2 = gradient
-                .iter()
-                .map(|v| f64::from(*v).powi(2))
-                .sum::<f64>()
-                .sqrt();
+    let all = expected.as_object().expect("gradients");
+    let norms = all.values().filter_map(|g| g["l2"].as_f64());
+    // Biases before a batch norm have no gradient but rounding.
+    let floor = 1e-6 * norms.fold(0.0, f64::max);
+    let numbered = agent.graft.hints.len() > 1;
+    let mut seen = 0;
+    let read = Gradient(case, gradients, expected);
+    visit_parameters(
+        agent,
+        |path| key(path, numbered),
+        read,
+        |key, gradient| {
+            let expected = &expected[key];
+            let squares = gradient.iter().map(|v| f64::from(*v).powi(2));
+            let l2 = squares.sum::<f64>().sqrt();
             let reference = expected["l2"].as_f64().expect("a norm");
-            // Biases before a batch norm have no gradient but rounding.
-            let floor = 1e-6 * self.largest;
             assert!(
                 (l2 - reference).abs() <= 2e-3 * reference + floor,
                 "{} {key}: {l2} against {reference}",
-                self.case.name
+                case.name
             );
             let first = expected["first"].as_array().expect("numbers").iter();
             let first: Vec<f64> = first.map(|v| v.as_f64().expect("a number")).collect();
@@ -182,30 +163,13 @@ fn assert_gradients(case: &Case, agent: &Agent, gradients: &Gradients, expected:
                 assert!(
                     (f64::from(*own) - other).abs() <= 1e-3 * scale + floor,
                     "{} {key}: {own} against {other}",
-                    self.case.name
+                    case.name
                 );
             }
-            self.seen += 1;
-        }
-    }
-
-    let norms = expected.as_object().expect("gradients").values();
-    let mut visitor = Visitor {
-        case,
-        path: Vec::new(),
-        gradients,
-        expected,
-        numbered: agent.graft.hints.len() > 1,
-        largest: norms.filter_map(|g| g["l2"].as_f64()).fold(0.0, f64::max),
-        seen: 0,
-    };
-    agent.visit(&mut visitor);
-    assert_eq!(
-        visitor.seen,
-        expected.as_object().map_or(0, |all| all.len()),
-        "{}",
-        case.name
+            seen += 1;
+        },
     );
+    assert_eq!(seen, all.len(), "{}", case.name);
 }
 
 fn check(case: &Case, plain: &Device) {

@@ -119,14 +119,28 @@ def cases(name, data):
     return rows
 
 
-def peak(command, request):
-    """Largest resident memory in MiB of a process that answers one request."""
-    process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+def start(command, **environment):
+    """A process that answers requests."""
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **environment},
     )
+
+
+def answer(process, request):
+    """What it measures for a request."""
     process.stdin.write(json.dumps(request) + "\n")
     process.stdin.flush()
-    float(process.stdout.readline())
+    return float(process.stdout.readline())
+
+
+def peak(command, request):
+    """Largest resident memory in MiB of a process that answers one request."""
+    process = start(command)
+    answer(process, request)
     # What the system says of an ended child counts the memory that its parent had.
     status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
     process.stdin.close()
@@ -168,13 +182,7 @@ def main():
         # A process a number type and number of threads, which are set once.
         key = (bf16, threads)
         if key not in ours:
-            ours[key] = subprocess.Popen(
-                [arguments.binary],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-                env={**os.environ, "RAYON_NUM_THREADS": str(threads)},
-            )
+            ours[key] = start([arguments.binary], RAYON_NUM_THREADS=str(threads))
         request = {
             "case": case,
             "seconds": arguments.seconds,
@@ -182,9 +190,7 @@ def main():
             "bf16": bf16,
             "kernels": kernels,
         }
-        ours[key].stdin.write(json.dumps(request) + "\n")
-        ours[key].stdin.flush()
-        return float(ours[key].stdout.readline())
+        return answer(ours[key], request)
 
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {arguments.device}\n")
     burn = " Burn alone |" if arguments.burn else ""

@@ -58,10 +58,17 @@ fn pair(range: std::ops::Range<usize>) -> impl Strategy<Value = [usize; 2]> {
     [range.clone(), range]
 }
 
-fn cases() -> impl Strategy<Value = Case> {
-    let groups = prop_oneof![3 => Just(1usize), 1 => 2usize..5];
-    let sizes = (pair(1..20), pair(1..6), pair(1..4), pair(0..4), pair(1..3));
-    (1usize..9, groups, pair(1..20), sizes, any::<bool>())
+/// Size, kernel, stride, padding and dilation.
+type Sizes = ([usize; 2], [usize; 2], [usize; 2], [usize; 2], [usize; 2]);
+
+/// Cases of this batch, groups, channels in a group, and sizes, with and without a bias.
+fn drawn(
+    batch: impl Strategy<Value = usize>,
+    groups: impl Strategy<Value = usize>,
+    channels: impl Strategy<Value = [usize; 2]>,
+    sizes: impl Strategy<Value = Sizes>,
+) -> impl Strategy<Value = Case> {
+    (batch, groups, channels, sizes, any::<bool>())
         .prop_map(|(batch, groups, channels, sizes, bias)| {
             let (size, kernel, stride, padding, dilation) = sizes;
             Case {
@@ -79,64 +86,29 @@ fn cases() -> impl Strategy<Value = Case> {
         .prop_filter("the kernel fits", Case::fits)
 }
 
+fn cases() -> impl Strategy<Value = Case> {
+    let groups = prop_oneof![3 => Just(1usize), 1 => 2usize..5];
+    let sizes = (pair(1..20), pair(1..6), pair(1..4), pair(0..4), pair(1..3));
+    drawn(1usize..9, groups, pair(1..20), sizes)
+}
+
 /// Batches and channels that fill vectors, on small maps.
 fn wide_cases() -> impl Strategy<Value = Case> {
     let sizes = (pair(1..9), pair(1..4), pair(1..3), pair(0..3), pair(1..3));
-    (30usize..80, pair(16..35), sizes, any::<bool>())
-        .prop_map(|(batch, channels, sizes, bias)| {
-            let (size, kernel, stride, padding, dilation) = sizes;
-            Case {
-                batch,
-                groups: 1,
-                channels,
-                size,
-                kernel,
-                stride,
-                padding,
-                dilation,
-                bias,
-            }
-        })
-        .prop_filter("the kernel fits", Case::fits)
+    drawn(30usize..80, Just(1), pair(16..35), sizes)
 }
 
 /// One filter a channel.
 fn depthwise_cases() -> impl Strategy<Value = Case> {
     let sizes = (pair(1..18), pair(1..6), pair(1..4), pair(0..4), pair(1..3));
-    (1usize..9, 2usize..40, sizes, any::<bool>())
-        .prop_map(|(batch, groups, sizes, bias)| {
-            let (size, kernel, stride, padding, dilation) = sizes;
-            Case {
-                batch,
-                groups,
-                channels: [1, 1],
-                size,
-                kernel,
-                stride,
-                padding,
-                dilation,
-                bias,
-            }
-        })
-        .prop_filter("the kernel fits", Case::fits)
+    drawn(1usize..9, 2usize..40, Just([1, 1]), sizes)
 }
 
 /// 3×3 filters of stride 1 on many channels.
 fn square_cases() -> impl Strategy<Value = Case> {
-    let sizes = (pair(1..40), pair(0..3));
-    (1usize..11, pair(28..70), sizes, any::<bool>())
-        .prop_map(|(batch, channels, (size, padding), bias)| Case {
-            batch,
-            groups: 1,
-            channels,
-            size,
-            kernel: [3, 3],
-            stride: [1, 1],
-            padding,
-            dilation: [1, 1],
-            bias,
-        })
-        .prop_filter("the kernel fits", Case::fits)
+    let one = || Just([1, 1]);
+    let sizes = (pair(1..40), Just([3, 3]), one(), pair(0..3), one());
+    drawn(1usize..11, Just(1), pair(28..70), sizes)
 }
 
 fn largest_difference(actual: TensorData, expected: TensorData) -> (f32, f32) {

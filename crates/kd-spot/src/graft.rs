@@ -8,6 +8,7 @@ use burn::tensor::{Device, Tensor};
 use kd_models::{Feature, FeatureShapes, Network};
 
 use crate::bridge::{Bridge, CutShape};
+use crate::constant::constant;
 use crate::{Cuts, SpotError};
 
 /// Configuration of a [`Graft`]: the shapes of the features at each cut.
@@ -106,10 +107,10 @@ impl Graft {
         assert_eq!(spots, cuts.spots(), "there is a share for each spot");
         let heads = [student.head(), teacher.head()];
         let tracked = shares.is_autodiff();
-        let images = Feature::from(constant(images));
+        let images = Feature::from(images.inner());
         let own = student.run(exclusive(cuts.student(0, heads[0])), images);
-        let mut own = lift(own, tracked);
-        let mut other = lift(first, tracked);
+        let mut own = constant_feature(own, tracked);
+        let mut other = constant_feature(first, tracked);
         for segment in 1..spots {
             let share = shares.clone().narrow(1, segment - 1, 1);
             let hint = self.hints[segment - 1].forward(own.clone());
@@ -137,25 +138,10 @@ fn mix(own: Feature, other: Feature, share: &Tensor<2>) -> Feature {
     }
 }
 
-fn constant<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
-    match tensor.is_autodiff() {
-        true => tensor.inner(),
-        false => tensor,
-    }
-}
-
-/// A constant on the device of the graph.
-fn lift(feature: Feature, tracked: bool) -> Feature {
-    fn lifted<const D: usize>(tensor: Tensor<D>, tracked: bool) -> Tensor<D> {
-        let tensor = constant(tensor);
-        match tracked {
-            true => Tensor::from_inner(tensor),
-            false => tensor,
-        }
-    }
+fn constant_feature(feature: Feature, tracked: bool) -> Feature {
     match feature {
-        Feature::Map(map) => lifted(map, tracked).into(),
-        Feature::Vector(vector) => lifted(vector, tracked).into(),
+        Feature::Map(map) => constant(map, tracked).into(),
+        Feature::Vector(vector) => constant(vector, tracked).into(),
     }
 }
 

@@ -3,15 +3,14 @@
 use burn::tensor::activation::softmax;
 use burn::tensor::{Distribution, Tensor};
 
+use crate::constant::constant;
+
 /// Keeps logarithms finite.
 const TINY: f64 = 1e-20;
 
 /// Uniform random numbers of a shape, for [`hard_gumbel_softmax`], drawn on the device of `like`.
 pub fn uniform_like(like: &Tensor<3>) -> Tensor<3> {
-    let plain = match like.is_autodiff() {
-        true => like.clone().inner(),
-        false => like.clone(),
-    };
+    let plain = like.clone().inner();
     plain.random_like(Distribution::Uniform(0.0, 1.0))
 }
 
@@ -29,19 +28,16 @@ pub fn uniform_like(like: &Tensor<3>) -> Tensor<3> {
 /// - output: `[batch, spots, 2]`
 pub fn hard_gumbel_softmax(logits: Tensor<3>, uniform: Tensor<3>, temperature: f64) -> Tensor<3> {
     let noise = ((uniform + TINY).log().neg() + TINY).log().neg();
-    let noise = match logits.is_autodiff() && !noise.is_autodiff() {
-        true => Tensor::from_inner(noise),
-        false => noise,
-    };
+    let noise = constant(noise, logits.is_autodiff());
     let soft = softmax((logits + noise) / temperature, 2);
-    let constant = soft.clone().detach();
-    let first = constant.clone().narrow(2, 0, 1);
-    let second = constant.clone().narrow(2, 1, 1);
+    let fixed = soft.clone().detach();
+    let first = fixed.clone().narrow(2, 0, 1);
+    let second = fixed.clone().narrow(2, 1, 1);
     let chosen = first.greater_equal(second).float();
     let other = chosen.clone().neg() + 1.0;
     let hard = Tensor::cat(vec![chosen, other], 2);
     // The difference of the soft values is exactly 0.
-    hard + (soft - constant)
+    hard + (soft - fixed)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 //! choices are gates of the losses of [`kd_losses`].
 
 mod bridge;
+mod constant;
 mod cuts;
 mod error;
 mod graft;

@@ -3,6 +3,8 @@
 use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
 
+use crate::constant::constant;
+
 /// The routing objective: the grafted network's cross-entropy, weighted by how it compares with the
 /// student's own, and a term that keeps the teacher in use,
 /// `c · graft + max(0, batch / 2 − Σ last)`.
@@ -24,20 +26,13 @@ pub fn routing_objective(
     last: Tensor<1>,
     gamma: f64,
 ) -> Tensor<1> {
-    let constant = |tensor: Tensor<1>| match tensor.is_autodiff() {
-        true => tensor.inner(),
-        false => tensor,
-    };
-    let (value, own) = (constant(graft.clone()), constant(own));
+    let (value, own) = (graft.clone().inner(), own.inner());
     let one = value.ones_like();
     let greater = value.clone().greater(own.clone());
     let weight = one.clone().mask_fill(greater, gamma);
     let less = (value * weight.clone()).lower(own);
     let weight = weight * one.mask_fill(less, 1.0 / gamma);
-    let weight = match graft.is_autodiff() {
-        true => Tensor::from_inner(weight),
-        false => weight,
-    };
+    let weight = constant(weight, graft.is_autodiff());
     let half = last.dims()[0] as f64 / 2.0;
     let lacking = relu(last.sum().neg() + half);
     graft * weight + lacking

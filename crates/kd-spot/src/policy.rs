@@ -5,6 +5,8 @@ use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 
+use crate::constant::constant;
+
 /// Configuration of a [`Policy`].
 #[derive(Config, Debug)]
 pub struct PolicyConfig {
@@ -42,20 +44,10 @@ impl Policy {
     /// - teacher: `[batch, teacher]`
     /// - output: `[batch, spots, 2]`, the teacher's first
     pub fn forward(&self, student: Tensor<2>, teacher: Tensor<2>) -> Tensor<3> {
-        let rows = Tensor::cat(vec![constant(teacher), constant(student)], 1);
-        let rows = match self.net.weight.val().is_autodiff() {
-            true => Tensor::from_inner(rows),
-            false => rows,
-        };
-        let logits = self.net.forward(rows);
+        let rows = Tensor::cat(vec![teacher.inner(), student.inner()], 1);
+        let tracked = self.net.weight.val().is_autodiff();
+        let logits = self.net.forward(constant(rows, tracked));
         let [batch, numbers] = logits.dims();
         logits.reshape([batch, numbers / 2, 2])
-    }
-}
-
-fn constant(rows: Tensor<2>) -> Tensor<2> {
-    match rows.is_autodiff() {
-        true => rows.inner(),
-        false => rows,
     }
 }

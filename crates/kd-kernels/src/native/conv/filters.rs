@@ -3,7 +3,7 @@
 use pulp::Simd;
 use rayon::prelude::*;
 
-use super::tile::{self, products};
+use super::tile::{self, products_of};
 
 /// Filters of one group, in tiles.
 pub(super) struct Filters {
@@ -87,12 +87,8 @@ impl Filters {
         let offsets = &self.offsets;
         for tile in &self.tiles {
             let out = &mut out[..tile.rows * row];
-            match tile.rows {
-                8 => products::<S, 8>(simd, &tile.values, offsets, planes, length, out),
-                4 => products::<S, 4>(simd, &tile.values, offsets, planes, length, out),
-                2 => products::<S, 2>(simd, &tile.values, offsets, planes, length, out),
-                _ => products::<S, 1>(simd, &tile.values, offsets, planes, length, out),
-            }
+            let filters = (tile.rows, tile.values.as_slice());
+            products_of(simd, filters, offsets, planes, length, out);
             for (index, plane) in out.chunks_exact(row).enumerate() {
                 result(tile.first + index, plane);
             }

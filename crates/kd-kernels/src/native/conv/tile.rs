@@ -34,10 +34,28 @@ pub(super) fn rows<S: Simd>() -> usize {
     }
 }
 
+/// [`products`] of a tile of any number of rows.
+#[inline(always)]
+pub(super) fn products_of<S: Simd>(
+    simd: S,
+    (rows, weights): (usize, &[f32]),
+    offsets: &[usize],
+    planes: &[f32],
+    length: usize,
+    out: &mut [f32],
+) {
+    match rows {
+        8 => products::<S, 8>(simd, weights, offsets, planes, length, out),
+        4 => products::<S, 4>(simd, weights, offsets, planes, length, out),
+        2 => products::<S, 2>(simd, weights, offsets, planes, length, out),
+        _ => products::<S, 1>(simd, weights, offsets, planes, length, out),
+    }
+}
+
 /// `out[r][p] = Σ_s weights[s][r] · planes[offsets[s] + p]` for all `p` below `length`, which is
 /// rounded up to whole vectors. Rows of `out` are `out.len() / R` apart.
 #[inline(always)]
-pub(super) fn products<S: Simd, const R: usize>(
+fn products<S: Simd, const R: usize>(
     simd: S,
     weights: &[f32],
     offsets: &[usize],

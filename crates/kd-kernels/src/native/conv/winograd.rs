@@ -16,12 +16,13 @@ use rayon::prelude::*;
 use crate::native::buffer::{Unwritten, written};
 use crate::native::{arch, at_least, lowest};
 
+use super::filters::Tile;
 use super::forward::After;
 use super::pack::Place;
 use super::plan::Plan;
 use super::scratch;
 use super::shape::ConvShape;
-use super::tile::{products, rows, tiles};
+use super::tile::{products_of, rows, tiles};
 
 /// Channels times patches in a vector from which on the products outweigh the transforms.
 const WIDE: usize = 384;
@@ -49,10 +50,7 @@ const VECTOR: usize = 16;
 pub(super) fn suits(shape: &ConvShape) -> bool {
     let columns = shape.output()[1] / 2;
     shape.groups == 1
-        && shape.kernel == [3, 3]
-        && shape.stride == [1, 1]
-        && shape.dilation == [1, 1]
-        && shape.padding.iter().all(|padding| *padding <= 2)
+        && is_of_form(shape)
         && shape.output().iter().all(|size| size % 2 == 0)
         && columns >= FEWEST_COLUMNS
         && shape.inputs.min(shape.outputs) * columns.min(VECTOR) >= WIDE
@@ -61,11 +59,15 @@ pub(super) fn suits(shape: &ConvShape) -> bool {
 
 /// Whether this way is the better one for the gradient of the input.
 pub(super) fn suits_backward(shape: &ConvShape) -> bool {
-    shape.stride == [1, 1]
-        && shape.kernel == [3, 3]
+    is_of_form(shape) && suits(&transposed(shape))
+}
+
+/// Whether the filters are what the transforms are for.
+fn is_of_form(shape: &ConvShape) -> bool {
+    shape.kernel == [3, 3]
+        && shape.stride == [1, 1]
         && shape.dilation == [1, 1]
         && shape.padding.iter().all(|padding| *padding <= 2)
-        && suits(&transposed(shape))
 }
 
 /// The convolution that the gradient of the input is: of the gradient of the output, with filters
@@ -210,14 +212,6 @@ impl Layout {
     }
 }
 
-/// Some filters, transformed.
-struct Tile {
-    first: usize,
-    rows: usize,
-    /// `[spectrum][channel][row]`.
-    values: Vec<f32>,
-}
-
 /// Rows of the tiles that this machine uses.
 struct Rows;
 
@@ -229,7 +223,7 @@ impl WithSimd for Rows {
     }
 }
 
-/// Transforms the filters of a tile.
+/// Transforms the filters of a tile; its values are `[spectrum][channel][row]`.
 struct Prepare<'a> {
     taps: &'a Taps<'a>,
     channels: usize,
@@ -375,12 +369,8 @@ impl WithSimd for Chunk<'_> {
                     let weights = &tile.values[index * count..][..count];
                     let sums = &mut sums[tile.first * layout.channel..];
                     let sums = &mut sums[..tile.rows * layout.channel];
-                    match tile.rows {
-                        8 => products::<S, 8>(simd, weights, &channels, patches, length, sums),
-                        4 => products::<S, 4>(simd, weights, &channels, patches, length, sums),
-                        2 => products::<S, 2>(simd, weights, &channels, patches, length, sums),
-                        _ => products::<S, 1>(simd, weights, &channels, patches, length, sums),
-                    }
+                    let tile = (tile.rows, weights);
+                    products_of(simd, tile, &channels, patches, length, sums);
                 }
             }
             finish::<S>(simd, layout, sums, after, first..last, out);
