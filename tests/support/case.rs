@@ -8,7 +8,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use safetensors::SafeTensors;
 use serde_json::Value;
 
-use crate::rule;
+use crate::{float_data, rule};
 
 /// A loaded fixture.
 pub struct Case {
@@ -129,7 +129,7 @@ impl Case {
             }
             other => panic!("{}: unsupported input rule `{other}`", self.name),
         };
-        Tensor::from_data(TensorData::new(values, shape), device)
+        Tensor::from_data(float_data(values, shape), device)
     }
 
     /// An integer input (labels, indices), whose values the manifest lists row by row.
@@ -152,6 +152,20 @@ impl Case {
         let listed = &self.entry("inputs", "name", name)["values"];
         flatten(listed, 0, &mut shape, &mut values);
         Tensor::from_data(TensorData::new(values, shape), device)
+    }
+
+    /// The samples that contrastive distillation compares with in an iteration, `[batch, 1 + K]`: the
+    /// stream of labels among `samples`, and each sample itself in the first column.
+    pub fn contrast(&self, iteration: usize, samples: usize, device: &Device) -> Tensor<2, Int> {
+        let name = format!("contrast_idx{iteration}");
+        let shape = shape(self.entry("inputs", "name", &name));
+        let len = shape.iter().product();
+        let key = format!("{}/{name}", self.name);
+        let values = rule::labels(&key, len, samples as u64);
+        let rows = Tensor::<2, Int>::from_data(TensorData::new(values, shape.clone()), device);
+        let own = self.integers::<1>(&format!("index{iteration}"), device);
+        let others = rows.narrow(1, 1, shape[1] - 1);
+        Tensor::cat(vec![own.unsqueeze_dim(1), others], 1)
     }
 
     /// Labels, whose values the manifest lists.
@@ -215,7 +229,7 @@ impl Case {
             .into_iter()
             .find(|(name, ..)| name == key)
             .unwrap_or_else(|| panic!("{}: no parameter `{key}`", self.name));
-        Tensor::from_data(TensorData::new(values, shape), device)
+        Tensor::from_data(float_data(values, shape), device)
     }
 
     /// An expected scalar.

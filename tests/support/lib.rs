@@ -11,6 +11,6 @@ mod rule;
 
 pub use case::{Case, cases};
 pub use compare::{assert_close, assert_scalar, max_error};
-pub use devices::devices;
+pub use devices::{devices, float_data, in_f64};
 pub use parameters::{ReadParameter, fill_parameters, visit_parameters};
 pub use rule::{fill, labels};

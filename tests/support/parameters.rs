@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{Device, Shape, Tensor, TensorData};
+use burn::tensor::{Device, Shape, Tensor};
 
-use crate::Case;
+use crate::{Case, float_data};
 
 /// Where in a module a parameter is.
 #[derive(Default)]
@@ -91,7 +91,7 @@ pub fn fill_parameters<M: Module>(
             };
             param.map(|old| {
                 let device: Device = old.device();
-                let tensor = Tensor::from_data(TensorData::new(values, shape), &device);
+                let tensor = Tensor::from_data(float_data(values, shape.to_vec()), &device);
                 tensor.set_require_grad(old.is_require_grad())
             })
         }
@@ -150,7 +150,8 @@ pub fn visit_parameters<M: Module>(
             let key = (self.key)(&self.place.path());
             if let Some(tensor) = self.read.read(&key, param.val()) {
                 let columns = tensor.dims()[D - 1];
-                let values = tensor.into_data().try_to_vec().expect("f32");
+                let data = tensor.into_data().convert::<f32>();
+                let values = data.try_to_vec().expect("f32");
                 let values = if self.place.transposed() {
                     transpose(&values, columns)
                 } else {

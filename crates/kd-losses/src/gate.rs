@@ -6,18 +6,23 @@ use burn::tensor::{Int, Tensor};
 ///
 /// A gate is the static form of "gather the chosen samples, then compute": every loss here gives
 /// the value and the gradients that it would have on the chosen samples alone, whatever the others
-/// hold (as long as what is computed from them is finite), without a read-back from the device and without shapes that
-/// depend on the choice. If no sample is chosen, value and gradients are 0.
+/// hold (as long as what is computed from them is finite), without a read-back from the device and
+/// without shapes that depend on the choice. If no sample is chosen, value and gradients are 0.
 ///
 /// The entries are constants: no gradient flows into a gate. A loss is *not* multiplied by the
-/// share of chosen samples; a caller who wants that has [`Gate::share`].
+/// share of chosen samples; a caller who wants that has [`Gate::share`], or
+/// [`Step::scaled_by_share`](crate::Step::scaled_by_share) for the method of a recipe.
 #[derive(Clone, Debug, Default)]
-pub struct Gate(Option<Tensor<1>>);
+pub struct Gate {
+    chosen: Option<Tensor<1>>,
+    /// Whether [`Gate::scaled`] multiplies.
+    by_share: bool,
+}
 
 impl Gate {
     /// All samples.
     pub fn all() -> Self {
-        Self(None)
+        Self::default()
     }
 
     /// The samples whose entry is 1; all other entries are 0.
@@ -26,28 +31,51 @@ impl Gate {
     ///
     /// - chosen: `[batch]`
     pub fn new(chosen: Tensor<1>) -> Self {
-        Self(Some(chosen.inner()))
+        Self {
+            chosen: Some(chosen.inner()),
+            by_share: false,
+        }
     }
 
     /// Share of the chosen samples, of shape `[1]`; `None` if all are chosen.
     pub fn share(&self) -> Option<Tensor<1>> {
-        self.0.clone().map(Tensor::mean)
+        self.chosen.clone().map(Tensor::mean)
+    }
+
+    /// The gate whose spot's loss is multiplied by its share: see
+    /// [`Step::scaled_by_share`](crate::Step::scaled_by_share).
+    pub(crate) fn by_share(self, by_share: bool) -> Self {
+        Self { by_share, ..self }
+    }
+
+    /// A loss `[1]` of this gate's spot, multiplied by the share of the chosen samples if the step
+    /// asks for it.
+    pub(crate) fn scaled(&self, loss: Tensor<1>) -> Tensor<1> {
+        match self.share().filter(|_| self.by_share) {
+            Some(share) => {
+                let share = share.cast(loss.dtype());
+                loss * share
+            }
+            None => loss,
+        }
     }
 
     /// The entries, `[batch]`; `None` if all samples are chosen.
     pub fn entries(&self) -> Option<&Tensor<1>> {
-        self.0.as_ref()
+        self.chosen.as_ref()
     }
 
     /// Number of chosen samples, `[1]`, at least 1; `None` if all are chosen.
     pub(crate) fn count(&self) -> Option<Tensor<1>> {
-        self.0.clone().map(|chosen| chosen.sum().clamp_min(1.0))
+        self.chosen
+            .clone()
+            .map(|chosen| chosen.sum().clamp_min(1.0))
     }
 
     /// Mean over the chosen samples of one value a sample, `[batch]` to `[1]`.
     pub(crate) fn mean(&self, values: Tensor<1>) -> Tensor<1> {
         assert_not_empty(values.dims()[0]);
-        match &self.0 {
+        match &self.chosen {
             None => values.mean(),
             Some(chosen) => {
                 check(chosen, values.dims()[0]);
@@ -59,7 +87,7 @@ impl Gate {
 
     /// Sum over the chosen samples of one value a sample, `[batch]` to `[1]`.
     pub(crate) fn sum(&self, values: Tensor<1>) -> Tensor<1> {
-        match &self.0 {
+        match &self.chosen {
             None => values.sum(),
             Some(chosen) => {
                 check(chosen, values.dims()[0]);
@@ -71,7 +99,7 @@ impl Gate {
 
     /// The tensor with the samples that are not chosen set to 0; the first axis is the batch.
     pub(crate) fn keep<const D: usize>(&self, rows: Tensor<D>) -> Tensor<D> {
-        match &self.0 {
+        match &self.chosen {
             None => rows,
             Some(chosen) => {
                 let mut shape = [1; D];
@@ -85,7 +113,7 @@ impl Gate {
 
     /// 1 for the pairs `[batch, batch]` of which both are chosen, else 0; `None` if all are.
     pub(crate) fn pairs(&self) -> Option<Tensor<2>> {
-        self.0.clone().map(|chosen| {
+        self.chosen.clone().map(|chosen| {
             let column: Tensor<2> = chosen.clone().unsqueeze_dim(1);
             column * chosen.unsqueeze_dim(0)
         })
@@ -94,7 +122,7 @@ impl Gate {
     /// Mean over the pairs of chosen samples of one value a pair, `[batch, batch]` to `[1]`.
     pub(crate) fn pair_mean(&self, values: Tensor<2>) -> Tensor<1> {
         assert_not_empty(values.dims()[0]);
-        match &self.0 {
+        match &self.chosen {
             None => values.mean(),
             Some(chosen) => {
                 check(chosen, values.dims()[0]);
@@ -111,7 +139,7 @@ impl Gate {
     ///
     /// It is a product with a matrix of 0 and 1, so it is differentiable and needs no sorting.
     pub(crate) fn compact(&self, rows: Tensor<2>) -> Tensor<2> {
-        match &self.0 {
+        match &self.chosen {
             None => rows,
             Some(chosen) => {
                 let batch = rows.dims()[0];

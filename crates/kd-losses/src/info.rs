@@ -41,6 +41,18 @@ pub enum Reads {
     Maps,
 }
 
+/// Where in the networks a method acts: there, routing cuts them to choose teacher or student.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Place {
+    /// After every stage but the stem, with a gate for each.
+    Stages,
+    /// At the map of one stage (the stem is 0), or at the last one.
+    Map(Option<usize>),
+    /// At the pooled feature, or at the logits that are made of it.
+    Pooled,
+}
+
 /// What a method reads of a [`Step`](crate::Step) besides post-activation maps, pooled features and
 /// logits. What it asks of a [`Setup`](crate::Setup) is said by the error of its initialisation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]

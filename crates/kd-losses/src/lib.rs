@@ -179,7 +179,7 @@ pub use error::LossError;
 pub use features::{FeatureShapes, Features};
 pub use gate::Gate;
 pub use gradients::*;
-pub use info::{LossWeights, MethodInfo, Needs, ParameterInfo, Preliminary, Reads};
+pub use info::{LossWeights, MethodInfo, Needs, ParameterInfo, Place, Preliminary, Reads};
 pub use logits::*;
 pub use maps::*;
 pub use method::{Method, MethodLoss};

@@ -11,8 +11,8 @@ use crate::{
     DkdConfig, DkdLoss, DmlConfig, DmlLoss, FactorConfig, FactorLoss, FspConfig, FspLoss,
     HintConfig, HintLoss, IrgConfig, IrgLoss, KdMethod, KdRefineConfig, KdRefineLoss, KdSvdConfig,
     KdSvdLoss, LogitsRegressionConfig, LogitsRegressionLoss, LossError, LossWeights, LwmConfig,
-    LwmLoss, MethodInfo, NoTerm, NstConfig, NstLoss, OfdConfig, OfdLoss, PktConfig, PktLoss,
-    ReviewKdConfig, ReviewKdLoss, RkdConfig, RkdLoss, SemCkdConfig, SemCkdLoss, Setup,
+    LwmLoss, MethodInfo, NoTerm, NstConfig, NstLoss, OfdConfig, OfdLoss, PktConfig, PktLoss, Place,
+    Reads, ReviewKdConfig, ReviewKdLoss, RkdConfig, RkdLoss, SemCkdConfig, SemCkdLoss, Setup,
     SimilarityConfig, SimilarityLoss, SobolevConfig, SobolevLoss, SrrlConfig, SrrlLoss, Step,
     VidConfig, VidLoss,
 };
@@ -27,6 +27,15 @@ pub(crate) trait Register: Default {
     /// Default weights of these parameters: a convention may have its own.
     fn weights(&self) -> LossWeights {
         Self::INFO.weights
+    }
+
+    /// Where in the networks the method acts.
+    fn place(&self) -> Place {
+        let info = Self::INFO;
+        match info.reads {
+            Reads::Maps if !info.needs.networks => Place::Map(None),
+            _ => Place::Pooled,
+        }
     }
 
     /// Checks the shapes and initialises the adapters.
@@ -103,6 +112,13 @@ macro_rules! methods {
                         weights: config.weights(),
                         ..$config::INFO
                     },)+
+                }
+            }
+
+            /// Where in the networks the method acts.
+            pub fn place(&self) -> Place {
+                match self {
+                    $(Method::$variant(config) => config.place(),)+
                 }
             }
 

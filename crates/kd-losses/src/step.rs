@@ -30,6 +30,7 @@ pub struct Step<'a> {
     pub(crate) images: Option<&'a Tensor<4>>,
     pub(crate) networks: Option<[&'a dyn Upper; 2]>,
     pub(crate) gates: &'a [Gate],
+    pub(crate) by_share: bool,
     /// Absent: long after any warm-up.
     pub(crate) epoch: Option<usize>,
 }
@@ -45,6 +46,7 @@ impl<'a> Step<'a> {
             images: None,
             networks: None,
             gates: &[],
+            by_share: false,
             epoch: None,
         }
     }
@@ -77,6 +79,15 @@ impl<'a> Step<'a> {
     /// ([`MethodLoss::spots`](crate::MethodLoss::spots)).
     pub fn with_gates(mut self, gates: &'a [Gate]) -> Self {
         self.gates = gates;
+        self
+    }
+
+    /// Multiplies the loss at each spot by the share of the samples that its gate chooses, so that a
+    /// spot weighs as much as it has samples: the convention of spot-adaptive distillation (Song et
+    /// al. 2022, <https://arxiv.org/abs/2205.02399>). Parts that are over all samples under any gate
+    /// are left as they are.
+    pub fn scaled_by_share(mut self) -> Self {
+        self.by_share = true;
         self
     }
 
@@ -138,7 +149,12 @@ impl<'a> Step<'a> {
 
     /// The gate of a spot.
     pub(crate) fn gate(&self, spot: usize) -> Gate {
-        gate_at(self.gates, spot)
+        gate_at(self.gates, spot).by_share(self.by_share)
+    }
+
+    /// The loss of a spot, multiplied by the share of its gate if this step asks for it.
+    pub(crate) fn scaled(&self, spot: usize, loss: Tensor<1>) -> Tensor<1> {
+        self.gate(spot).scaled(loss)
     }
 
     /// The factor of a warm-up over so many epochs: `min(epoch / epochs, 1)`.
@@ -163,7 +179,8 @@ impl<'a> Step<'a> {
         );
         let maps = self.student.maps.iter().zip(&self.teacher.maps).skip(1);
         let losses = maps.enumerate().map(|(spot, (student, teacher))| {
-            loss(spot, student.clone(), teacher.clone(), &self.gate(spot))
+            let gate = self.gate(spot);
+            gate.scaled(loss(spot, student.clone(), teacher.clone(), &gate))
         });
         losses.reduce(|sum, loss| sum + loss)
     }

@@ -109,6 +109,27 @@ fn check(method: &Method, chosen: &[bool], seed: u64) {
     }
 }
 
+/// With one gate for all spots, the scaled term is the term times the share; all samples scale by 1.
+#[test]
+fn a_scaled_term_is_multiplied_by_the_share() {
+    in_f64();
+    for method in methods() {
+        let scene = Scene::new(&method, BATCH, 7);
+        let loss = scene.init(&method);
+        let chosen = [true, false, true, true, false, false];
+        for (gates, share) in [(vec![gate(&chosen)], 0.5), (Vec::new(), 1.0)] {
+            let term = |scaled| {
+                let (leaves, loss) = (scene.leaves(), copy(&loss));
+                scalar(leaves.term_scaled(&loss, &gates, scaled).expect("a term"))
+            };
+            let (plain, scaled) = (term(false), term(true));
+            let difference = (scaled - share * plain).abs() / plain.abs().max(1e-3);
+            let name = method.name();
+            assert!(difference < TOLERANCE, "{name}: {scaled} of {plain}");
+        }
+    }
+}
+
 #[test]
 fn all_none_and_one() {
     for method in methods() {

@@ -2,6 +2,9 @@
 
 use std::ops::RangeInclusive;
 
+use kd_losses::Place;
+use kd_models::FeatureShapes;
+
 use crate::SpotError;
 
 /// After which stages two networks are cut, so that each segment of one can take the place of a
@@ -61,6 +64,39 @@ impl Cuts {
             let chosen = nearest(teacher, student);
             Self::new(chosen, others)
         }
+    }
+
+    /// Cuts where a method acts: after [aligned](Self::align) stages, after one stage of both
+    /// networks or the last, or after the pooling.
+    ///
+    /// # Errors
+    ///
+    /// As [`align`](Self::align).
+    pub fn at(
+        place: Place,
+        student: &FeatureShapes,
+        teacher: &FeatureShapes,
+    ) -> Result<Self, SpotError> {
+        let last = |shapes: &FeatureShapes| shapes.maps.len().saturating_sub(1);
+        let (own, other) = match place {
+            Place::Stages => return Self::align(&student.maps, &teacher.maps),
+            Place::Map(Some(stage)) => (stage, stage),
+            Place::Map(None) => (last(student), last(teacher)),
+            Place::Pooled => (student.maps.len(), teacher.maps.len()),
+        };
+        Self::new(vec![own], vec![other])
+    }
+
+    /// A name for each spot: `stem`, `stage 2`, `pooled`, by the student's stages, and `logits`.
+    ///
+    /// `pool` is the student's pooling stage.
+    pub fn names(&self, pool: usize) -> Vec<String> {
+        let cuts = self.student.iter().map(|stage| match *stage {
+            0 => "stem".to_owned(),
+            stage if stage == pool => "pooled".to_owned(),
+            stage => format!("stage {stage}"),
+        });
+        cuts.chain(["logits".to_owned()]).collect()
     }
 
     /// Number of spots: one after each segment.

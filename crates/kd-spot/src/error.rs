@@ -30,7 +30,30 @@ pub enum SpotError {
         /// The feature to reach.
         to: CutShape,
     },
+    /// A number that cannot be used.
+    #[error("routing {parameter}: {value} is not {expected}")]
+    Parameter {
+        /// What it is.
+        parameter: &'static str,
+        /// The value.
+        value: f64,
+        /// What was expected.
+        expected: &'static str,
+    },
+    /// The device does not give what was computed.
+    #[error("cannot read the routing from the device: {0}")]
+    Device(String),
     /// No adapter leads from one map to the other.
     #[error(transparent)]
     Adapter(#[from] LossError),
+}
+
+impl SpotError {
+    pub(crate) fn parameter(parameter: &'static str, value: f64, expected: &'static str) -> Self {
+        Self::Parameter {
+            parameter,
+            value,
+            expected,
+        }
+    }
 }

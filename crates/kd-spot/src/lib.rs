@@ -8,18 +8,28 @@
 //! choices are gates of the losses of [`kd_losses`].
 
 mod bridge;
+mod choices;
 mod constant;
+mod counts;
 mod cuts;
 mod error;
+mod features;
 mod graft;
 mod gumbel;
 mod objective;
 mod policy;
+mod router;
+mod routing;
 
 pub use bridge::{Bridge, CutShape};
+pub use choices::Choices;
+pub use counts::{RoutingCounts, RoutingShares};
 pub use cuts::Cuts;
 pub use error::SpotError;
+pub use features::{features_for_losses, shapes_for_losses};
 pub use graft::{Graft, GraftConfig};
 pub use gumbel::{hard_gumbel_softmax, uniform_like};
 pub use objective::routing_objective;
 pub use policy::{Policy, PolicyConfig};
+pub use router::{Router, RouterConfig};
+pub use routing::Routing;

@@ -427,13 +427,16 @@ impl Term for BssLoss {
         let labels = step.expect_labels("bss");
         let (own, others) = (step.student.logits.clone(), step.teacher.logits.clone());
         let gate = self.attacked(own, others.clone(), &labels, &step.gate(0));
-        Some(self.attack_and_compare(
-            |images| student.from_images(images),
-            |images| teacher.from_images(images),
-            step.expect_images("bss"),
-            labels.clone(),
-            sample_attack_classes(others, &labels),
-            &gate,
+        Some(step.scaled(
+            0,
+            self.attack_and_compare(
+                |images| student.from_images(images),
+                |images| teacher.from_images(images),
+                step.expect_images("bss"),
+                labels.clone(),
+                sample_attack_classes(others, &labels),
+                &gate,
+            ),
         ))
     }
 }

@@ -11,7 +11,7 @@ use crate::adapters::normalize;
 use crate::gate::sample_means;
 use crate::method::{Register, Term};
 use crate::pool::{pool_to, smaller};
-use crate::{Gate, LossError, LossWeights, MethodInfo, Needs, ParameterInfo, Setup, Step};
+use crate::{Gate, LossError, LossWeights, MethodInfo, Needs, ParameterInfo, Place, Setup, Step};
 
 /// What the channels' weights are multiplied with: the public implementation differs from the
 /// paper.
@@ -193,6 +193,10 @@ impl Register for LwmConfig {
     };
     type Loss = LwmLoss;
 
+    fn place(&self) -> Place {
+        Place::Map(self.stage)
+    }
+
     fn build(&self, setup: &Setup, _device: &Device) -> Result<LwmLoss, LossError> {
         setup.classes("lwm", 1)?;
         setup.maps("lwm", self.stage.unwrap_or(0))?;
@@ -206,13 +210,16 @@ impl Term for LwmLoss {
         let (own, others) = (&step.student.maps, &step.teacher.maps);
         let at = |maps: &[Tensor<4>]| self.stage.unwrap_or(maps.len() - 1);
         let (stage, teacher_stage) = (at(own), at(others));
-        Some(self.forward_gated(
-            (own[stage].clone(), |map| student.from_map(stage, map)),
-            (others[teacher_stage].clone(), |map| {
-                teacher.from_map(teacher_stage, map)
-            }),
-            step.expect_labels("lwm"),
-            &step.gate(0),
+        Some(step.scaled(
+            0,
+            self.forward_gated(
+                (own[stage].clone(), |map| student.from_map(stage, map)),
+                (others[teacher_stage].clone(), |map| {
+                    teacher.from_map(teacher_stage, map)
+                }),
+                step.expect_labels("lwm"),
+                &step.gate(0),
+            ),
         ))
     }
 }

@@ -139,12 +139,15 @@ impl Register for SobolevConfig {
 impl Term for SobolevLoss {
     fn term(&self, step: &Step<'_>) -> Option<Tensor<1>> {
         let [student, teacher] = step.expect_networks("sobolev");
-        Some(self.forward_gated(
-            |images| student.from_images(images),
-            |images| teacher.from_images(images),
-            step.expect_images("sobolev"),
-            step.expect_labels("sobolev"),
-            &step.gate(0),
+        Some(step.scaled(
+            0,
+            self.forward_gated(
+                |images| student.from_images(images),
+                |images| teacher.from_images(images),
+                step.expect_images("sobolev"),
+                step.expect_labels("sobolev"),
+                &step.gate(0),
+            ),
         ))
     }
 }

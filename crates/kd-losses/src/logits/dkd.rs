@@ -312,7 +312,7 @@ impl Term for DkdLoss {
         let student = step.student.logits.clone();
         let teacher = step.teacher.logits.clone();
         let loss = self.forward_gated(student, teacher, labels, &step.gate(0));
-        Some(loss * step.warm_up(self.warm_up))
+        Some(step.scaled(0, loss * step.warm_up(self.warm_up)))
     }
 }
 

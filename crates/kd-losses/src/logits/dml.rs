@@ -139,7 +139,10 @@ impl Register for DmlConfig {
 impl Term for DmlLoss {
     fn term(&self, step: &Step<'_>) -> Option<Tensor<1>> {
         let student = step.student.logits.clone();
-        Some(self.forward_gated(student, step.teacher.logits.clone(), &step.gate(0)))
+        Some(step.scaled(
+            0,
+            self.forward_gated(student, step.teacher.logits.clone(), &step.gate(0)),
+        ))
     }
 }
 

@@ -164,7 +164,7 @@ impl KdRefineLoss {
         let divergence = self
             .divergence
             .forward_gated(student.clone(), teacher, gate);
-        cross_entropy(student, labels) * self.gamma + divergence * self.alpha
+        cross_entropy(student, labels) * self.gamma + gate.scaled(divergence) * self.alpha
     }
 }
 

@@ -122,7 +122,10 @@ impl Register for LogitsRegressionConfig {
 impl Term for LogitsRegressionLoss {
     fn term(&self, step: &Step<'_>) -> Option<Tensor<1>> {
         let student = step.student.logits.clone();
-        Some(self.forward_gated(student, step.teacher.logits.clone(), &step.gate(0)))
+        Some(step.scaled(
+            0,
+            self.forward_gated(student, step.teacher.logits.clone(), &step.gate(0)),
+        ))
     }
 }
 

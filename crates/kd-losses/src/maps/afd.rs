@@ -13,7 +13,7 @@ use crate::gate::sample_sums;
 use crate::method::{Register, Term};
 use crate::pool::{pool_to, smaller};
 use crate::range::within;
-use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Setup, Step};
+use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Place, Setup, Step};
 
 /// Added to the norms.
 const EPSILON: f64 = 1e-6;
@@ -188,6 +188,10 @@ impl Register for AfdConfig {
     };
     type Loss = AfdLoss;
 
+    fn place(&self) -> Place {
+        Place::Map(self.stage)
+    }
+
     fn build(&self, setup: &Setup, device: &Device) -> Result<AfdLoss, LossError> {
         let (student, teacher) = setup.maps_at("afd", self.stage)?;
         self.init(student[0], teacher[0], device)
@@ -197,7 +201,7 @@ impl Register for AfdConfig {
 impl Term for AfdLoss {
     fn term(&self, step: &Step<'_>) -> Option<Tensor<1>> {
         let (student, teacher) = step.maps_at(self.stage);
-        Some(self.forward_gated(student, teacher, &step.gate(0)))
+        Some(step.scaled(0, self.forward_gated(student, teacher, &step.gate(0))))
     }
 }
 

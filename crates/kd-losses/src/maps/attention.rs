@@ -9,7 +9,7 @@ use crate::gate::sample_means;
 use crate::method::{Register, Term};
 use crate::pool::{before_power, pool_to, smaller};
 use crate::range::at_least_one;
-use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Setup, Step};
+use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Place, Setup, Step};
 
 /// Where the square of a norm is clamped before its root: 1e-12 for the norm itself. Clamping
 /// under the root keeps the gradient of an all-zero map finite, and 0.
@@ -228,6 +228,10 @@ impl Register for AttentionConfig {
         ..MethodInfo::BASE
     };
     type Loss = AttentionLoss;
+
+    fn place(&self) -> Place {
+        Place::Stages
+    }
 
     fn build(&self, setup: &Setup, _device: &Device) -> Result<AttentionLoss, LossError> {
         setup.stages("at")?;

@@ -10,7 +10,8 @@ use crate::gate::{gate_at, sample_means, sample_sums};
 use crate::method::{Register, Term};
 use crate::range::weight;
 use crate::{
-    Gate, LossError, LossWeights, MethodInfo, Needs, ParameterInfo, Preliminary, Reads, Setup, Step,
+    Gate, LossError, LossWeights, MethodInfo, Needs, ParameterInfo, Place, Preliminary, Reads,
+    Setup, Step,
 };
 
 /// RepDistiller's scale of the sum.
@@ -179,7 +180,8 @@ impl BoundaryLoss {
                     }
                     BoundaryConvention::Zoo => 1.0,
                 };
-                self.stage(stage, student, teacher, &gate_at(gates, stage)) * weight
+                let gate = gate_at(gates, stage);
+                gate.scaled(self.stage(stage, student, teacher, &gate)) * weight
             })
             .collect()
     }
@@ -241,6 +243,10 @@ impl Register for BoundaryConfig {
     };
     type Loss = BoundaryLoss;
 
+    fn place(&self) -> Place {
+        Place::Stages
+    }
+
     fn build(&self, setup: &Setup, device: &Device) -> Result<BoundaryLoss, LossError> {
         let stages = setup.stages("ab")?;
         let channels = (1..=stages).map(|stage| {
@@ -271,7 +277,8 @@ impl Term for BoundaryLoss {
             student.len(),
             teacher.len()
         );
-        Some(self.forward_gated(&student[1..], &teacher[1..], step.gates))
+        let gates: Vec<Gate> = (0..stages).map(|spot| step.gate(spot)).collect();
+        Some(self.forward_gated(&student[1..], &teacher[1..], &gates))
     }
 
     fn preliminary(&self, step: &Step<'_>) -> Option<Tensor<1>> {

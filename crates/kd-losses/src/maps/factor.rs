@@ -11,7 +11,9 @@ use crate::gate::sample_means;
 use crate::method::{Register, Term};
 use crate::pool::{before_power, pool_to, smaller};
 use crate::range::{at_least_one, positive};
-use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Preliminary, Setup, Step};
+use crate::{
+    Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Place, Preliminary, Setup, Step,
+};
 
 /// Square of a norm below which a factor counts as zero: 1e-12 for the norm itself.
 const SMALLEST_SQUARE: f64 = 1e-24;
@@ -44,6 +46,9 @@ pub struct FactorConfig {
     pub stage: Option<usize>,
     /// How factors are made and compared. Default [`FactorConvention::RepDistiller`].
     pub convention: FactorConvention,
+    /// Whether batch norms take their statistics from all samples under any gate, which is what
+    /// spot-adaptive-pytorch does. Default false: from the chosen ones.
+    pub whole_batch: bool,
 }
 
 impl Config for FactorConfig {}
@@ -56,6 +61,7 @@ impl Default for FactorConfig {
             p2: 1,
             stage: None,
             convention: FactorConvention::default(),
+            whole_batch: false,
         }
     }
 }
@@ -96,6 +102,12 @@ impl FactorConfig {
         self
     }
 
+    /// Sets whether batch norms take their statistics from all samples under any gate.
+    pub fn with_whole_batch(mut self, whole_batch: bool) -> Self {
+        self.whole_batch = whole_batch;
+        self
+    }
+
     /// Initialises the loss for maps with these channels.
     ///
     /// # Errors
@@ -125,6 +137,7 @@ impl FactorConfig {
             p2: self.p2,
             stage: self.stage,
             convention: self.convention,
+            whole_batch: self.whole_batch,
         })
     }
 }
@@ -168,6 +181,8 @@ pub struct FactorLoss {
     /// How factors are compared.
     #[module(skip)]
     pub convention: FactorConvention,
+    /// Whether batch norms take their statistics from all samples under any gate.
+    pub whole_batch: bool,
 }
 
 impl FactorLoss {
@@ -187,14 +202,16 @@ impl FactorLoss {
     }
 
     /// The loss of the chosen samples: see [`Gate`]. Batch norms take their statistics from them
-    /// alone.
+    /// alone, unless they are to take them from the whole batch.
     ///
     /// # Panics
     ///
     /// As [`forward`](Self::forward), or if the gate is for another batch.
     pub fn forward_gated(&self, student: Tensor<4>, teacher: Tensor<4>, gate: &Gate) -> Tensor<1> {
-        let student = self.translator.forward_gated(student, gate);
-        let teacher = self.paraphraser.factor_gated(teacher.inner(), gate);
+        let all = Gate::all();
+        let counted = if self.whole_batch { &all } else { gate };
+        let student = self.translator.forward_gated(student, counted);
+        let teacher = self.paraphraser.factor_gated(teacher.inner(), counted);
         self.compare_gated(student, teacher, gate)
     }
 
@@ -299,11 +316,21 @@ impl Register for FactorConfig {
                 default: "\"repdistiller\"",
                 description: "how factors are made and compared: `repdistiller` or `zoo`",
             },
+            ParameterInfo {
+                name: "whole_batch",
+                default: "false",
+                description: "whether batch norms take their statistics from all samples under any \
+                              gate, as in spot-adaptive-pytorch",
+            },
         ],
         preliminary: Preliminary::Adapters,
         ..MethodInfo::BASE
     };
     type Loss = FactorLoss;
+
+    fn place(&self) -> Place {
+        Place::Map(self.stage)
+    }
 
     fn build(&self, setup: &Setup, device: &Device) -> Result<FactorLoss, LossError> {
         let (student, teacher) = setup.maps_at("ft", self.stage)?;
@@ -314,7 +341,7 @@ impl Register for FactorConfig {
 impl Term for FactorLoss {
     fn term(&self, step: &Step<'_>) -> Option<Tensor<1>> {
         let (student, teacher) = step.maps_at(self.stage);
-        Some(self.forward_gated(student, teacher, &step.gate(0)))
+        Some(step.scaled(0, self.forward_gated(student, teacher, &step.gate(0))))
     }
 
     fn preliminary(&self, step: &Step<'_>) -> Option<Tensor<1>> {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::adapters::{Regressor, RegressorConfig};
 use crate::gate::sample_means;
 use crate::method::{Register, Term};
-use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Setup, Step};
+use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Place, Setup, Step};
 
 /// Configuration of [`HintLoss`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +21,9 @@ pub struct HintConfig {
     pub regressor: bool,
     /// Whether the regressor ends in a ReLU. Default true, because the teacher's map does.
     pub use_relu: bool,
+    /// Whether the regressor's batch norm takes its statistics from all samples under any gate, which
+    /// is what spot-adaptive-pytorch does. Default false: from the chosen ones.
+    pub whole_batch: bool,
 }
 
 impl Config for HintConfig {}
@@ -31,6 +34,7 @@ impl Default for HintConfig {
             stage: 2,
             regressor: true,
             use_relu: true,
+            whole_batch: false,
         }
     }
 }
@@ -56,6 +60,12 @@ impl HintConfig {
     /// Sets whether the regressor ends in a ReLU.
     pub fn with_use_relu(mut self, use_relu: bool) -> Self {
         self.use_relu = use_relu;
+        self
+    }
+
+    /// Sets whether the regressor's batch norm takes its statistics from all samples under any gate.
+    pub fn with_whole_batch(mut self, whole_batch: bool) -> Self {
+        self.whole_batch = whole_batch;
         self
     }
 
@@ -88,6 +98,7 @@ impl HintConfig {
         Ok(HintLoss {
             regressor,
             stage: self.stage,
+            whole_batch: self.whole_batch,
         })
     }
 }
@@ -113,6 +124,8 @@ pub struct HintLoss {
     pub regressor: Option<Regressor>,
     /// The stage that the registry takes the maps from.
     pub stage: usize,
+    /// Whether the regressor's batch norm takes its statistics from all samples under any gate.
+    pub whole_batch: bool,
 }
 
 impl HintLoss {
@@ -132,13 +145,14 @@ impl HintLoss {
     }
 
     /// The loss of the chosen samples: see [`Gate`]. The regressor's batch norm takes its
-    /// statistics from them alone.
+    /// statistics from them alone, unless it is to take them from the whole batch.
     ///
     /// # Panics
     ///
     /// As [`forward`](Self::forward), or if the gate is for another batch.
     pub fn forward_gated(&self, student: Tensor<4>, teacher: Tensor<4>, gate: &Gate) -> Tensor<1> {
         let student = match &self.regressor {
+            Some(regressor) if self.whole_batch => regressor.forward(student),
             Some(regressor) => regressor.forward_gated(student, gate),
             None => student,
         };
@@ -180,10 +194,20 @@ impl Register for HintConfig {
                 default: "true",
                 description: "whether the regressor ends in a ReLU",
             },
+            ParameterInfo {
+                name: "whole_batch",
+                default: "false",
+                description: "whether the regressor's batch norm takes its statistics from all \
+                              samples under any gate, as in spot-adaptive-pytorch",
+            },
         ],
         ..MethodInfo::BASE
     };
     type Loss = HintLoss;
+
+    fn place(&self) -> Place {
+        Place::Map(Some(self.stage))
+    }
 
     fn build(&self, setup: &Setup, device: &Device) -> Result<HintLoss, LossError> {
         let (student, teacher) = setup.maps("hint", self.stage)?;
@@ -195,7 +219,7 @@ impl Term for HintLoss {
     fn term(&self, step: &Step<'_>) -> Option<Tensor<1>> {
         let student = step.student.maps[self.stage].clone();
         let teacher = step.teacher.maps[self.stage].clone();
-        Some(self.forward_gated(student, teacher, &step.gate(0)))
+        Some(step.scaled(0, self.forward_gated(student, teacher, &step.gate(0))))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::gate::{gate_at, sample_means, sample_sums};
 use crate::method::{Register, Term};
 use crate::pool::{pool_to, smaller};
 use crate::{
-    Gate, LossError, LossWeights, MethodInfo, Needs, NormAffine, ParameterInfo, Setup, Step,
+    Gate, LossError, LossWeights, MethodInfo, Needs, NormAffine, ParameterInfo, Place, Setup, Step,
 };
 
 /// Added to the number of negative values of a channel.
@@ -147,7 +147,7 @@ impl OfdLoss {
         );
         let losses = (0..count).map(|pair| {
             let gate = gate_at(gates, pair);
-            let loss = self.pair(pair, &student[pair], &teacher[pair], &gate);
+            let loss = gate.scaled(self.pair(pair, &student[pair], &teacher[pair], &gate));
             // The last pair counts in full, each earlier one half as much.
             loss / f64::from(1u32 << (count - 1 - pair).min(31))
         });
@@ -245,6 +245,10 @@ impl Register for OfdConfig {
             OfdConvention::Zoo => Self::INFO.weights,
             OfdConvention::Mdistiller => LossWeights::method(0.001),
         }
+    }
+
+    fn place(&self) -> Place {
+        Place::Stages
     }
 
     fn build(&self, setup: &Setup, device: &Device) -> Result<OfdLoss, LossError> {

@@ -305,7 +305,7 @@ impl Term for ReviewKdLoss {
             maps.chain([pooled]).collect()
         };
         let loss = self.forward_gated(&maps(step.student), &maps(step.teacher), &step.gate(0));
-        Some(loss * step.warm_up(self.warm_up))
+        Some(step.scaled(0, loss * step.warm_up(self.warm_up)))
     }
 }
 

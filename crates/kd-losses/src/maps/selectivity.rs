@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::gate::sample_sums;
 use crate::method::{Register, Term};
 use crate::pool::{pool_to, smaller};
-use crate::{Gate, LossError, LossWeights, MethodInfo, Setup, Step};
+use crate::{Gate, LossError, LossWeights, MethodInfo, Place, Setup, Step};
 
 /// Where the square of a norm is clamped before its root: 1e-12 for the norm itself.
 const SMALLEST_SQUARE: f64 = 1e-24;
@@ -125,6 +125,10 @@ impl Register for NstConfig {
         ..MethodInfo::BASE
     };
     type Loss = NstLoss;
+
+    fn place(&self) -> Place {
+        Place::Stages
+    }
 
     fn build(&self, setup: &Setup, _device: &Device) -> Result<NstLoss, LossError> {
         setup.stages("nst")?;

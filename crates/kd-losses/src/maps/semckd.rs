@@ -250,7 +250,7 @@ impl Term for SemCkdLoss {
     /// All stages but the stem.
     fn term(&self, step: &Step<'_>) -> Option<Tensor<1>> {
         let (student, teacher) = (&step.student.maps[1..], &step.teacher.maps[1..]);
-        Some(self.forward_gated(student, teacher, &step.gate(0)))
+        Some(step.scaled(0, self.forward_gated(student, teacher, &step.gate(0))))
     }
 }
 

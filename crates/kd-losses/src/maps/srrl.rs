@@ -194,7 +194,10 @@ impl Term for SrrlLoss {
     fn term(&self, step: &Step<'_>) -> Option<Tensor<1>> {
         let (student, teacher) = (step.student.pooled.clone(), step.teacher.pooled.clone());
         let logits = step.teacher.logits.clone();
-        Some(self.forward_gated(student, teacher, logits, &step.gate(0)))
+        Some(step.scaled(
+            0,
+            self.forward_gated(student, teacher, logits, &step.gate(0)),
+        ))
     }
 }
 

@@ -12,7 +12,7 @@ use crate::gate::sample_means;
 use crate::method::{Register, Term};
 use crate::pool::{pool_to, smaller};
 use crate::range::within;
-use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Setup, Step};
+use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Place, Setup, Step};
 
 /// The small number that is added to the variance.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -210,6 +210,10 @@ impl Register for VidConfig {
         ..MethodInfo::BASE
     };
     type Loss = VidLoss;
+
+    fn place(&self) -> Place {
+        Place::Stages
+    }
 
     fn build(&self, setup: &Setup, device: &Device) -> Result<VidLoss, LossError> {
         let stages = setup.stages("vid")?;

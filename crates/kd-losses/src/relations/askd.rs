@@ -11,7 +11,9 @@ use super::class_similarity::{ClassSimilarityConfig, ClassSimilarityLoss};
 use super::regional_similarity::{RegionShrink, RegionalSimilarityConfig, RegionalSimilarityLoss};
 use crate::method::{Register, Term};
 use crate::range::weight;
-use crate::{Features, Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Setup, Step};
+use crate::{
+    Features, Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Place, Setup, Step,
+};
 
 /// At which maps the regions are compared; written `last`, `all` or as a number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -191,20 +193,18 @@ impl AskdLoss {
             "askd: the student has {own} maps, the teacher {others}, and there are {known} \
              connectors"
         );
-        let classes =
-            self.class
-                .forward_gated(own_logits, others_logits, &gate(known.saturating_sub(1)));
+        let last = gate(known.saturating_sub(1));
+        let classes = last.scaled(self.class.forward_gated(own_logits, others_logits, &last));
         let connected: Vec<_> = student
             .iter()
             .zip(&self.connectors)
             .map(|(map, connector)| conv2d_layer(connector, map.clone()))
             .collect();
-        let regions = self.region.forward_stages_gated(&connected, teacher, gate);
-        regions
-            .into_iter()
-            .fold(classes * self.class_weight, |sum, region| {
-                sum + region * self.region_weight
-            })
+        let regions = self.region.forward_stages_gated(&connected, teacher, &gate);
+        let regions = regions.into_iter().enumerate();
+        regions.fold(classes * self.class_weight, |sum, (spot, region)| {
+            sum + gate(spot).scaled(region) * self.region_weight
+        })
     }
 
     /// The maps of the position among all, the stem's included.
@@ -256,6 +256,14 @@ impl Register for AskdConfig {
         ..MethodInfo::BASE
     };
     type Loss = AskdLoss;
+
+    fn place(&self) -> Place {
+        match self.position {
+            AskdPosition::All => Place::Stages,
+            AskdPosition::Last => Place::Map(None),
+            AskdPosition::Stage(stage) => Place::Map(Some(stage)),
+        }
+    }
 
     fn build(&self, setup: &Setup, device: &Device) -> Result<AskdLoss, LossError> {
         setup.classes("askd", 2)?;

@@ -302,7 +302,7 @@ impl Register for CorrelationConfig {
 impl Term for CorrelationLoss {
     fn term(&self, step: &Step<'_>) -> Option<Tensor<1>> {
         let (student, teacher) = (step.student.pooled.clone(), step.teacher.pooled.clone());
-        Some(self.forward_gated(student, teacher, &step.gate(0)))
+        Some(step.scaled(0, self.forward_gated(student, teacher, &step.gate(0))))
     }
 }
 

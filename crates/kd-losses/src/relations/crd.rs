@@ -590,7 +590,10 @@ impl Term for CrdLoss {
         let contrast = self.draw(indices, step.labels);
         let (student, teacher) = (step.student.pooled.clone(), step.teacher.pooled.clone());
         let indices = indices.clone();
-        Some(self.forward_gated(student, teacher, indices, contrast, &step.gate(0)))
+        Some(step.scaled(
+            0,
+            self.forward_gated(student, teacher, indices, contrast, &step.gate(0)),
+        ))
     }
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::gate::{gate_at, sample_means};
 use crate::method::{Register, Term};
 use crate::pool::{pool_to, smaller};
-use crate::{Gate, LossError, LossWeights, MethodInfo, Preliminary, Setup, Step};
+use crate::{Gate, LossError, LossWeights, MethodInfo, Place, Preliminary, Setup, Step};
 
 /// Configuration of [`FspLoss`]: it has no parameters.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,7 +105,8 @@ impl FspLoss {
         let pair = |maps: &[Tensor<4>]| [maps[0].clone(), maps[1].clone()];
         let pairs = student.windows(2).zip(teacher.windows(2)).enumerate();
         let losses = pairs.map(|(at, (student, teacher))| {
-            self.forward_gated(pair(student), pair(teacher), &gate_at(gates, at))
+            let gate = gate_at(gates, at);
+            gate.scaled(self.forward_gated(pair(student), pair(teacher), &gate))
         });
         Tensor::cat(losses.collect(), 0).sum()
     }
@@ -133,6 +134,10 @@ impl Register for FspConfig {
         ..MethodInfo::BASE
     };
     type Loss = FspLoss;
+
+    fn place(&self) -> Place {
+        Place::Stages
+    }
 
     fn build(&self, setup: &Setup, _device: &Device) -> Result<FspLoss, LossError> {
         for stage in 0..=setup.stages("fsp")? {

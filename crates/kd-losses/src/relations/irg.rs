@@ -391,7 +391,7 @@ impl Term for IrgLoss {
                 logits: features.logits.clone(),
             }
         });
-        Some(self.forward_gated(student, teacher, &step.gate(0)))
+        Some(step.scaled(0, self.forward_gated(student, teacher, &step.gate(0))))
     }
 }
 

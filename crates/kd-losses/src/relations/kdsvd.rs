@@ -10,7 +10,7 @@ use crate::gate::{gate_at, sample_sums};
 use crate::method::{Register, Term};
 use crate::range::at_least_one;
 use crate::surrogate::with_gradient;
-use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Setup, Step};
+use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Place, Setup, Step};
 
 /// Vectors of the student among which the counterpart of a teacher's vector is looked for, besides
 /// as many as the teacher's.
@@ -252,7 +252,8 @@ fn compare(student: &[Tensor<3>], teacher: &[SingularVectors], gates: &[Gate]) -
             let earlier: Tensor<4> = maps[0][network].clone().unsqueeze_dim(1);
             ((later - earlier).square() * (-1.0 / 8.0)).exp()
         });
-        gate_at(gates, pair).mean(sample_sums((student - teacher).square()))
+        let gate = gate_at(gates, pair);
+        gate.scaled(gate.mean(sample_sums((student - teacher).square())))
     });
     Tensor::cat(losses.collect(), 0).sum()
 }
@@ -295,6 +296,10 @@ impl Register for KdSvdConfig {
         ..MethodInfo::BASE
     };
     type Loss = KdSvdLoss;
+
+    fn place(&self) -> Place {
+        Place::Stages
+    }
 
     fn build(&self, setup: &Setup, _device: &Device) -> Result<KdSvdLoss, LossError> {
         let stages = setup.stages("kdsvd")?;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::adapters::normalize;
 use crate::method::{Register, Term};
-use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Setup, Step};
+use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Place, Setup, Step};
 
 /// Configuration of [`SimilarityLoss`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,6 +109,10 @@ impl Register for SimilarityConfig {
     };
     type Loss = SimilarityLoss;
 
+    fn place(&self) -> Place {
+        Place::Map(self.stage)
+    }
+
     fn build(&self, setup: &Setup, _device: &Device) -> Result<SimilarityLoss, LossError> {
         setup.maps_at("sp", self.stage)?;
         Ok(self.init())
@@ -118,7 +122,7 @@ impl Register for SimilarityConfig {
 impl Term for SimilarityLoss {
     fn term(&self, step: &Step<'_>) -> Option<Tensor<1>> {
         let (student, teacher) = step.maps_at(self.stage);
-        Some(self.forward_gated(student, teacher, &step.gate(0)))
+        Some(step.scaled(0, self.forward_gated(student, teacher, &step.gate(0))))
     }
 }
 

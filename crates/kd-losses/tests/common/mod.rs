@@ -258,16 +258,25 @@ impl Scene {
 
     /// The method's term.
     pub fn term(&self, loss: &MethodLoss, gates: &[Gate]) -> Option<Tensor<1>> {
+        self.term_scaled(loss, gates, false)
+    }
+
+    /// The method's term, its spots multiplied by their shares or not.
+    pub fn term_scaled(
+        &self,
+        loss: &MethodLoss,
+        gates: &[Gate],
+        scaled: bool,
+    ) -> Option<Tensor<1>> {
         let [student, teacher] = &self.networks;
-        loss.forward(
-            &Step::new(&self.student, &self.teacher)
-                .with_labels(&self.labels)
-                .with_indices(&self.indices)
-                .with_images(&self.images)
-                .with_networks(student, teacher)
-                .with_epoch(30)
-                .with_gates(gates),
-        )
+        let step = Step::new(&self.student, &self.teacher)
+            .with_labels(&self.labels)
+            .with_indices(&self.indices)
+            .with_images(&self.images)
+            .with_networks(student, teacher)
+            .with_epoch(30)
+            .with_gates(gates);
+        loss.forward(&if scaled { step.scaled_by_share() } else { step })
     }
 
     /// Gradients of everything on the student's side and of the adapters, in a fixed order; empty

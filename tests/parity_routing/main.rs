@@ -1,0 +1,58 @@
+//! Spot-adaptive distillation in f32 against the reference values.
+
+mod step;
+
+use kd_losses::Place;
+use kd_spot::Cuts;
+use kd_tests::{cases, devices};
+use step::Within;
+
+/// Small sets for the slow `ndarray` backend.
+const ON_NDARRAY: &[&str] = &["sakd_at_mix1", "sakd_rev_fitnet_homo", "sakd_pkt_free"];
+
+/// The second iteration is amplified by a step at a rate of 0.05, with weights of losses up to 30000.
+/// That what is left is rounding is shown in f64 (`exact.rs`).
+const WITHIN: [Within; 2] = [
+    Within {
+        values: 1e-4,
+        gradients: 1e-2,
+        parameters: 1e-4,
+    },
+    Within {
+        values: 1e-2,
+        gradients: 2e-2,
+        parameters: 1e-2,
+    },
+];
+
+#[test]
+fn two_steps_are_the_references() {
+    for (name, device) in devices() {
+        for case in cases("steps", "sakd_") {
+            if name == "flex" || ON_NDARRAY.contains(&case.as_str()) {
+                step::check(&case, &device, &WITHIN);
+            }
+        }
+    }
+}
+
+#[test]
+fn cuts_of_a_method_are_its_places() {
+    let shapes = |maps: &[[usize; 3]]| kd_models::FeatureShapes {
+        maps: maps.to_vec(),
+        pooled: 8,
+        classes: 2,
+    };
+    let (own, other) = (
+        shapes(&[[4, 32, 32], [4, 32, 32], [8, 16, 16]]),
+        shapes(&[[4, 32, 32], [4, 16, 16], [4, 16, 16], [8, 8, 8]]),
+    );
+    let cuts = |place| Cuts::at(place, &own, &other).expect("cuts");
+    assert_eq!(cuts(Place::Pooled).stages(0), (3, 4));
+    assert_eq!(cuts(Place::Map(None)).stages(0), (2, 3));
+    assert_eq!(cuts(Place::Map(Some(1))).stages(0), (1, 1));
+    assert_eq!(
+        cuts(Place::Stages).names(3),
+        ["stage 1", "stage 2", "logits"]
+    );
+}
