@@ -290,6 +290,7 @@ impl Distillation {
             &kd,
             learner.method.as_ref(),
             &weights,
+            None,
         );
         let gradients = GradientsParams::from_grads(loss.total.backward(), &learner);
         self.learner = Some(self.optimizer.step(0.05, learner, gradients));

@@ -15,12 +15,12 @@ const ON_NDARRAY: &[&str] = &["sakd_at_mix1", "sakd_rev_fitnet_homo", "sakd_pkt_
 const WITHIN: [Within; 2] = [
     Within {
         values: 1e-4,
-        gradients: 1e-2,
+        gradients: 2e-2,
         parameters: 1e-4,
     },
     Within {
         values: 1e-2,
-        gradients: 2e-2,
+        gradients: 5e-2,
         parameters: 1e-2,
     },
 ];

@@ -71,8 +71,8 @@ pub fn conv2d_options(layer: &Conv2d) -> Option<ConvOptions<2>> {
     ))
 }
 
-/// As [`conv2d`], then adds `residual` and applies `activation`: in evaluation one pass over
-/// memory, where the kernels of this crate serve.
+/// As [`conv2d`], then adds `residual` and applies `activation`: one pass over memory where the
+/// kernels of this crate serve.
 ///
 /// # Shapes
 ///
@@ -90,18 +90,8 @@ pub fn conv2d_with(
     activation: Activation,
 ) -> Tensor<4> {
     #[cfg(feature = "flex")]
-    {
-        let tracked = x.is_autodiff()
-            || weight.is_autodiff()
-            || bias.as_ref().is_some_and(|bias| bias.is_autodiff())
-            || residual
-                .as_ref()
-                .is_some_and(|residual| residual.is_autodiff());
-        if !tracked && served(&x, &weight, bias.as_ref(), &options) {
-            return crate::native::conv::conv2d_with(
-                x, weight, bias, options, residual, activation,
-            );
-        }
+    if served(&x, &weight, bias.as_ref(), &options) {
+        return crate::native::conv::conv2d_with(x, weight, bias, options, residual, activation);
     }
     activation.after(conv2d(x, weight, bias, options), residual)
 }

@@ -15,6 +15,7 @@ mod activation;
 mod allocator;
 mod batch_norm;
 mod conv;
+mod mix;
 #[cfg(feature = "flex")]
 mod native;
 mod pool;
@@ -25,5 +26,6 @@ pub use activation::Activation;
 pub use allocator::{Allocator, keep_memory};
 pub use batch_norm::{BatchNorm, BatchNormConfig};
 pub use conv::{conv2d, conv2d_layer, conv2d_options, conv2d_with};
+pub use mix::mix;
 pub use pool::max_pool2d;
 pub use switch::{enabled, serves, set_enabled, signature};

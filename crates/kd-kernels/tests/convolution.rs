@@ -142,7 +142,9 @@ fn check(case: &Case) {
         burn::tensor::module::conv2d(x.clone(), weight.clone(), bias.clone(), case.options());
     let output = conv2d(x.clone(), weight.clone(), bias.clone(), case.options());
     assert_same("output", output.into_data(), expected.clone().into_data());
-    let residual = expected.random_like(Distribution::Uniform(-1.0, 1.0));
+    // With sums that are away from 0, so that rounding turns no activation on or off.
+    let sums = expected.random_like(Distribution::Uniform(-1.0, 1.0));
+    let residual = sums.clone() + sums.sign() * 0.5 - expected.clone();
     let output = conv2d_with(
         x.clone(),
         weight.clone(),
@@ -151,8 +153,14 @@ fn check(case: &Case) {
         Some(residual.clone()),
         Activation::Relu,
     );
-    let activated = (expected.clone() + residual).clamp_min(0.0);
-    assert_same("activated", output.into_data(), activated.into_data());
+    let activated = (expected.clone() + residual.clone()).clamp_min(0.0);
+    // The sums are smaller than what is added up.
+    let (difference, _) = largest_difference(output.into_data(), activated.into_data());
+    let (_, largest) = largest_difference(expected.to_data(), expected.to_data());
+    assert!(
+        difference <= 1e-5 * largest.max(1.0),
+        "activated: {difference} of {largest}"
+    );
 
     // Training: all gradients.
     let gradient = expected.random_like(Distribution::Uniform(-1.0, 1.0));
@@ -184,6 +192,58 @@ fn check(case: &Case) {
         .zip(expected)
     {
         assert_same(what, actual, expected);
+    }
+
+    // Training with everything that may follow, and with a layer that is not trained, of whose images
+    // some have no gradient.
+    for frozen in [false, true] {
+        let mut gradient = gradient.clone();
+        if frozen {
+            let images = Tensor::<1>::random([case.batch], Distribution::Bernoulli(0.5), &plain);
+            gradient = gradient * images.reshape([case.batch, 1, 1, 1]);
+        }
+        let gradients = |fused: bool| {
+            let lift = |tensor: &Tensor<4>| Tensor::from_inner(tensor.clone()).require_grad();
+            let (x, residual) = (lift(&x), lift(&residual));
+            let (weight, bias) = match frozen {
+                true => (weight.clone(), bias.clone()),
+                false => (
+                    lift(&weight),
+                    bias.clone()
+                        .map(|bias| Tensor::from_inner(bias).require_grad()),
+                ),
+            };
+            let (w, b, options) = (weight.clone(), bias.clone(), case.options());
+            let output = match fused {
+                true => {
+                    let added = Some(residual.clone());
+                    conv2d_with(x.clone(), w, b, options, added, Activation::Relu)
+                }
+                false => {
+                    let output = burn::tensor::module::conv2d(x.clone(), w, b, options);
+                    burn::tensor::activation::relu(output + residual.clone())
+                }
+            };
+            let loss = output * Tensor::from_inner(gradient.clone());
+            let gradients = loss.sum().backward();
+            let bias = bias.filter(|bias| bias.is_autodiff());
+            let weight = Some(weight).filter(|weight| weight.is_autodiff());
+            [
+                x.grad(&gradients).map(Tensor::into_data),
+                residual.grad(&gradients).map(Tensor::into_data),
+                weight
+                    .and_then(|weight| weight.grad(&gradients))
+                    .map(Tensor::into_data),
+                bias.and_then(|bias| bias.grad(&gradients))
+                    .map(Tensor::into_data),
+            ]
+        };
+        for (actual, expected) in gradients(true).into_iter().zip(gradients(false)) {
+            assert_eq!(actual.is_some(), expected.is_some());
+            if let (Some(actual), Some(expected)) = (actual, expected) {
+                assert_same("gradient", actual, expected);
+            }
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Where two networks are cut.
 
+use std::fmt;
 use std::ops::RangeInclusive;
 
 use kd_losses::Place;
@@ -114,6 +115,17 @@ impl Cuts {
         (self.student[cut], self.teacher[cut])
     }
 
+    /// What belongs to the student's stem and to its stages before the cuts, of a list of all stages;
+    /// stages that are not in the list are left out.
+    pub fn of_student<T: Clone>(&self, stages: &[T]) -> Vec<T> {
+        select(&self.student, stages)
+    }
+
+    /// The same of the teacher.
+    pub fn of_teacher<T: Clone>(&self, stages: &[T]) -> Vec<T> {
+        select(&self.teacher, stages)
+    }
+
     /// The student's stages of a segment; `head` is its last stage.
     pub(crate) fn student(&self, segment: usize, head: usize) -> RangeInclusive<usize> {
         range(&self.student, segment, head)
@@ -122,6 +134,24 @@ impl Cuts {
     /// The teacher's stages of a segment.
     pub(crate) fn teacher(&self, segment: usize, head: usize) -> RangeInclusive<usize> {
         range(&self.teacher, segment, head)
+    }
+}
+
+fn select<T: Clone>(cuts: &[usize], stages: &[T]) -> Vec<T> {
+    let stem = (cuts.first() != Some(&0)).then_some(0);
+    let chosen = stem.into_iter().chain(cuts.iter().copied());
+    chosen
+        .filter_map(|stage| stages.get(stage).cloned())
+        .collect()
+}
+
+impl fmt::Display for Cuts {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { student, teacher } = self;
+        write!(
+            formatter,
+            "stages {student:?} of the student and {teacher:?} of the teacher"
+        )
     }
 }
 
@@ -215,6 +245,15 @@ mod tests {
         };
         assert_eq!(ranges(Cuts::student, 5), [0..=1, 2..=2, 3..=5]);
         assert_eq!(ranges(Cuts::teacher, 6), [0..=2, 3..=4, 5..=6]);
+    }
+
+    #[test]
+    fn stages_are_taken_with_the_stem() {
+        let cuts = Cuts::new(vec![1, 2], vec![2, 4]).expect("cuts");
+        let stages = ['s', 'a', 'b', 'c', 'd'];
+        assert_eq!(cuts.of_student(&stages), ['s', 'a', 'b']);
+        assert_eq!(cuts.of_teacher(&stages), ['s', 'b', 'd']);
+        assert_eq!(cuts.of_teacher(&stages[..0]), [' '; 0]);
     }
 
     #[test]

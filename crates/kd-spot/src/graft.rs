@@ -5,6 +5,7 @@ use std::ops::{Range, RangeInclusive};
 use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use kd_kernels::mix as mixed;
 use kd_models::{Feature, FeatureShapes, Network};
 
 use crate::bridge::{Bridge, CutShape};
@@ -126,12 +127,7 @@ impl Graft {
 
 /// `(1 − share) · own + share · other`, for shares `[batch, 1]`.
 fn mix(own: Feature, other: Feature, share: &Tensor<2>) -> Feature {
-    fn mixed<const D: usize>(own: Tensor<D>, other: Tensor<D>, share: &Tensor<2>) -> Tensor<D> {
-        let mut shape = [1; D];
-        shape[0] = share.dims()[0];
-        let share = share.clone().reshape(shape);
-        own * (share.clone().neg() + 1.0) + other * share
-    }
+    let share = share.clone().squeeze_dim(1);
     match own {
         Feature::Map(own) => mixed(own, other.map(), share).into(),
         Feature::Vector(own) => mixed(own, other.vector(), share).into(),

@@ -100,6 +100,7 @@ fn measure(
                 &kd,
                 None,
                 &weights,
+                None,
             ),
             None => BatchLoss::supervised(kd_losses::cross_entropy(
                 features.logits.clone(),

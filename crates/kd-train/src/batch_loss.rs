@@ -1,7 +1,8 @@
 //! The loss of one batch, from its parts.
 
 use burn::tensor::{Int, Tensor};
-use kd_losses::{KdLoss, LossWeights, MethodLoss, Step, cross_entropy};
+use kd_losses::{Gate, KdLoss, LossWeights, MethodLoss, Step, cross_entropy};
+use kd_spot::Choices;
 
 /// The parts of a batch's loss, each unweighted and of shape `[1]`, and their weighted sum.
 #[derive(Clone, Debug)]
@@ -14,6 +15,8 @@ pub struct BatchLoss {
     pub method: Option<Tensor<1>>,
     /// `r · ce + a · kd + b · method`.
     pub total: Tensor<1>,
+    /// The routing objective, of which no other part depends; absent if no policy chooses.
+    pub routing: Option<Tensor<1>>,
 }
 
 impl BatchLoss {
@@ -24,27 +27,51 @@ impl BatchLoss {
             ce,
             kd: None,
             method: None,
+            routing: None,
+        }
+    }
+
+    /// What the backward pass starts from: the total, and the routing objective.
+    pub fn root(&self) -> Tensor<1> {
+        match &self.routing {
+            Some(routing) => self.total.clone() + routing.clone(),
+            None => self.total.clone(),
         }
     }
 }
 
 /// The loss of a student's features with respect to labels and the teacher's features.
 ///
-/// Parts of weight 0 are not computed.
+/// Parts of weight 0 are not computed. With choices, each spot's loss is that of the chosen samples
+/// times their share, and the distillation of logits takes the last spot: the gates of the step are
+/// theirs.
 pub fn batch_loss(
     step: &Step<'_>,
     labels: Tensor<1, Int>,
     kd: &KdLoss,
     method: Option<&MethodLoss>,
     weights: &LossWeights,
+    choices: Option<&Choices>,
 ) -> BatchLoss {
     let (student, teacher) = (step.student, step.teacher);
     let ce = cross_entropy(student.logits.clone(), labels);
-    let kd =
-        (weights.kd != 0.0).then(|| kd.forward(student.logits.clone(), teacher.logits.clone()));
-    let method = method
-        .filter(|_| weights.method != 0.0)
-        .and_then(|method| method.forward(step));
+    let last = choices.map_or_else(Gate::all, Choices::last);
+    let kd = (weights.kd != 0.0).then(|| {
+        let loss = kd.forward_gated(student.logits.clone(), teacher.logits.clone(), &last);
+        match last.share() {
+            Some(share) => loss * share,
+            None => loss,
+        }
+    });
+    let method = method.filter(|_| weights.method != 0.0);
+    let method = method.and_then(|method| {
+        let Some(choices) = choices else {
+            return method.forward(step);
+        };
+        let stages = student.maps.len().saturating_sub(1);
+        let gates = choices.gates(method.spots(stages));
+        method.forward(&step.with_gates(&gates).scaled_by_share())
+    });
 
     let mut total = ce.clone() * weights.ce;
     if let Some(kd) = &kd {
@@ -58,5 +85,6 @@ pub fn batch_loss(
         kd,
         method,
         total,
+        routing: None,
     }
 }

@@ -9,10 +9,22 @@ use burn::store::ModuleRecord;
 use serde::{Deserialize, Serialize};
 
 use crate::files::{TEMPORARY, write_json};
+use crate::routing::{Agent, AgentTraining};
 use crate::{EpochMetrics, Learner, TrainError};
+
+/// All that a run trains, with its optimisers.
+pub(crate) struct Trained {
+    pub(crate) learner: Learner,
+    pub(crate) optimizer: ModuleOptimizer,
+    /// What routing learns, if a policy chooses.
+    pub(crate) agent: Option<AgentTraining>,
+}
 
 const LEARNER: &str = "learner.bpk";
 const OPTIMIZER: &str = "optimizer.bpk";
+const AGENT: &str = "agent.bpk";
+const AGENT_OPTIMIZER: &str = "agent-optimizer.bpk";
+const TEACHER_OPTIMIZER: &str = "teacher-optimizer.bpk";
 const STATE: &str = "state.json";
 const PREFIX: &str = "epoch-";
 
@@ -25,6 +37,9 @@ pub(crate) struct State {
     pub(crate) preliminary: Vec<f64>,
     /// The epochs that are complete.
     pub(crate) history: Vec<EpochMetrics>,
+    /// By class and spot, the share of samples that were distilled in the last epoch.
+    #[serde(default)]
+    pub(crate) by_class: Vec<Option<Vec<f64>>>,
 }
 
 impl State {
@@ -35,34 +50,35 @@ impl State {
 }
 
 /// Writes the checkpoint of the last epoch in `state`, then removes earlier ones.
-pub(crate) fn save(
-    folder: &Path,
-    learner: &Learner,
-    optimizer: &ModuleOptimizer,
-    state: &State,
-) -> Result<(), TrainError> {
+pub(crate) fn save(folder: &Path, trained: &Trained, state: &State) -> Result<(), TrainError> {
     let name = format!("{PREFIX}{:04}", state.epochs());
     let temporary = folder.join(format!("{TEMPORARY}-{name}"));
     let place = folder.join(&name);
     remove(&temporary)?;
     fs::create_dir_all(&temporary).map_err(|error| TrainError::io(&temporary, error))?;
 
-    let unusable = |file: &str, error: &dyn std::fmt::Display| TrainError::Checkpoint {
-        path: temporary.join(file),
-        reason: error.to_string(),
+    let save = |file: &str, save: &dyn Fn(PathBuf) -> Result<(), String>| {
+        let path = temporary.join(file);
+        save(path.clone()).map_err(|reason| TrainError::Checkpoint {
+            path: path.clone(),
+            reason,
+        })?;
+        sync(&path)
     };
-    learner
-        .valid()
-        .into_record()
-        .save(temporary.join(LEARNER))
-        .map_err(|error| unusable(LEARNER, &error))?;
-    optimizer
-        .save(temporary.join(OPTIMIZER))
-        .map_err(|error| unusable(OPTIMIZER, &error))?;
-    write_json(&temporary.join(STATE), state)?;
-    for file in [LEARNER, OPTIMIZER] {
-        sync(&temporary.join(file))?;
+    save(LEARNER, &|path| record(&trained.learner, path))?;
+    save(OPTIMIZER, &|path| optimizer(&trained.optimizer, path))?;
+    if let Some(training) = &trained.agent {
+        save(AGENT, &|path| record(&training.agent, path))?;
+        save(AGENT_OPTIMIZER, &|path| {
+            optimizer(&training.optimizer, path)
+        })?;
+        if training.agent.teacher.is_some() {
+            save(TEACHER_OPTIMIZER, &|path| {
+                optimizer(&training.teacher_optimizer, path)
+            })?;
+        }
     }
+    write_json(&temporary.join(STATE), state)?;
     sync_folder(&temporary)?;
 
     // Left by a session that was continued from an earlier epoch.
@@ -77,33 +93,80 @@ pub(crate) fn save(
     Ok(())
 }
 
-/// The latest checkpoint put into a learner and optimiser of the same make, or those as they came
-/// if there is none.
-pub(crate) fn load(
-    folder: &Path,
-    learner: Learner,
-    optimizer: ModuleOptimizer,
-) -> Result<(Learner, ModuleOptimizer, State), TrainError> {
+fn record<M: Module>(module: &M, path: PathBuf) -> Result<(), String> {
+    let record = module.valid().into_record();
+    record.save(path).map_err(|error| error.to_string())
+}
+
+fn optimizer(optimizer: &ModuleOptimizer, path: PathBuf) -> Result<(), String> {
+    optimizer.save(path).map_err(|error| error.to_string())
+}
+
+/// The latest checkpoint put into what was made by the same recipe, or that as it came if there is
+/// no checkpoint.
+pub(crate) fn load(folder: &Path, trained: Trained) -> Result<(Trained, State), TrainError> {
     let Some((_, place)) = checkpoints(folder)?.into_iter().max() else {
-        return Ok((learner, optimizer, State::default()));
+        return Ok((trained, State::default()));
     };
-    let unusable = |file: &str, reason: String| TrainError::Checkpoint {
-        path: place.join(file),
+    let path = place.join(STATE);
+    let text = fs::read(&path).map_err(|error| TrainError::io(&path, error))?;
+    let state: State = serde_json::from_slice(&text).map_err(|error| TrainError::Checkpoint {
+        path,
+        reason: error.to_string(),
+    })?;
+    let agent = match trained.agent {
+        Some(training) => Some(AgentTraining {
+            optimizer: load_optimizer(&place, AGENT_OPTIMIZER, training.optimizer)?,
+            teacher_optimizer: match &training.agent.teacher {
+                Some(_) => load_optimizer(&place, TEACHER_OPTIMIZER, training.teacher_optimizer)?,
+                None => training.teacher_optimizer,
+            },
+            agent: load_module(&place, AGENT, training.agent)?,
+        }),
+        None => None,
+    };
+    let trained = Trained {
+        learner: load_module(&place, LEARNER, trained.learner)?,
+        optimizer: load_optimizer(&place, OPTIMIZER, trained.optimizer)?,
+        agent,
+    };
+    Ok((trained, state))
+}
+
+/// The agent of the latest checkpoint, put into one of the same make.
+pub(crate) fn load_agent(folder: &Path, agent: Agent) -> Result<Agent, TrainError> {
+    match checkpoints(folder)?.into_iter().max() {
+        Some((_, place)) => load_module(&place, AGENT, agent),
+        None => Err(TrainError::Checkpoint {
+            path: folder.to_owned(),
+            reason: "there is none: the run has not completed an epoch".to_owned(),
+        }),
+    }
+}
+
+fn load_module<M: Module>(place: &Path, file: &str, module: M) -> Result<M, TrainError> {
+    let path = place.join(file);
+    let unusable = |reason: String| TrainError::Checkpoint {
+        path: path.clone(),
         reason,
     };
-    let text =
-        fs::read(place.join(STATE)).map_err(|error| TrainError::io(place.join(STATE), error))?;
-    let state: State =
-        serde_json::from_slice(&text).map_err(|error| unusable(STATE, error.to_string()))?;
-    let record = ModuleRecord::load(place.join(LEARNER))
-        .map_err(|error| unusable(LEARNER, error.to_string()))?;
-    let learner = learner
-        .try_load_record(record)
-        .map_err(|error| unusable(LEARNER, error.to_string()))?;
-    let optimizer = optimizer
-        .load(place.join(OPTIMIZER))
-        .map_err(|error| unusable(OPTIMIZER, error.to_string()))?;
-    Ok((learner, optimizer, state))
+    let record = ModuleRecord::load(&path).map_err(|error| unusable(error.to_string()))?;
+    let module = module.try_load_record(record);
+    module.map_err(|error| unusable(error.to_string()))
+}
+
+fn load_optimizer(
+    place: &Path,
+    file: &str,
+    optimizer: ModuleOptimizer,
+) -> Result<ModuleOptimizer, TrainError> {
+    let path = place.join(file);
+    optimizer
+        .load(&path)
+        .map_err(|error| TrainError::Checkpoint {
+            path: path.clone(),
+            reason: error.to_string(),
+        })
 }
 
 /// All whole checkpoints with their epochs.

@@ -44,6 +44,9 @@ pub enum TrainError {
     /// The method does not fit the networks.
     #[error(transparent)]
     Loss(#[from] kd_losses::LossError),
+    /// The networks cannot be cut or joined.
+    #[error(transparent)]
+    Spot(#[from] kd_spot::SpotError),
     /// A file or folder cannot be read or written.
     #[error("{}: {source}", path.display())]
     Io {
@@ -77,7 +80,7 @@ pub enum TrainError {
         epoch: usize,
         /// The step in the epoch, from 1.
         step: usize,
-        /// `ce`, `kd`, `method`, `total`, or `test ce`.
+        /// `ce`, `kd`, `method`, `total`, `routing`, or `test ce`.
         part: &'static str,
         /// The value.
         value: f32,

@@ -46,12 +46,18 @@ struct Scalar {
 #[derive(Debug)]
 pub(crate) struct EventLog {
     path: PathBuf,
+    /// Names of the spots of routing.
+    spots: Vec<String>,
 }
 
 impl EventLog {
     /// Starts the log in `folder` with the epochs that are already complete. The log of an
     /// earlier session is replaced: it may hold an epoch that the checkpoint does not.
-    pub(crate) fn start(folder: &Path, history: &[EpochMetrics]) -> Result<Self, TrainError> {
+    pub(crate) fn start(
+        folder: &Path,
+        history: &[EpochMetrics],
+        spots: Vec<String>,
+    ) -> Result<Self, TrainError> {
         let earlier = std::fs::read_dir(folder)
             .map_err(|error| TrainError::io(folder, error))?
             .filter_map(|entry| Some(entry.ok()?.path()))
@@ -70,10 +76,10 @@ impl EventLog {
         };
         let mut bytes = record(&version);
         for metrics in history {
-            bytes.extend(record(&scalars(metrics)));
+            bytes.extend(record(&scalars(metrics, &spots)));
         }
         write_atomically(&path, &bytes)?;
-        Ok(Self { path })
+        Ok(Self { path, spots })
     }
 
     /// Appends an epoch.
@@ -81,12 +87,12 @@ impl EventLog {
         OpenOptions::new()
             .append(true)
             .open(&self.path)
-            .and_then(|mut file| file.write_all(&record(&scalars(metrics))))
+            .and_then(|mut file| file.write_all(&record(&scalars(metrics, &self.spots))))
             .map_err(|error| TrainError::io(&self.path, error))
     }
 }
 
-fn scalars(metrics: &EpochMetrics) -> Event {
+fn scalars(metrics: &EpochMetrics, spots: &[String]) -> Event {
     let EpochMetrics { train, test, .. } = metrics;
     let values = [
         ("learning_rate", Some(metrics.lr)),
@@ -94,21 +100,22 @@ fn scalars(metrics: &EpochMetrics) -> Event {
         ("train/ce", Some(train.ce)),
         ("train/kd", train.kd),
         ("train/method", train.method),
+        ("train/routing", train.routing),
         ("train/top1", Some(train.top1)),
         ("train/top5", Some(train.top5)),
         ("test/loss", Some(test.loss)),
         ("test/top1", Some(test.top1)),
         ("test/top5", Some(test.top5)),
     ];
-    let value = values
-        .into_iter()
-        .filter_map(|(tag, value)| {
-            Some(Scalar {
-                tag: tag.to_owned(),
-                simple_value: value? as f32,
-            })
-        })
-        .collect();
+    let scalar = |tag: String, value: f64| Scalar {
+        tag,
+        simple_value: value as f32,
+    };
+    let parts = values.into_iter();
+    let parts = parts.filter_map(|(tag, value)| Some(scalar(tag.to_owned(), value?)));
+    let shares = spots.iter().zip(train.distilled.iter().flatten());
+    let shares = shares.map(|(spot, share)| scalar(format!("distilled/{spot}"), *share));
+    let value = parts.chain(shares).collect();
     Event {
         wall_time: wall_time(),
         step: metrics.epoch as i64,
@@ -156,6 +163,8 @@ mod tests {
                 ce: 1.5,
                 kd: Some(0.5),
                 method: None,
+                routing: None,
+                distilled: Some(vec![0.25, 1.0]),
                 top1: 40.0,
                 top5: 80.0,
             },
@@ -188,11 +197,12 @@ mod tests {
     #[test]
     fn a_continued_log_holds_every_epoch_once() {
         let folder = tempfile::tempdir().expect("a folder");
-        let log = EventLog::start(folder.path(), &[]).expect("a log");
+        let spots = || vec!["stage 1".to_owned(), "logits".to_owned()];
+        let log = EventLog::start(folder.path(), &[], spots()).expect("a log");
         log.append(&metrics(1)).expect("an epoch");
         log.append(&metrics(2)).expect("an epoch");
         // A session that ended before the checkpoint of epoch 2.
-        let again = EventLog::start(folder.path(), &[metrics(1)]).expect("a log");
+        let again = EventLog::start(folder.path(), &[metrics(1)], spots()).expect("a log");
         assert_eq!(again.path, log.path);
         again.append(&metrics(2)).expect("an epoch");
 
@@ -210,6 +220,11 @@ mod tests {
                 .iter()
                 .any(|scalar| scalar.tag == "test/top1" && scalar.simple_value == 42.0)
         );
+        let share = |tag: &str, share| {
+            let mut values = summary.value.iter();
+            values.any(|scalar| scalar.tag == tag && scalar.simple_value == share)
+        };
+        assert!(share("distilled/stage 1", 0.25) && share("distilled/logits", 1.0));
         assert!(
             !summary
                 .value

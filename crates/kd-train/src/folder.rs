@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::files::{TEMPORARY, write_atomically, write_json};
-use crate::{Draft, EpochMetrics, Recipe, RunResult, TrainError};
+use crate::{Draft, EpochMetrics, Recipe, RoutingRecord, RunResult, TrainError};
 
 /// A folder that belongs to one recipe.
 #[derive(Debug)]
@@ -114,6 +114,10 @@ impl RunFolder {
 
     pub(crate) fn write_result(&self, result: &RunResult) -> Result<(), TrainError> {
         write_json(&self.path.join("result.json"), result)
+    }
+
+    pub(crate) fn write_routing(&self, record: &RoutingRecord) -> Result<(), TrainError> {
+        write_json(&self.path.join("routing.json"), record)
     }
 
     /// Writes `metrics.jsonl` anew, so that it never holds half a line or an epoch that the

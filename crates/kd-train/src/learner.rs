@@ -36,13 +36,18 @@ pub(crate) fn draw<M: Module>(module: &M) {
 /// SGD as PyTorch computes it: weight decay is added to the gradient, the first velocity is the
 /// gradient, there is no dampening.
 pub fn sgd(recipe: &Recipe) -> ModuleOptimizer {
+    sgd_with(recipe, recipe.weight_decay)
+}
+
+/// The same with another weight decay.
+pub(crate) fn sgd_with(recipe: &Recipe, weight_decay: f64) -> ModuleOptimizer {
     let momentum = (recipe.momentum > 0.0).then_some(MomentumConfig {
         momentum: recipe.momentum,
         dampening: 0.0,
         nesterov: recipe.nesterov,
     });
-    let decay = (recipe.weight_decay > 0.0).then_some(WeightDecayConfig {
-        penalty: recipe.weight_decay as f32,
+    let decay = (weight_decay > 0.0).then_some(WeightDecayConfig {
+        penalty: weight_decay as f32,
     });
     SgdConfig::new()
         .with_momentum(momentum)

@@ -31,12 +31,14 @@
 //! |---|---|
 //! | `recipe.yaml` | the complete recipe: repeating it repeats the run |
 //! | `metrics.jsonl` | one object an epoch ([`EpochMetrics`]) |
+//! | `routing.json` | what was distilled where ([`RoutingRecord`]), if samples are chosen |
 //! | `result.json` | the outcome ([`RunResult`]), once the run is complete |
 //! | `student.safetensors` | the last weights, with PyTorch's keys |
 //! | `student-best.safetensors` | the weights of the best epoch |
 //! | `events.out.tfevents.*` | the same numbers for TensorBoard |
 //! | `checkpoint/` | everything that a continuation needs |
 
+mod alignment;
 mod batch_loss;
 mod cache;
 mod checkpoint;
@@ -54,6 +56,7 @@ mod metrics;
 mod observer;
 mod recipe;
 mod result;
+mod routing;
 mod run;
 mod schedule;
 mod statistics;
@@ -66,11 +69,13 @@ pub use data::DataSource;
 pub use device::{compiled_devices, default_device, device_by_name};
 pub use error::TrainError;
 pub use evaluate::{evaluate, rank_of_labels};
+pub use kd_spot::features_for_losses;
 pub use learner::{Learner, sgd};
 pub use metrics::{EpochMetrics, TestMetrics, TrainMetrics};
 pub use observer::{Observer, PreliminaryEpoch, RunStart, Silent, StepProgress};
 pub use recipe::{Draft, Recipe};
 pub use result::RunResult;
+pub use routing::{Agent, RoutingCuts, RoutingRecord};
 pub use run::{RunOptions, run};
 pub use schedule::learning_rate;
-pub use teacher::{FrozenTeacher, features_for_losses};
+pub use teacher::FrozenTeacher;

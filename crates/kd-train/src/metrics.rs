@@ -30,6 +30,12 @@ pub struct TrainMetrics {
     /// The method's own term, unweighted; absent if there is none or its weight is 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<f64>,
+    /// The routing objective; absent if no policy chooses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub routing: Option<f64>,
+    /// Share of the samples that were distilled at each spot; absent if all were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distilled: Option<Vec<f64>>,
     /// Top-1 accuracy, in per cent.
     pub top1: f64,
     /// Top-5 accuracy, in per cent.
@@ -61,6 +67,10 @@ impl TrainMetrics {
             ce: twelve_digits(self.ce),
             kd: self.kd.map(twelve_digits),
             method: self.method.map(twelve_digits),
+            routing: self.routing.map(twelve_digits),
+            distilled: self
+                .distilled
+                .map(|shares| shares.into_iter().map(twelve_digits).collect()),
             top1: twelve_digits(self.top1),
             top5: twelve_digits(self.top5),
         }

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use kd_data::{Augmentation, Limits, ProceduralConfig, Splits};
 use kd_losses::{LossWeights, Method, Preliminary};
 use kd_models::Architecture;
+use kd_spot::Routing;
 use serde::{Deserialize, Serialize};
 
 use crate::schedule::default_milestones;
-use crate::{CachePlace, DataSource, TeacherCacheConfig, TrainError, default_device};
+use crate::{CachePlace, DataSource, RoutingCuts, TeacherCacheConfig, TrainError, default_device};
 
 /// A complete recipe: repeating it repeats the run. Made by [`Draft::finish`].
 ///
@@ -54,6 +55,35 @@ pub struct Recipe {
     /// Multiplier of the standardised logits in the distillation of logits; absent if they are
     /// taken as they are.
     pub standardise: Option<f64>,
+    /// How the samples to distil are chosen.
+    pub routing: Routing,
+    /// Where routing cuts the networks, for all but `always`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub routing_cuts: Option<RoutingCuts>,
+    /// Probability of being distilled, for `random`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub routing_probability: Option<f64>,
+    /// Whether to distil at each spot, for `fixed`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub routing_gates: Option<Vec<bool>>,
+    /// Temperature of the policy's choices.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub routing_temperature: Option<f64>,
+    /// Factor of the routing objective.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub routing_gamma: Option<f64>,
+    /// Added to the policy's initial logits in favour of the teacher.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub routing_bias: Option<f64>,
+    /// Learning rate of policy and adapters; it falls at the milestones too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub routing_lr: Option<f64>,
+    /// Weight decay of policy and adapters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub routing_weight_decay: Option<f64>,
+    /// Learning rate of the teacher, for `joint`; it falls at the milestones too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub routing_teacher_lr: Option<f64>,
     /// Number of epochs.
     pub epochs: usize,
     /// Number of epochs of the method's preliminary phase, before the others.
@@ -140,6 +170,26 @@ draft! {
     temperature: f64,
     /// Standardise the logits in the distillation of logits, with this multiplier. Default: no.
     standardise: f64,
+    /// How the samples to distil are chosen. Default: `always`.
+    routing: Routing,
+    /// Where routing cuts the networks. Default: `auto`, where the method acts.
+    routing_cuts: RoutingCuts,
+    /// Probability of being distilled, for `random`. Default: 0.5.
+    routing_probability: f64,
+    /// Whether to distil at each spot, for `fixed`; required for it.
+    routing_gates: Vec<bool>,
+    /// Temperature of the policy's choices. Default: 5.
+    routing_temperature: f64,
+    /// Factor of the routing objective. Default: 1.
+    routing_gamma: f64,
+    /// Added to the policy's initial logits in favour of the teacher. Default: 0.
+    routing_bias: f64,
+    /// Learning rate of policy and adapters. Default: half of `lr`.
+    routing_lr: f64,
+    /// Weight decay of policy and adapters. Default: 1e-3.
+    routing_weight_decay: f64,
+    /// Learning rate of the teacher, for `joint`. Default: a hundredth of `lr`.
+    routing_teacher_lr: f64,
     /// Number of epochs. Default: 240 for CIFAR, 7 for the procedural set.
     epochs: usize,
     /// Number of epochs of the method's preliminary phase. Default: an eighth of `epochs` (30 of
@@ -207,6 +257,14 @@ impl Draft {
             None | Some(Preliminary::None) => 0,
             Some(_) => epochs.div_ceil(8),
         };
+        let lr = self.lr.unwrap_or(0.05);
+        let routing = self.routing.unwrap_or_default();
+        // A value that is not given has its default where it has a meaning.
+        let policy =
+            |value: Option<f64>, default: f64| value.or(routing.has_policy().then_some(default));
+        let only = |mode: Routing, value: Option<f64>, default: f64| {
+            value.or((routing == mode).then_some(default))
+        };
         let recipe = Recipe {
             data,
             root: self.root.map(absolute),
@@ -228,10 +286,23 @@ impl Draft {
             weight_method: self.weight_method.unwrap_or(default_weights.method),
             temperature: self.temperature.unwrap_or(4.0),
             standardise: self.standardise,
+            routing,
+            routing_cuts: match routing {
+                Routing::Always => self.routing_cuts,
+                _ => Some(self.routing_cuts.unwrap_or_default()),
+            },
+            routing_probability: only(Routing::Random, self.routing_probability, 0.5),
+            routing_gates: self.routing_gates,
+            routing_temperature: policy(self.routing_temperature, 5.0),
+            routing_gamma: policy(self.routing_gamma, 1.0),
+            routing_bias: policy(self.routing_bias, 0.0),
+            routing_lr: policy(self.routing_lr, lr / 2.0),
+            routing_weight_decay: policy(self.routing_weight_decay, 1e-3),
+            routing_teacher_lr: only(Routing::Joint, self.routing_teacher_lr, lr / 100.0),
             epochs,
             preliminary_epochs: self.preliminary_epochs.unwrap_or(preliminary),
             batch_size: self.batch_size.unwrap_or(if procedural { 32 } else { 64 }),
-            lr: self.lr.unwrap_or(0.05),
+            lr,
             momentum: self.momentum.unwrap_or(0.9),
             weight_decay: self.weight_decay.unwrap_or(5e-4),
             nesterov: self.nesterov.unwrap_or(false),
@@ -357,10 +428,13 @@ impl Recipe {
                 "0, as the method has no preliminary phase",
             ));
         }
+        self.check_routing()?;
         if self.teacher_weights.is_none() {
             let hint = "train a teacher with `kd train` and name its student.safetensors here";
             let cache = self.teacher_cache.is_some();
-            if self.method.is_some() || self.teacher.is_some() || self.fold_teacher || cache {
+            let routed = self.routing != Routing::Always;
+            let teacher = self.teacher.is_some() || self.fold_teacher || cache || routed;
+            if self.method.is_some() || teacher {
                 return Err(TrainError::Missing {
                     field: "teacher_weights",
                     hint: hint.to_owned(),
@@ -372,6 +446,89 @@ impl Recipe {
                     hint: format!("weight_kd and weight_method need a teacher; {hint}"),
                 });
             }
+        }
+        Ok(())
+    }
+
+    /// Checks that the options of routing are those of its kind, and their values.
+    fn check_routing(&self) -> Result<(), TrainError> {
+        let routing = self.routing;
+        let policy = routing.has_policy();
+        for (field, given, meant) in [
+            (
+                "routing_cuts",
+                self.routing_cuts.is_some(),
+                routing != Routing::Always,
+            ),
+            (
+                "routing_probability",
+                self.routing_probability.is_some(),
+                routing == Routing::Random,
+            ),
+            (
+                "routing_gates",
+                self.routing_gates.is_some(),
+                routing == Routing::Fixed,
+            ),
+            (
+                "routing_temperature",
+                self.routing_temperature.is_some(),
+                policy,
+            ),
+            ("routing_gamma", self.routing_gamma.is_some(), policy),
+            ("routing_bias", self.routing_bias.is_some(), policy),
+            ("routing_lr", self.routing_lr.is_some(), policy),
+            (
+                "routing_weight_decay",
+                self.routing_weight_decay.is_some(),
+                policy,
+            ),
+            (
+                "routing_teacher_lr",
+                self.routing_teacher_lr.is_some(),
+                routing == Routing::Joint,
+            ),
+        ] {
+            if given && !meant {
+                let expected = format!("possible with the routing `{}`", routing.name());
+                return Err(TrainError::value(field, "a value", expected));
+            }
+        }
+        for (field, value) in [
+            ("routing_temperature", self.routing_temperature),
+            ("routing_gamma", self.routing_gamma),
+            ("routing_lr", self.routing_lr),
+            ("routing_teacher_lr", self.routing_teacher_lr),
+        ] {
+            if let Some(value) = value.filter(|value| !(value.is_finite() && *value > 0.0)) {
+                return Err(TrainError::value(field, value, "a finite number above 0"));
+            }
+        }
+        let decay = self.routing_weight_decay;
+        if let Some(value) = decay.filter(|value| !(value.is_finite() && *value >= 0.0)) {
+            let expected = "a finite number, at least 0";
+            return Err(TrainError::value("routing_weight_decay", value, expected));
+        }
+        if let Some(value) = self.routing_bias.filter(|value| !value.is_finite()) {
+            return Err(TrainError::value("routing_bias", value, "a finite number"));
+        }
+        let probability = self.routing_probability;
+        if let Some(value) = probability.filter(|value| !(0.0..=1.0).contains(value)) {
+            return Err(TrainError::value(
+                "routing_probability",
+                value,
+                "between 0 and 1",
+            ));
+        }
+        if routing == Routing::Fixed && self.routing_gates.is_none() {
+            return Err(TrainError::Missing {
+                field: "routing_gates",
+                hint: "say for each spot whether to distil there, as in [true, false]".to_owned(),
+            });
+        }
+        if routing == Routing::Joint && self.teacher_cache.is_some() {
+            let expected = "possible with a teacher that is trained";
+            return Err(TrainError::value("teacher_cache", "a cache", expected));
         }
         Ok(())
     }

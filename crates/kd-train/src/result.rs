@@ -1,5 +1,6 @@
 //! The outcome of a run.
 
+use kd_spot::Routing;
 use serde::{Deserialize, Serialize};
 
 use crate::memory::peak_rss_mb;
@@ -14,6 +15,9 @@ pub struct RunResult {
     pub teacher: Option<String>,
     /// The method, if there was one.
     pub method: Option<String>,
+    /// How the samples to distil were chosen, if there was a teacher.
+    #[serde(default)]
+    pub routing: Option<Routing>,
     /// The data set.
     pub data: String,
     /// Number of training images.
@@ -57,6 +61,7 @@ impl RunResult {
         let best = best(history);
         Self {
             student: recipe.student.to_string(),
+            routing: teacher.is_some().then_some(recipe.routing),
             teacher,
             method: recipe
                 .method

@@ -4,26 +4,29 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use burn::module::Module;
-use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
-use kd_data::{ImageSet, Loader, LoaderConfig};
+use kd_data::{Batch, ImageSet, Loader, LoaderConfig};
 use kd_losses::{Features, KdLoss, KdLossConfig, Preliminary, Reads, Setup, Step, cross_entropy};
 use kd_models::weights::{self, Form, WeightsInfo, count_parameters};
 use kd_models::{Architecture, Network};
+use kd_spot::{Choices, Routing, RoutingCounts, features_for_losses, shapes_for_losses};
 
-use crate::checkpoint;
+use crate::alignment::{Alignment, init_method};
+use crate::checkpoint::{self, State, Trained};
 use crate::events::EventLog;
 use crate::folder::RunFolder;
 use crate::learner::draw;
 use crate::metrics::twelve_digits;
 use crate::result::best;
+use crate::routing::{AgentTraining, Routes};
 use crate::statistics::Statistics;
 use crate::tally::Tally;
-use crate::teacher::{Differentiable, shapes_for_losses};
+use crate::teacher::Differentiable;
 use crate::{
-    BatchLoss, EpochMetrics, FrozenTeacher, Learner, Observer, PreliminaryEpoch, Recipe, RunResult,
-    RunStart, StepProgress, TeacherCache, TrainError, TrainMetrics, batch_loss, device_by_name,
-    evaluate, features_for_losses, learning_rate, sgd,
+    BatchLoss, EpochMetrics, FrozenTeacher, Learner, Observer, PreliminaryEpoch, Recipe,
+    RoutingRecord, RunResult, RunStart, StepProgress, TeacherCache, TrainError, TrainMetrics,
+    batch_loss, device_by_name, evaluate, learning_rate, sgd,
 };
 
 /// Images in a batch of evaluation; it does not change the numbers.
@@ -68,11 +71,14 @@ pub fn run(
     }
     let plain = device_by_name(&recipe.device)?;
     let splits = recipe.load_data()?;
-    let (trainer, learner) = Trainer::new(recipe, splits.train, splits.test, plain)?;
+    let (trainer, trained) = Trainer::new(recipe, splits.train, splits.test, plain)?;
     let mut cache = trainer.open_cache()?;
     folder.take(recipe)?;
-    trainer.run(learner, &mut cache, &folder, observer)
+    trainer.run(trained, &mut cache, &folder, observer)
 }
+
+/// By class and spot, the share of samples that were distilled; absent for a class without images.
+type ByClass = Vec<Option<Vec<f64>>>;
 
 /// Everything that stays the same during a run.
 struct Trainer<'a> {
@@ -82,6 +88,10 @@ struct Trainer<'a> {
     plain: Device,
     teacher: Option<FrozenTeacher>,
     kd: KdLoss,
+    /// Which stages the method compares, where the networks have different numbers of them.
+    alignment: Option<Alignment>,
+    /// How samples are chosen; absent if all are distilled.
+    routes: Option<Routes>,
 }
 
 impl<'a> Trainer<'a> {
@@ -90,7 +100,7 @@ impl<'a> Trainer<'a> {
         train: ImageSet,
         test: ImageSet,
         plain: Device,
-    ) -> Result<(Self, Learner), TrainError> {
+    ) -> Result<(Self, Trained), TrainError> {
         let classes = train.classes();
         let input = [train.channels(), train.height(), train.width()];
         recipe.student.check_input(input)?;
@@ -107,26 +117,37 @@ impl<'a> Trainer<'a> {
         plain.seed(recipe.seed);
         let student = recipe.student.init(classes, &training);
         draw(&student);
-        let method = match (&recipe.method, &teacher) {
-            (Some(method), Some(teacher)) => {
-                let own = shapes_for_losses(&student, input, &plain);
-                let others = teacher.shapes(input, &plain);
+        let shapes = student.feature_shapes(input, &plain);
+        let (mut method, mut alignment, mut routing) = (None, None, None);
+        if let Some(teacher) = &teacher {
+            let teachers = teacher.shapes(input, &plain);
+            if let Some(named) = &recipe.method {
                 let labels = (0..train.len()).map(|index| train.label(index)).collect();
+                let [own, others] = [&shapes, &teachers].map(|s| shapes_for_losses(s.clone()));
                 let mut setup = Setup::new(own, others)
                     .with_labels(labels)
                     .with_batch(recipe.batch_size);
                 setup.classifier = teacher.classifier();
                 setup.norms = teacher.norms();
-                Some(method.init(&setup, &training)?)
+                let (loss, aligned) = init_method(named, setup, &training)?;
+                draw(&loss);
+                (method, alignment) = (Some(loss), aligned);
             }
-            _ => None,
-        };
-        draw(&method);
-        let teacher = match recipe.fold_teacher {
+            routing = Routes::new(recipe, &shapes, teacher, &teachers, &training)?;
+        }
+        let (routes, agent) = routing.unzip();
+        // The grafted network has it in this form anyway.
+        let teacher = match recipe.fold_teacher || agent.as_ref().is_some_and(Option::is_some) {
             true => teacher.map(FrozenTeacher::folded),
             false => teacher,
         };
-        let learner = Learner { student, method };
+        let trained = Trained {
+            learner: Learner { student, method },
+            optimizer: sgd(recipe),
+            agent: agent
+                .flatten()
+                .map(|agent| AgentTraining::new(agent, recipe)),
+        };
 
         let config = LoaderConfig {
             augmentation: recipe.augmentation,
@@ -143,28 +164,30 @@ impl<'a> Trainer<'a> {
                 .with_temperature(recipe.temperature)
                 .with_standardise(recipe.standardise)
                 .init(),
+            alignment,
+            routes,
         };
-        Ok((trainer, learner))
+        Ok((trainer, trained))
     }
 
     fn run(
         &self,
-        learner: Learner,
+        trained: Trained,
         cache: &mut Option<TeacherCache>,
         folder: &RunFolder,
         observer: &mut dyn Observer,
     ) -> Result<RunResult, TrainError> {
-        let (mut learner, mut optimizer, mut state) =
-            checkpoint::load(&folder.checkpoints(), learner, sgd(self.recipe))?;
+        let (mut trained, mut state) = checkpoint::load(&folder.checkpoints(), trained)?;
         tracing::info!(
             device = self.recipe.device,
             completed = state.history.len(),
             "training {}",
             self.title()
         );
-        let events = EventLog::start(folder.path(), &state.history)?;
-        folder.write_metrics(&state.history)?;
-        let params = count_parameters(&learner.student);
+        let spots = self.routes.as_ref().map_or_else(Vec::new, Routes::spots);
+        let events = EventLog::start(folder.path(), &state.history, spots)?;
+        self.write_records(folder, &state)?;
+        let params = count_parameters(&trained.learner.student);
         observer.start(&RunStart {
             title: self.title(),
             epochs: self.recipe.epochs,
@@ -182,9 +205,9 @@ impl<'a> Trainer<'a> {
             }
             let started = Instant::now();
             let loss;
-            (learner, loss) = self.preliminary(epoch, learner, &mut optimizer, observer)?;
+            (trained, loss) = self.preliminary(epoch, trained, observer)?;
             state.preliminary.push(twelve_digits(loss));
-            checkpoint::save(&folder.checkpoints(), &learner, &optimizer, &state)?;
+            checkpoint::save(&folder.checkpoints(), &trained, &state)?;
             observer.preliminary(&PreliminaryEpoch {
                 epoch: epoch + 1,
                 epochs: preliminary,
@@ -194,27 +217,28 @@ impl<'a> Trainer<'a> {
         }
         if state.history.is_empty() && preliminary > 0 {
             // The velocities of the other loss say nothing about this one.
-            optimizer = sgd(self.recipe);
+            trained.optimizer = sgd(self.recipe);
         }
 
         for epoch in state.history.len()..self.recipe.epochs {
             let started = Instant::now();
-            let train;
-            (learner, train) = self.epoch(epoch, learner, cache, &mut optimizer, observer)?;
+            let (train, by_class);
+            (trained, train, by_class) = self.epoch(epoch, trained, cache, observer)?;
             if let Some(cache) = cache {
                 cache.flush()?;
             }
-            let student = learner.student.valid();
+            let student = trained.learner.student.valid();
             let test = evaluate(&student, &self.test, &self.plain)
                 .map_err(|error| error.at_test(epoch + 1))?;
             let metrics = EpochMetrics {
                 epoch: epoch + 1,
-                lr: twelve_digits(self.learning_rate(epoch)),
+                lr: twelve_digits(self.learning_rate(self.recipe.lr, epoch)),
                 train,
                 test,
                 seconds: twelve_digits(started.elapsed().as_secs_f64()),
             };
             state.history.push(metrics.clone());
+            state.by_class = by_class;
 
             // The best weights go first: if the checkpoint is not reached, the epoch is repeated
             // to the same numbers and writes the same weights again.
@@ -222,9 +246,9 @@ impl<'a> Trainer<'a> {
                 let info = self.info(metrics.test.top1);
                 weights::save(folder.best_student(), &student, &info)?;
             }
-            checkpoint::save(&folder.checkpoints(), &learner, &optimizer, &state)?;
+            checkpoint::save(&folder.checkpoints(), &trained, &state)?;
             tracing::debug!(epoch = metrics.epoch, "checkpoint written");
-            folder.write_metrics(&state.history)?;
+            self.write_records(folder, &state)?;
             events.append(&metrics)?;
             observer.epoch(&metrics);
         }
@@ -236,7 +260,7 @@ impl<'a> Trainer<'a> {
             .map(|teacher| teacher.name().to_owned());
         let result = RunResult::new(self.recipe, teacher, images, params, &state.history);
         let info = self.info(result.last_top1);
-        weights::save(folder.student(), &learner.student.valid(), &info)?;
+        weights::save(folder.student(), &trained.learner.student.valid(), &info)?;
         folder.write_result(&result)?;
         if let Some(cache) = cache {
             observer.teacher_cache(&cache.report());
@@ -245,69 +269,160 @@ impl<'a> Trainer<'a> {
         Ok(result)
     }
 
-    /// One pass over the training images.
+    /// Writes what people read of the epochs so far.
+    fn write_records(&self, folder: &RunFolder, state: &State) -> Result<(), TrainError> {
+        if let Some(routes) = &self.routes {
+            let set = self.train.set();
+            let numbered = || (0..set.classes()).map(|class| class.to_string()).collect();
+            let shares = state
+                .history
+                .iter()
+                .map(|epoch| epoch.train.distilled.clone());
+            folder.write_routing(&RoutingRecord {
+                routing: self.recipe.routing,
+                spots: routes.spots(),
+                epochs: shares.map(Option::unwrap_or_default).collect(),
+                classes: set.class_names().map_or_else(numbered, <[String]>::to_vec),
+                by_class: state.by_class.clone(),
+            })?;
+        }
+        folder.write_metrics(&state.history)
+    }
+
+    /// One pass over the training images; also returns, by class and spot, the share of samples that
+    /// were distilled.
     fn epoch(
         &self,
         epoch: usize,
-        mut learner: Learner,
+        mut trained: Trained,
         cache: &mut Option<TeacherCache>,
-        optimizer: &mut ModuleOptimizer,
         observer: &mut dyn Observer,
-    ) -> Result<(Learner, TrainMetrics), TrainError> {
-        let lr = self.learning_rate(epoch);
+    ) -> Result<(Trained, TrainMetrics, ByClass), TrainError> {
+        let lr = self.learning_rate(self.recipe.lr, epoch);
+        let rates = [self.recipe.routing_lr, self.recipe.routing_teacher_lr]
+            .map(|rate| self.learning_rate(rate.unwrap_or(0.0), epoch));
         let training = self.plain.clone().autodiff();
         self.seed(epoch);
         let mut tally = Tally::new(epoch + 1);
+        let classes = self.train.set().classes();
+        let mut counts = self
+            .routes
+            .as_ref()
+            .map(|routes| RoutingCounts::new(classes, routes.spots().len(), &self.plain));
         for (step, batch) in self.train.epoch(epoch, &training).enumerate() {
+            let labels = batch.labels.clone();
             let (loss, logits) = match &self.teacher {
                 None => {
-                    let logits = learner.student.forward(batch.images);
-                    let ce = cross_entropy(logits.clone(), batch.labels.clone());
+                    let logits = trained.learner.student.forward(batch.images);
+                    let ce = cross_entropy(logits.clone(), batch.labels);
                     (BatchLoss::supervised(ce), logits)
                 }
                 Some(teacher) => {
+                    let agent = trained.agent.as_ref().map(|training| &training.agent);
+                    // A teacher that is trained is another one in each step.
+                    let current = agent
+                        .and_then(|agent| agent.teacher.as_ref())
+                        .map(|network| teacher.with_network(network));
+                    let teacher = current.as_ref().unwrap_or(teacher);
                     let soft = match cache {
                         Some(cache) => cache.features(teacher, &batch)?,
                         None => self.soft(teacher, &batch.images),
                     };
-                    let student = self.own(&learner, &batch.images);
-                    let indices = batch.index_tensor(&self.plain);
-                    let networks = [
-                        Differentiable(&learner.student),
-                        Differentiable(teacher.network()),
-                    ];
-                    // A method that runs the student again does not move its statistics.
-                    let statistics = self
-                        .needs_networks()
-                        .then(|| Statistics::of(&learner.student));
-                    let loss = batch_loss(
-                        &Step::new(&student, &soft)
-                            .with_labels(&batch.labels)
-                            .with_indices(&indices)
-                            .with_images(&batch.images)
-                            .with_networks(&networks[0], &networks[1])
-                            .with_epoch(epoch + 1),
-                        batch.labels.clone(),
-                        &self.kd,
-                        learner.method.as_ref(),
-                        &self.recipe.weights(),
+                    let student = self.own(&trained.learner, &batch.images);
+                    let routes = self.routes.as_ref();
+                    let choices =
+                        routes.map(|routes| routes.choose(agent, &student, &soft, &self.plain));
+                    if let (Some(counts), Some(choices)) = (&mut counts, &choices) {
+                        counts.add(choices, labels.clone());
+                    }
+                    let learner = &trained.learner;
+                    let mut loss = self.loss(
+                        (learner, teacher),
+                        (&student, &soft),
+                        choices.as_ref(),
+                        &batch,
+                        epoch,
                     );
-                    if let Some(statistics) = statistics {
-                        statistics.restore(&learner.student);
+                    if let (Some(routes), Some(agent), Some(choices)) = (routes, agent, &choices) {
+                        let images = batch.images.inner();
+                        loss.routing = routes.objective(
+                            agent,
+                            &learner.student,
+                            choices,
+                            (images, labels.clone()),
+                            loss.ce.clone(),
+                            &soft,
+                        );
                     }
                     (loss, student.logits)
                 }
             };
-            tally.add(&loss, logits.inner(), batch.labels.inner())?;
-            let gradients = GradientsParams::from_grads(loss.total.backward(), &learner);
-            learner = optimizer.step(lr, learner, gradients);
+            tally.add(&loss, logits.inner(), labels.inner())?;
+            let mut gradients = loss.root().backward();
+            trained.agent = trained
+                .agent
+                .map(|training| training.step(rates, &mut gradients));
+            let gradients = GradientsParams::from_module(&mut gradients, &trained.learner);
+            trained.learner = trained.optimizer.step(lr, trained.learner, gradients);
             observer.step(&StepProgress {
                 epoch: epoch + 1,
                 step: step + 1,
                 parts: tally.parts(),
             });
         }
-        Ok((learner, tally.finish()?))
+        let mut metrics = tally.finish()?;
+        let mut by_class = Vec::new();
+        if let Some(counts) = counts {
+            let shares = counts.read()?;
+            metrics.distilled = Some(shares.spots);
+            by_class = shares.classes;
+        }
+        Ok((trained, metrics.rounded(), by_class))
+    }
+
+    /// The loss of a batch, but for the routing objective.
+    fn loss(
+        &self,
+        (learner, teacher): (&Learner, &FrozenTeacher),
+        (student, soft): (&Features, &Features),
+        choices: Option<&Choices>,
+        batch: &Batch,
+        epoch: usize,
+    ) -> BatchLoss {
+        let aligned = self
+            .alignment
+            .as_ref()
+            .map(|alignment| [alignment.student(student), alignment.teacher(soft)]);
+        let (student, soft) = match &aligned {
+            Some([student, soft]) => (student, soft),
+            None => (student, soft),
+        };
+        let indices = batch.index_tensor(&self.plain);
+        let networks = [
+            Differentiable(&learner.student),
+            Differentiable(teacher.network()),
+        ];
+        // A method that runs the student again does not move its statistics.
+        let statistics = self
+            .needs_networks()
+            .then(|| Statistics::of(&learner.student));
+        let loss = batch_loss(
+            &Step::new(student, soft)
+                .with_labels(&batch.labels)
+                .with_indices(&indices)
+                .with_images(&batch.images)
+                .with_networks(&networks[0], &networks[1])
+                .with_epoch(epoch + 1),
+            batch.labels.clone(),
+            &self.kd,
+            learner.method.as_ref(),
+            &self.recipe.weights(),
+            choices,
+        );
+        if let Some(statistics) = statistics {
+            statistics.restore(&learner.student);
+        }
+        loss
     }
 
     /// The cache of the teacher's outputs, if there is to be one and the losses read nothing that
@@ -321,8 +436,13 @@ impl<'a> Trainer<'a> {
             Some(method) => method.info().reads,
             None => Reads::Logits,
         };
+        let reads = match &self.routes {
+            Some(routes) if routes.reads_maps() => Reads::Maps,
+            Some(_) => reads.max(Reads::Pooled),
+            None => reads,
+        };
         if reads == Reads::Maps {
-            tracing::info!("the method reads the teacher's maps, which are not kept: no cache");
+            tracing::info!("the teacher's maps are read, which are not kept: no cache");
             return Ok(None);
         }
         let (set, augmentation) = (self.train.set(), &self.recipe.augmentation);
@@ -370,12 +490,11 @@ impl<'a> Trainer<'a> {
     fn preliminary(
         &self,
         epoch: usize,
-        mut learner: Learner,
-        optimizer: &mut ModuleOptimizer,
+        mut trained: Trained,
         observer: &mut dyn Observer,
-    ) -> Result<(Learner, f64), TrainError> {
+    ) -> Result<(Trained, f64), TrainError> {
         let (Some(method), Some(teacher)) = (&self.recipe.method, &self.teacher) else {
-            return Ok((learner, 0.0));
+            return Ok((trained, 0.0));
         };
         let adapters_only = method.info().preliminary == Preliminary::Adapters;
         let training = self.plain.clone().autodiff();
@@ -389,46 +508,55 @@ impl<'a> Trainer<'a> {
                 (soft.clone(), soft)
             } else {
                 let soft = self.soft(teacher, &batch.images);
-                (self.own(&learner, &batch.images), soft)
+                (self.own(&trained.learner, &batch.images), soft)
+            };
+            let (student, soft) = match &self.alignment {
+                Some(alignment) => (alignment.student(&student), alignment.teacher(&soft)),
+                None => (student, soft),
             };
             let step_of = Step::new(&student, &soft).with_labels(&batch.labels);
-            let loss = learner
+            let loss = trained
+                .learner
                 .method
                 .as_ref()
                 .and_then(|method| method.preliminary(&step_of));
             let Some(loss) = loss else {
-                return Ok((learner, 0.0));
+                return Ok((trained, 0.0));
             };
             tally.add_loss(&loss, batch.indices.len())?;
-            let gradients = GradientsParams::from_grads(loss.backward(), &learner);
-            learner = optimizer.step(self.recipe.lr, learner, gradients);
+            let gradients = GradientsParams::from_grads(loss.backward(), &trained.learner);
+            let lr = self.recipe.lr;
+            trained.learner = trained.optimizer.step(lr, trained.learner, gradients);
             observer.step(&StepProgress {
                 epoch: 0,
                 step: step + 1,
                 parts: tally.parts(),
             });
         }
-        Ok((learner, tally.finish()?.loss))
+        Ok((trained, tally.finish()?.loss))
     }
 
-    fn learning_rate(&self, epoch: usize) -> f64 {
+    /// A rate of the recipe in an epoch.
+    fn learning_rate(&self, rate: f64, epoch: usize) -> f64 {
         let Recipe {
-            lr,
-            gamma,
-            milestones,
-            ..
+            gamma, milestones, ..
         } = self.recipe;
-        learning_rate(*lr, *gamma, milestones, epoch)
+        learning_rate(rate, *gamma, milestones, epoch)
     }
 
     fn title(&self) -> String {
         let student = self.recipe.student;
-        match (&self.teacher, &self.recipe.method) {
+        let routing = self.recipe.routing;
+        let title = match (&self.teacher, &self.recipe.method) {
             (Some(teacher), Some(method)) => {
                 format!("{student} by {} from {}", method.name(), teacher.name())
             }
             (Some(teacher), None) => format!("{student} from {}", teacher.name()),
             (None, _) => student.to_string(),
+        };
+        match routing {
+            Routing::Always => title,
+            routing => format!("{title}, routing {}", routing.name()),
         }
     }
 

@@ -11,16 +11,16 @@ use crate::{BatchLoss, TrainError, TrainMetrics, rank_of_labels};
 /// Steps between two readings.
 const WINDOW: usize = 16;
 /// Names of the loss parts, in the order of the tensor that a step leaves behind.
-const PARTS: [&str; 4] = ["ce", "kd", "method", "total"];
+const PARTS: [&str; 5] = ["ce", "kd", "method", "total", "routing"];
 
 #[derive(Debug)]
 pub(crate) struct Tally {
     epoch: usize,
-    present: [bool; 4],
+    present: [bool; PARTS.len()],
     pending: Vec<(usize, Tensor<1>)>,
     steps: usize,
     images: f64,
-    sums: [f64; 4],
+    sums: [f64; PARTS.len()],
     correct: [f64; 2],
 }
 
@@ -29,11 +29,11 @@ impl Tally {
     pub(crate) fn new(epoch: usize) -> Self {
         Self {
             epoch,
-            present: [false; 4],
+            present: [false; PARTS.len()],
             pending: Vec::new(),
             steps: 0,
             images: 0.0,
-            sums: [0.0; 4],
+            sums: [0.0; PARTS.len()],
             correct: [0.0; 2],
         }
     }
@@ -53,6 +53,7 @@ impl Tally {
             loss.kd.as_ref(),
             loss.method.as_ref(),
             Some(&loss.total),
+            loss.routing.as_ref(),
         ];
         self.present = parts.map(|part| part.is_some());
         let mut values: Vec<Tensor<1>> = parts
@@ -70,15 +71,10 @@ impl Tally {
     pub(crate) fn add_loss(&mut self, loss: &Tensor<1>, batch: usize) -> Result<(), TrainError> {
         let loss = loss.clone().inner();
         let zero = loss.zeros_like();
-        self.present = [false, false, false, true];
-        let values = vec![
-            zero.clone(),
-            zero.clone(),
-            zero.clone(),
-            loss,
-            zero.clone(),
-            zero,
-        ];
+        self.present = PARTS.map(|part| part == "total");
+        let mut values: Vec<_> = PARTS.iter().map(|_| zero.clone()).collect();
+        values[3] = loss;
+        values.extend([zero.clone(), zero]);
         self.push(batch, values)
     }
 
@@ -101,7 +97,10 @@ impl Tally {
             .convert::<f32>()
             .try_into_vec()
             .map_err(|error| TrainError::Device(format!("cannot read the losses: {error:?}")))?;
-        for (batch, step) in batches.into_iter().zip(values.chunks_exact(6)) {
+        for (batch, step) in batches
+            .into_iter()
+            .zip(values.chunks_exact(PARTS.len() + 2))
+        {
             self.steps += 1;
             for (part, value) in PARTS.into_iter().zip(step) {
                 if !value.is_finite() {
@@ -117,7 +116,7 @@ impl Tally {
             for (sum, value) in self.sums.iter_mut().zip(step) {
                 *sum += f64::from(*value) * batch as f64;
             }
-            for (sum, value) in self.correct.iter_mut().zip(&step[4..]) {
+            for (sum, value) in self.correct.iter_mut().zip(&step[PARTS.len()..]) {
                 *sum += f64::from(*value);
             }
         }
@@ -147,6 +146,8 @@ impl Tally {
             ce: mean(0),
             kd: self.present[1].then(|| mean(1)),
             method: self.present[2].then(|| mean(2)),
+            routing: self.present[4].then(|| mean(4)),
+            distilled: None,
             top1: 100.0 * self.correct[0] / self.images,
             top5: 100.0 * self.correct[1] / self.images,
         };

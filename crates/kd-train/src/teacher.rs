@@ -4,14 +4,15 @@ use std::path::Path;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use kd_losses::{Classifier, FeatureShapes, Features, NormAffine, Upper};
+use kd_losses::{Classifier, Features, NormAffine, Upper};
 use kd_models::weights::WeightsFile;
-use kd_models::{AnyNetwork, Architecture, Network};
+use kd_models::{AnyNetwork, Architecture, FeatureShapes, Network};
+use kd_spot::features_for_losses;
 
 use crate::TrainError;
 
 /// A teacher outside the graph: evaluation mode, plain tensors, no gradients.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct FrozenTeacher {
     name: String,
     network: AnyNetwork,
@@ -54,7 +55,7 @@ impl FrozenTeacher {
 
     /// Shapes of its features for images of `[channels, height, width]`.
     pub fn shapes(&self, input: [usize; 3], device: &Device) -> FeatureShapes {
-        shapes_for_losses(&self.network, input, device)
+        self.network.feature_shapes(input, device)
     }
 
     /// Features of images `[batch, 3, height, width]`, which may be on an autodiff device.
@@ -65,6 +66,16 @@ impl FrozenTeacher {
     /// As [`features`](Self::features), with the maps before the activation.
     pub fn features_with_preact(&self, images: Tensor<4>) -> Features {
         features_for_losses(self.network.features_with_preact(images.inner()))
+    }
+
+    /// The network, taken out.
+    pub(crate) fn into_network(self) -> AnyNetwork {
+        self.network
+    }
+
+    /// The same teacher with another network.
+    pub(crate) fn with_network(&self, network: &AnyNetwork) -> Self {
+        Self::new(self.name.clone(), network)
     }
 
     /// The network itself.
@@ -119,29 +130,5 @@ impl Upper for Differentiable<'_> {
         self.0
             .run(stage + 1..self.0.head() + 1, map.into())
             .vector()
-    }
-}
-
-/// A network's features in the form that the losses take.
-pub fn features_for_losses(features: kd_models::Features) -> Features {
-    Features {
-        maps: features.maps,
-        preact: features.preact,
-        pooled: features.pooled,
-        logits: features.logits,
-    }
-}
-
-/// Shapes of a network's features in the form that the losses take.
-pub(crate) fn shapes_for_losses(
-    network: &AnyNetwork,
-    input: [usize; 3],
-    device: &Device,
-) -> FeatureShapes {
-    let shapes = network.feature_shapes(input, device);
-    FeatureShapes {
-        maps: shapes.maps,
-        pooled: shapes.pooled,
-        classes: shapes.classes,
     }
 }

@@ -6,6 +6,7 @@
 //! |---|---|---|
 //! | [`losses`] | `kd-losses` | distillation losses on plain tensors |
 //! | [`models`] | `kd-models` | networks as stages, weights as safetensors |
+//! | [`spot`] | `kd-spot` | where, and for which samples, to distil |
 //! | [`data`] | `kd-data` | CIFAR, a procedural set, augmentation on the device |
 //! | [`train`] | `kd-train` | recipes, the training loop, checkpoints |
 //!
@@ -26,4 +27,5 @@
 pub use kd_data as data;
 pub use kd_losses as losses;
 pub use kd_models as models;
+pub use kd_spot as spot;
 pub use kd_train as train;

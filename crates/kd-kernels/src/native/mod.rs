@@ -2,6 +2,7 @@
 
 mod buffer;
 pub(crate) mod conv;
+pub(crate) mod mix;
 pub(crate) mod norm;
 mod optional;
 pub(crate) mod pool;

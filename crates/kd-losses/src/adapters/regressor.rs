@@ -6,7 +6,7 @@ use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
-use kd_kernels::{BatchNorm, BatchNormConfig, conv2d_layer};
+use kd_kernels::{Activation, BatchNorm, BatchNormConfig, conv2d_layer};
 
 use crate::{Gate, LossError};
 
@@ -178,8 +178,11 @@ impl Regressor {
             RegressorConv::Conv(conv) => conv2d_layer(conv, student),
             RegressorConv::ConvTranspose(conv) => conv.forward(student),
         };
-        let output = self.bn.forward_gated(output, gate.entries());
-        if self.use_relu { relu(output) } else { output }
+        match (gate.entries(), self.use_relu) {
+            (None, true) => self.bn.forward_with(output, None, Activation::Relu),
+            (chosen, true) => relu(self.bn.forward_gated(output, chosen)),
+            (chosen, false) => self.bn.forward_gated(output, chosen),
+        }
     }
 }
 

@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 
 use kd_losses::Method;
+use kd_spot::Routing;
 use kd_train::compare::compare;
 use kd_train::{CachePlace, Draft, run as run_recipe};
 
 use super::error::CliError;
 use super::flags::{RunFlags, architecture};
 use super::progress::Progress;
+use super::routing_flags::RoutingFlags;
 use super::{output, table};
 
 /// Flags of `kd distill`.
@@ -69,6 +71,8 @@ pub struct Args {
     /// Standardise the logits in the distillation of logits, with this multiplier [default: no]
     #[arg(long, value_name = "FACTOR", allow_negative_numbers = true)]
     standardise: Option<f64>,
+    #[command(flatten)]
+    routing: RoutingFlags,
     /// Epochs of the method's preliminary phase [default: an eighth of all epochs, if it has one]
     #[arg(long, value_name = "N")]
     preliminary_epochs: Option<usize>,
@@ -91,7 +95,7 @@ pub fn run(args: Args) -> Result<(), CliError> {
         teacher_cache: args.teacher_cache.map(CachePlace::from),
         teacher_cache_mb: args.teacher_cache_mb,
         preliminary_epochs: args.preliminary_epochs,
-        ..Draft::default()
+        ..args.routing.draft()?
     };
     let (draft, place) = args.run.draft(special)?;
     let mut progress = Progress::new();
@@ -99,7 +103,10 @@ pub fn run(args: Args) -> Result<(), CliError> {
         Some(method) => {
             let method = method.name();
             let recipe = draft.finish()?;
-            let name = format!("{}-{method}-{}", recipe.student, recipe.data.name());
+            let mut name = format!("{}-{method}-{}", recipe.student, recipe.data.name());
+            if recipe.routing != Routing::Always {
+                name = format!("{name}-{}", recipe.routing.name());
+            }
             let options = place.options(&name);
             let result = run_recipe(&recipe, &options, &mut progress)?;
             output::text(&table::result(&result, &options.out));

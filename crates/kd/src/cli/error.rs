@@ -19,6 +19,9 @@ pub enum CliError {
     /// Of a method written with parameters.
     #[error("--method: {0}")]
     Method(String),
+    /// Of the name of a routing.
+    #[error("--routing: {0}")]
+    Routing(String),
     /// Of writing JSON.
     #[error("cannot write JSON: {0}")]
     Json(#[from] serde_json::Error),

@@ -9,6 +9,7 @@ mod methods;
 mod models;
 mod output;
 mod progress;
+mod routing_flags;
 mod table;
 mod train;
 

@@ -102,6 +102,7 @@ impl Observer for Progress {
             ("kd", train.kd),
             ("method", train.method),
             ("total", Some(train.loss)),
+            ("routing", train.routing),
         ]
         .into_iter()
         .filter_map(|(part, mean)| Some((part, mean?)))
@@ -117,6 +118,10 @@ impl Observer for Progress {
             if let Some(mean) = mean {
                 let _ = write!(line, "  {part} {mean:.4}");
             }
+        }
+        if let Some(shares) = &train.distilled {
+            let shares: Vec<_> = shares.iter().map(|share| format!("{share:.2}")).collect();
+            let _ = write!(line, "  distilled {}", shares.join("/"));
         }
         let _ = write!(
             line,

@@ -20,37 +20,50 @@ impl<B: ConvGradients, C: CheckpointStrategy> ConvOps for Autodiff<B, C> {
         bias: Optional<Self>,
         options: ConvOptions<2>,
     ) -> FloatTensor<Self> {
-        let bias = bias.into_option();
-        let saved: Saved<B> = Saved {
-            // Once for both passes.
-            x: B::contiguous(x.primitive().clone()),
-            weight: B::contiguous(weight.primitive().clone()),
-            options,
-        };
-        let inner = bias.as_ref().map(|bias| bias.primitive().clone());
-        let output = B::kd_conv2d(
-            saved.x.clone(),
-            saved.weight.clone(),
-            Optional::from_option(inner),
-            saved.options.clone(),
-        );
-        match bias {
-            Some(bias) => {
-                record::<B, C, _, 3>(Rule, [x.node(), weight.node(), bias.node()], saved, output)
-            }
-            None => record::<B, C, _, 2>(Rule, [x.node(), weight.node()], saved, output),
-        }
+        Self::kd_conv2d_with(x, weight, bias, options, Optional::Absent, false)
     }
 
     fn kd_conv2d_with(
-        _x: FloatTensor<Self>,
-        _weight: FloatTensor<Self>,
-        _bias: Optional<Self>,
-        _options: ConvOptions<2>,
-        _residual: Optional<Self>,
-        _relu: bool,
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: Optional<Self>,
+        options: ConvOptions<2>,
+        residual: Optional<Self>,
+        relu: bool,
     ) -> FloatTensor<Self> {
-        unreachable!("called for tensors on plain devices only")
+        // Once for both passes.
+        let input = B::contiguous(x.primitive().clone());
+        let filters = B::contiguous(weight.primitive().clone());
+        let [bias, residual] = [bias, residual].map(Optional::into_option);
+        let [inner_bias, inner_residual] = [&bias, &residual].map(|tensor| {
+            Optional::from_option(tensor.as_ref().map(|tensor| tensor.primitive().clone()))
+        });
+        let output = B::kd_conv2d_with(
+            input.clone(),
+            filters.clone(),
+            inner_bias,
+            options.clone(),
+            inner_residual,
+            relu,
+        );
+        let saved: Saved<B> = Saved {
+            x: input,
+            weight: filters,
+            options,
+            activated: relu.then(|| output.clone()),
+            bias: bias.is_some(),
+        };
+        let [x, weight] = [x, weight].map(|tensor| tensor.node());
+        let [bias, residual] = [bias, residual].map(|tensor| tensor.map(|t| t.node()));
+        match (bias, residual) {
+            (Some(bias), Some(residual)) => {
+                record::<B, C, _, 4>(Rule, [x, weight, bias, residual], saved, output)
+            }
+            (Some(other), None) | (None, Some(other)) => {
+                record::<B, C, _, 3>(Rule, [x, weight, other], saved, output)
+            }
+            (None, None) => record::<B, C, _, 2>(Rule, [x, weight], saved, output),
+        }
     }
 }
 
@@ -60,9 +73,13 @@ struct Saved<B: Backend> {
     x: FloatTensor<B>,
     weight: FloatTensor<B>,
     options: ConvOptions<2>,
+    /// The output, if a ReLU made it.
+    activated: Option<FloatTensor<B>>,
+    /// Whether there is a bias among the parents.
+    bias: bool,
 }
 
-/// Parents are input, weight and, of three, the bias.
+/// Parents are input, weight, the bias if there is one, and what was added if something was.
 #[derive(Debug)]
 struct Rule;
 
@@ -75,11 +92,26 @@ impl<B: ConvGradients, const N: usize> Backward<B, N> for Rule {
         grads: &mut Gradients,
         _checkpointer: &mut Checkpointer,
     ) {
-        let gradient = grads.consume::<B>(&ops.node);
-        let Saved { x, weight, options } = ops.state;
+        let mut gradient = grads.consume::<B>(&ops.node);
+        let Saved {
+            x,
+            weight,
+            options,
+            activated,
+            bias,
+        } = ops.state;
         let mut parents = ops.parents.into_iter();
-        let [x_node, weight_node, bias_node] = std::array::from_fn(|_| parents.next().flatten());
+        let mut next = || parents.next().flatten();
+        let [x_node, weight_node] = [next(), next()];
+        let bias_node = if bias { next() } else { None };
+        let residual_node = next();
 
+        if let Some(output) = activated {
+            gradient = B::relu_backward(output, gradient);
+        }
+        if let Some(node) = residual_node {
+            grads.register::<B>(node.id, gradient.clone());
+        }
         if let Some(node) = bias_node {
             let outputs = gradient.shape()[1];
             let sums = [0, 2, 3]

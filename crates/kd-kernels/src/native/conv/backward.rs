@@ -32,10 +32,28 @@ pub(super) fn backward(
     dy: &[f32],
     wanted: Wanted,
 ) -> (Vec<f32>, Vec<f32>) {
+    if wanted.input && !wanted.weight {
+        let images = shape.outputs * shape.output_pixels();
+        let present = present(dy, images);
+        if present.len() < shape.batch {
+            return (of_present(shape, x, weight, dy, &present), Vec::new());
+        }
+    }
+    every(shape, x, weight, dy, wanted)
+}
+
+/// The same, whatever the gradients are.
+fn every(
+    shape: ConvShape,
+    x: &[f32],
+    weight: &[f32],
+    dy: &[f32],
+    wanted: Wanted,
+) -> (Vec<f32>, Vec<f32>) {
     if wanted.input && winograd::suits_backward(&shape) {
         let dx = winograd::backward_input(shape, dy, weight);
         let (_, dw) = match wanted.weight {
-            true => backward(
+            true => every(
                 shape,
                 x,
                 weight,
@@ -128,6 +146,53 @@ pub(super) fn backward(
     #[allow(unsafe_code)]
     let dx = unsafe { written(length, |dx| dw = work(dx)) };
     (dx, dw)
+}
+
+/// The images of this length that are not all 0.
+///
+/// In a network that only some samples pass through, as in a grafted one, the others have none but
+/// zeros for gradients.
+fn present(dy: &[f32], length: usize) -> Vec<usize> {
+    let images = dy.par_chunks_exact(length.max(1)).enumerate();
+    images
+        .filter(|(_, image)| image.iter().any(|gradient| *gradient != 0.0))
+        .map(|(index, _)| index)
+        .collect()
+}
+
+/// Gradient of the input from the gradients of these images; the others get zeros.
+fn of_present(
+    shape: ConvShape,
+    x: &[f32],
+    weight: &[f32],
+    dy: &[f32],
+    present: &[usize],
+) -> Vec<f32> {
+    let image_in = shape.inputs * shape.pixels();
+    let image_out = shape.outputs * shape.output_pixels();
+    let gathered: Vec<f32> = present
+        .iter()
+        .flat_map(|image| &dy[image * image_out..][..image_out])
+        .copied()
+        .collect();
+    let wanted = Wanted {
+        input: true,
+        weight: false,
+    };
+    let few = ConvShape {
+        batch: present.len(),
+        ..shape
+    };
+    let (found, _) = match present.len() {
+        0 => (Vec::new(), Vec::new()),
+        // The input itself is not read.
+        count => every(few, &x[..count * image_in], weight, &gathered, wanted),
+    };
+    let mut dx = vec![0.0; shape.batch * image_in];
+    for (image, found) in present.iter().zip(found.chunks_exact(image_in.max(1))) {
+        dx[image * image_in..][..image_in].copy_from_slice(found);
+    }
+    dx
 }
 
 /// The filters of one part of the input gradients, for each group.

@@ -55,7 +55,7 @@ pub(crate) fn conv2d(
     ))
 }
 
-/// The same in evaluation, with what follows it.
+/// The same, with what follows it.
 pub(crate) fn conv2d_with(
     x: Tensor<4>,
     weight: Tensor<4>,

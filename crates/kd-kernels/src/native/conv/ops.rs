@@ -20,7 +20,7 @@ pub trait ConvOps: Backend {
         options: ConvOptions<2>,
     ) -> FloatTensor<Self>;
 
-    /// The same plus `residual`, cut off at 0 if `relu`. Not differentiable.
+    /// The same plus `residual`, cut off at 0 if `relu`.
     fn kd_conv2d_with(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,

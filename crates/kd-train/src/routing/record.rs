@@ -1,0 +1,20 @@
+//! What was distilled where, for people.
+
+use kd_spot::Routing;
+use serde::{Deserialize, Serialize};
+
+/// The content of `routing.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RoutingRecord {
+    /// How samples were chosen.
+    pub routing: Routing,
+    /// Names of the spots.
+    pub spots: Vec<String>,
+    /// By epoch and spot: the share of samples that were distilled.
+    pub epochs: Vec<Vec<f64>>,
+    /// Names of the classes.
+    pub classes: Vec<String>,
+    /// By class and spot: the share of samples that were distilled in the last epoch; absent for a
+    /// class without images.
+    pub by_class: Vec<Option<Vec<f64>>>,
+}
