@@ -1,4 +1,5 @@
-//! Every method runs through a whole training run: preliminary phase, loop, checkpoint, result.
+//! Every method runs through a whole training run: preliminary phase, loop, checkpoint, result. Both
+//! with all samples distilled and with those that a policy chooses.
 
 use std::cell::Cell;
 
@@ -7,6 +8,7 @@ use kd_data::ProceduralConfig;
 use kd_losses::{Method, Preliminary};
 use kd_models::Architecture;
 use kd_models::weights::{self, Form, WeightsInfo};
+use kd_spot::Routing;
 use kd_train::{Draft, EpochMetrics, Observer, PreliminaryEpoch, RunOptions, device_by_name, run};
 
 /// Counts what it is told.
@@ -14,6 +16,7 @@ use kd_train::{Draft, EpochMetrics, Observer, PreliminaryEpoch, RunOptions, devi
 struct Count {
     preliminary: Cell<usize>,
     method: Cell<Option<f64>>,
+    routing: Cell<Option<f64>>,
 }
 
 impl Observer for Count {
@@ -24,6 +27,9 @@ impl Observer for Count {
 
     fn epoch(&mut self, metrics: &EpochMetrics) {
         self.method.set(metrics.train.method);
+        self.routing.set(metrics.train.routing);
+        let shares = metrics.train.distilled.iter().flatten();
+        assert!(shares.into_iter().all(|share| (0.0..=1.0).contains(share)));
     }
 }
 
@@ -57,7 +63,9 @@ fn every_method_trains() {
     )
     .expect("weights are written");
 
-    for method in Method::all() {
+    let routings = [Routing::Always, Routing::Adaptive];
+    let methods = Method::all().into_iter();
+    for (method, routing) in methods.flat_map(|method| routings.map(|r| (method.clone(), r))) {
         let info = method.info();
         let recipe = Draft {
             student: Some("resnet8".parse().expect("a network")),
@@ -66,6 +74,7 @@ fn every_method_trains() {
             // Also the term that only a preliminary phase minimises by default.
             weight_method: (info.name != "kd").then_some(1e-3),
             method: Some(method.clone()),
+            routing: Some(routing),
             epochs: Some(1),
             // 20 images: the last batch is a short one.
             batch_size: Some(8),
@@ -76,7 +85,7 @@ fn every_method_trains() {
         .finish()
         .expect("a recipe");
         let mut count = Count::default();
-        let options = RunOptions::new(folder.join(info.name));
+        let options = RunOptions::new(folder.join(info.name).join(routing.name()));
         let result = run(&recipe, &options, &mut count)
             .unwrap_or_else(|error| panic!("{}: {error}", info.name));
         assert_eq!(result.epochs, 1, "{}", info.name);
@@ -85,6 +94,13 @@ fn every_method_trains() {
         let term = count.method.get();
         assert_eq!(term.is_some(), info.name != "kd", "{}", info.name);
         assert!(term.is_none_or(f64::is_finite), "{}: {term:?}", info.name);
+        let objective = count.routing.get();
+        assert_eq!(
+            objective.is_some(),
+            routing == Routing::Adaptive,
+            "{}",
+            info.name
+        );
     }
     std::fs::remove_dir_all(&folder).expect("the temporary folder is ours");
 }

@@ -1,10 +1,11 @@
 //! The comparison that the quick start shows: a teacher, a student alone, and the same student
 //! by several methods.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use kd_losses::Method;
 use kd_models::Architecture;
+use kd_spot::Routing;
 
 use crate::{Draft, Observer, RunOptions, RunResult, TrainError, run};
 
@@ -15,7 +16,9 @@ pub struct Row {
     pub label: String,
     /// What came out.
     pub result: RunResult,
-    /// Whether an earlier run with the same recipe was taken over.
+    /// What came out with routing, for a method.
+    pub routed: Option<RunResult>,
+    /// Whether earlier runs with the same recipes were taken over.
     pub reused: bool,
 }
 
@@ -23,7 +26,8 @@ pub struct Row {
 pub const METHODS: &[&str] = &["kd", "at"];
 
 /// Trains a teacher (unless the draft names its weights), a student alone and the student by each
-/// of [`METHODS`], each in a folder of its own under `out`.
+/// of [`METHODS`], with all samples distilled and with routing (`adaptive`, unless the draft names
+/// another), each in a folder of its own under `out`.
 ///
 /// A run that is complete with the same recipe is not repeated, and one that was stopped is
 /// continued. `announce` is told before each run what it is.
@@ -62,25 +66,37 @@ pub fn compare(
         teacher_cache: None,
         method: None,
         student,
+        routing: None,
+        routing_cuts: None,
+        routing_probability: None,
+        routing_gates: None,
+        routing_temperature: None,
+        routing_gamma: None,
+        routing_bias: None,
+        routing_lr: None,
+        routing_weight_decay: None,
+        routing_teacher_lr: None,
         ..draft.clone()
     };
+    let routing = draft.routing.unwrap_or(Routing::Adaptive);
 
-    let mut rows = Vec::new();
-    let mut member = |label: String, folder: &str, draft: Draft| -> Result<PathBuf, TrainError> {
+    let mut rows: Vec<Row> = Vec::new();
+    let mut member = |label: &str, folder: &str, draft: Draft| {
         let recipe = draft.finish()?;
         let options = RunOptions {
             out: out.join(folder),
             resume: true,
         };
-        announce(&label);
+        announce(label);
         let reused = options.out.join("result.json").exists();
         let result = run(&recipe, &options, observer)?;
-        rows.push(Row {
-            label,
-            result,
-            reused,
-        });
-        Ok(options.out)
+        Ok::<_, TrainError>((result, reused))
+    };
+    let row = |label: &str, (result, reused)| Row {
+        label: label.to_owned(),
+        result,
+        routed: None,
+        reused,
     };
 
     let teacher_weights = match (&draft.teacher_weights, teacher) {
@@ -90,12 +106,14 @@ pub fn compare(
                 student: teacher,
                 ..common.clone()
             };
-            member("teacher".to_owned(), "teacher", draft)?.join("student.safetensors")
+            rows.push(row("teacher", member("teacher", "teacher", draft)?));
+            out.join("teacher").join("student.safetensors")
         }
     };
-    member("student alone".to_owned(), "alone", common.clone())?;
+    let alone = member("student alone", "alone", common.clone())?;
+    rows.push(row("student alone", alone));
     for name in METHODS {
-        let draft = Draft {
+        let standard = Draft {
             teacher,
             teacher_weights: Some(teacher_weights.clone()),
             fold_teacher: draft.fold_teacher,
@@ -103,7 +121,29 @@ pub fn compare(
             method: Some(Method::by_name(name)?),
             ..common.clone()
         };
-        member(format!("student by {name}"), name, draft)?;
+        let label = format!("student by {name}");
+        let mut row = row(&label, member(&label, name, standard.clone())?);
+        if routing != Routing::Always {
+            let routed = Draft {
+                routing: Some(routing),
+                routing_cuts: draft.routing_cuts.clone(),
+                routing_probability: draft.routing_probability,
+                routing_gates: draft.routing_gates.clone(),
+                routing_temperature: draft.routing_temperature,
+                routing_gamma: draft.routing_gamma,
+                routing_bias: draft.routing_bias,
+                routing_lr: draft.routing_lr,
+                routing_weight_decay: draft.routing_weight_decay,
+                routing_teacher_lr: draft.routing_teacher_lr,
+                ..standard
+            };
+            let kind = routing.name();
+            let label = format!("{label}, routing {kind}");
+            let (result, reused) = member(&label, &format!("{name}-{kind}"), routed)?;
+            row.routed = Some(result);
+            row.reused &= reused;
+        }
+        rows.push(row);
     }
     Ok(rows)
 }

@@ -24,7 +24,7 @@ pub enum TrainError {
         /// How to give it.
         hint: String,
     },
-    /// A recipe file cannot be understood.
+    /// A recipe file, or a record of a run, cannot be understood.
     #[error("{}: {reason}", path.display())]
     RecipeFile {
         /// The file.

@@ -50,6 +50,25 @@ impl RunFolder {
         Ok(folder)
     }
 
+    /// The folder of a run that is there.
+    pub(crate) fn existing(path: &Path) -> Result<Self, TrainError> {
+        let folder = Self {
+            path: path.to_owned(),
+        };
+        if folder.recipe_path().is_file() {
+            return Ok(folder);
+        }
+        Err(TrainError::Occupied {
+            path: path.to_owned(),
+            reason: "is no folder of a run: there is no recipe.yaml".to_owned(),
+        })
+    }
+
+    /// The recipe as it was written.
+    pub(crate) fn draft(&self) -> Result<Draft, TrainError> {
+        Draft::read(self.recipe_path())
+    }
+
     /// Takes the folder: makes it, and writes the recipe if it is not there.
     pub(crate) fn take(&self, recipe: &Recipe) -> Result<(), TrainError> {
         std::fs::create_dir_all(&self.path).map_err(|error| TrainError::io(&self.path, error))?;
@@ -106,6 +125,14 @@ impl RunFolder {
         self.path.join("student-best.safetensors")
     }
 
+    pub(crate) fn metrics(&self) -> PathBuf {
+        self.path.join("metrics.jsonl")
+    }
+
+    pub(crate) fn routing(&self) -> PathBuf {
+        self.path.join("routing.json")
+    }
+
     /// The outcome, if the run is complete.
     pub(crate) fn result(&self) -> Option<RunResult> {
         let text = std::fs::read(self.path.join("result.json")).ok()?;
@@ -117,13 +144,13 @@ impl RunFolder {
     }
 
     pub(crate) fn write_routing(&self, record: &RoutingRecord) -> Result<(), TrainError> {
-        write_json(&self.path.join("routing.json"), record)
+        write_json(&self.routing(), record)
     }
 
     /// Writes `metrics.jsonl` anew, so that it never holds half a line or an epoch that the
     /// checkpoint does not.
     pub(crate) fn write_metrics(&self, history: &[EpochMetrics]) -> Result<(), TrainError> {
-        let path = self.path.join("metrics.jsonl");
+        let path = self.metrics();
         let mut bytes = Vec::new();
         for metrics in history {
             serde_json::to_writer(&mut bytes, metrics)

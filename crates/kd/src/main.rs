@@ -1,6 +1,7 @@
 //! The `kd` command.
 
 mod cli;
+mod figures;
 
 use std::process::ExitCode;
 

@@ -117,6 +117,9 @@ fn interrupt(method: &[&str], reached: impl Fn(&Path) -> bool) {
     kd().args(distill(&killed)).assert().success();
     assert_eq!(metrics(&killed), metrics(&whole), "{method:?}");
     assert_eq!(metrics(&killed).len(), 3);
+    let routing = |out: &Path| std::fs::read_to_string(out.join("routing.json")).ok();
+    assert_eq!(routing(&killed), routing(&whole), "{method:?}");
+    assert_eq!(routing(&whole).is_some(), method.contains(&"--routing"));
 }
 
 fn after_an_epoch(out: &Path) -> bool {
@@ -145,4 +148,21 @@ fn an_interrupted_preliminary_phase_continues_to_the_same_numbers() {
 fn an_interruption_after_the_preliminary_phase_continues_to_the_same_numbers() {
     let phase = ["--method", "ft", "--preliminary-epochs", "1"];
     interrupt(&phase, |out| out.join("checkpoint/epoch-0001").exists());
+}
+
+/// Policy, adapters and their optimiser are part of the checkpoint, and an epoch draws the same noise.
+#[test]
+fn an_interrupted_adaptive_distillation_continues_to_the_same_numbers() {
+    interrupt(&["--method", "at", "--routing", "adaptive"], after_an_epoch);
+}
+
+/// So is a teacher that is trained.
+#[test]
+fn an_interrupted_joint_distillation_continues_to_the_same_numbers() {
+    interrupt(&["--method", "hint", "--routing", "joint"], after_an_epoch);
+}
+
+#[test]
+fn an_interrupted_random_distillation_continues_to_the_same_numbers() {
+    interrupt(&["--method", "kd", "--routing", "random"], after_an_epoch);
 }

@@ -3,6 +3,7 @@
 mod agent;
 mod cuts;
 mod record;
+mod report;
 
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
@@ -17,6 +18,7 @@ pub use agent::Agent;
 pub(crate) use agent::AgentTraining;
 pub use cuts::RoutingCuts;
 pub use record::RoutingRecord;
+pub use report::{RouteReport, RoutedImage, route};
 
 /// How a run chooses.
 pub(crate) struct Routes {

@@ -4,6 +4,8 @@ use kd_losses::LossError;
 use kd_models::ModelError;
 use kd_train::TrainError;
 
+use crate::figures::PlotError;
+
 /// What can stop a command.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
@@ -22,6 +24,17 @@ pub enum CliError {
     /// Of the name of a routing.
     #[error("--routing: {0}")]
     Routing(String),
+    /// Of an image that is not there.
+    #[error("--images: {index} is not below {count}, the number of images")]
+    Image {
+        /// The index that was given.
+        index: usize,
+        /// The number of images.
+        count: usize,
+    },
+    /// Of drawing.
+    #[error(transparent)]
+    Plot(#[from] PlotError),
     /// Of writing JSON.
     #[error("cannot write JSON: {0}")]
     Json(#[from] serde_json::Error),

@@ -8,7 +8,9 @@ mod flags;
 mod methods;
 mod models;
 mod output;
+mod plot;
 mod progress;
+mod route;
 mod routing_flags;
 mod table;
 mod train;
@@ -44,6 +46,10 @@ enum Command {
     Distill(distill::Args),
     /// Measure a weights file on the test images.
     Eval(eval::Args),
+    /// Draw the curves of a run and what was distilled where.
+    Plot(plot::Args),
+    /// Show where the policy of a run distils given images.
+    Route(route::Args),
     /// Fold a trained network into its plain form, for use elsewhere.
     Deploy(deploy::Args),
     /// List the networks, or explain one.
@@ -93,6 +99,8 @@ impl Cli {
             Command::Train(args) => train::run(args),
             Command::Distill(args) => distill::run(args),
             Command::Eval(args) => eval::run(args),
+            Command::Plot(args) => plot::run(args),
+            Command::Route(args) => route::run(args),
             Command::Deploy(args) => deploy::run(args),
             Command::Models(args) => models::run(&args),
             Command::Methods(args) => methods::run(&args),

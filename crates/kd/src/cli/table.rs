@@ -6,8 +6,8 @@ use comfy_table::{CellAlignment, Table, presets};
 use kd_losses::{MethodInfo, Preliminary};
 use kd_models::ModelInfo;
 use kd_models::deploy::DeployReport;
-use kd_train::RunResult;
 use kd_train::compare::Row;
+use kd_train::{RouteReport, RunResult};
 
 /// A table whose columns from `numbers` on are aligned to the right.
 fn table(header: &[&str], numbers: usize, rows: Vec<Vec<String>>) -> Table {
@@ -43,17 +43,17 @@ pub fn comparison(rows: &[Row], out: &Path) -> String {
         .iter()
         .find(|row| row.result.teacher.is_none() && row.label != "teacher")
         .map(|row| row.result.last_top1);
+    let routing = rows.iter().find_map(|row| row.routed.as_ref()?.routing);
     let lines = rows
         .iter()
         .map(|row| {
-            let result = &row.result;
+            let (result, routed) = (&row.result, row.routed.as_ref());
+            let standard = result.last_top1;
             let gain = match alone {
-                Some(alone) if result.teacher.is_some() => {
-                    format!("{:+.2}", result.last_top1 - alone)
-                }
+                Some(alone) if result.teacher.is_some() => format!("{:+.2}", standard - alone),
                 _ => String::new(),
             };
-            vec![
+            let mut line = vec![
                 if row.reused {
                     format!("{} (reused)", row.label)
                 } else {
@@ -61,20 +61,34 @@ pub fn comparison(rows: &[Row], out: &Path) -> String {
                 },
                 result.student.clone(),
                 result.params.to_string(),
-                format!("{:.2}", result.last_top1),
+                format!("{standard:.2}"),
                 gain,
-                format!("{:.2}", result.best_top1),
-                format!("{:.2}", result.last_top5),
-                format!("{:.1}", result.seconds_per_epoch),
-            ]
+            ];
+            if routing.is_some() {
+                let of =
+                    |text: &dyn Fn(&RunResult) -> String| routed.map_or_else(String::new, text);
+                line.push(of(&|routed| format!("{:.2}", routed.last_top1)));
+                line.push(of(&|routed| format!("{:+.2}", routed.last_top1 - standard)));
+            }
+            line.push(format!("{:.1}", result.seconds_per_epoch));
+            if routing.is_some() {
+                line.push(routed.map_or_else(String::new, |routed| {
+                    format!("{:.1}", routed.seconds_per_epoch)
+                }));
+            }
+            line
         })
         .collect();
-    let header = [
-        "", "network", "params", "top-1 %", "gain", "best %", "top-5 %", "s/epoch",
-    ];
+    let name = routing.map(|routing| capitalised(routing.name()));
+    let mut header = vec!["", "network", "params", "Standard", "gain"];
+    header.extend(name.as_deref());
+    header.extend(name.as_ref().map(|_| "Δ"));
+    header.push("s/epoch");
+    let seconds = name.as_ref().map(|name| format!("{name} s/epoch"));
+    header.extend(seconds.as_deref());
     let setting = rows.first().map_or(String::new(), |row| {
         format!(
-            "{}: {} training and {} test images, {} epochs, seed {}; one run each, top-1 after the last epoch\n",
+            "{}: {} training and {} test images, {} epochs, seed {}; one run each, top-1 in % after the last epoch\n",
             row.result.data,
             row.result.train_images,
             row.result.test_images,
@@ -87,6 +101,63 @@ pub fn comparison(rows: &[Row], out: &Path) -> String {
         table(&header, 2, lines),
         out.display()
     )
+}
+
+/// Where a policy distils images: given ones, and the classes that it treats most differently.
+pub fn route(report: &RouteReport, shown: &[usize]) -> String {
+    const EXTREMES: usize = 3;
+    let percent = |shares: &[f64]| -> Vec<String> {
+        let shares = shares.iter();
+        shares
+            .map(|share| format!("{:.0}", 100.0 * share))
+            .collect()
+    };
+    let line =
+        |name: String, class: String, shares: &[f64]| [vec![name, class], percent(shares)].concat();
+    let mut lines: Vec<Vec<String>> = shown
+        .iter()
+        .map(|index| {
+            let image = &report.images[*index];
+            let class = report.classes[image.label].clone();
+            line(format!("image {index}"), class, &image.probabilities)
+        })
+        .collect();
+    let total = |shares: &[f64]| shares.iter().sum::<f64>();
+    let mut classes: Vec<(usize, Vec<f64>)> = (0..report.classes.len())
+        .filter_map(|class| Some((class, report.mean(Some(class))?)))
+        .collect();
+    classes.sort_by(|(_, a), (_, b)| total(b).total_cmp(&total(a)));
+    let last = classes.len().saturating_sub(EXTREMES).max(EXTREMES);
+    let most = classes.iter().take(EXTREMES).map(|class| ("most", class));
+    let least = classes.iter().skip(last).map(|class| ("least", class));
+    for (what, (class, shares)) in most.chain(least) {
+        lines.push(line(
+            what.to_owned(),
+            report.classes[*class].clone(),
+            shares,
+        ));
+    }
+    if let Some(mean) = report.mean(None) {
+        lines.push(line("all".to_owned(), String::new(), &mean));
+    }
+    let mut header = vec!["", "class"];
+    header.extend(report.spots.iter().map(String::as_str));
+    format!(
+        "{}\nProbability in % of being distilled at each spot, by the policy of routing `{}`; classes \
+         that are distilled most and least, and all {} images: means.",
+        table(&header, 2, lines),
+        report.routing.name(),
+        report.images.len()
+    )
+}
+
+/// A word with its first letter in upper case.
+fn capitalised(word: &str) -> String {
+    let mut letters = word.chars();
+    match letters.next() {
+        Some(first) => first.to_uppercase().chain(letters).collect(),
+        None => String::new(),
+    }
 }
 
 /// The networks.

@@ -1,0 +1,126 @@
+//! `kd plot`.
+
+use std::path::PathBuf;
+
+use kd_train::{EpochMetrics, RoutingRecord, RunHistory, TrainError};
+
+use super::error::CliError;
+use super::output;
+use crate::figures::{Curve, Heatmap, Panel, draw_curves, draw_heatmap};
+
+/// Flags of `kd plot`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Folder of the run
+    #[arg(value_name = "RUN")]
+    run: PathBuf,
+    /// Folder of the figures [default: plots in the run's folder]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+/// Formats that every figure is written in.
+const FORMATS: [&str; 2] = ["svg", "png"];
+
+pub fn run(args: Args) -> Result<(), CliError> {
+    let history = RunHistory::read(&args.run)?;
+    let out = args.out.unwrap_or_else(|| args.run.join("plots"));
+    std::fs::create_dir_all(&out).map_err(|error| TrainError::io(&out, error))?;
+    let name = match args.run.file_name() {
+        Some(name) => name.to_string_lossy().into_owned(),
+        None => args.run.display().to_string(),
+    };
+    let panels = panels(&history.epochs);
+    let maps = history.routing.as_ref().map(|record| heatmaps(record));
+    let mut written = vec!["curves"];
+    for format in FORMATS {
+        let path = |figure: &str| out.join(figure).with_extension(format);
+        draw_curves(&path("curves"), &name, &panels)?;
+        for (figure, map) in maps.iter().flatten() {
+            draw_heatmap(&path(figure), map)?;
+        }
+    }
+    written.extend(maps.iter().flatten().map(|(figure, _)| *figure));
+    output::text(&format!(
+        "{} as {} in {}",
+        written.join(", "),
+        FORMATS.join(" and "),
+        out.display()
+    ));
+    Ok(())
+}
+
+/// Accuracy and loss over the epochs.
+fn panels(epochs: &[EpochMetrics]) -> [Panel; 2] {
+    let curve = |name: &str, value: &dyn Fn(&EpochMetrics) -> Option<f64>| Curve {
+        name: name.to_owned(),
+        points: epochs
+            .iter()
+            .filter_map(|epoch| Some((epoch.epoch as f64, value(epoch)?)))
+            .collect(),
+    };
+    let given = |curves: Vec<Curve>| {
+        let curves = curves.into_iter();
+        curves.filter(|curve| !curve.points.is_empty()).collect()
+    };
+    [
+        Panel {
+            title: "Accuracy".to_owned(),
+            y_label: "top-1 in %".to_owned(),
+            curves: given(vec![
+                curve("test", &|epoch| Some(epoch.test.top1)),
+                curve("training", &|epoch| Some(epoch.train.top1)),
+            ]),
+        },
+        Panel {
+            title: "Loss".to_owned(),
+            y_label: "mean over the epoch".to_owned(),
+            curves: given(vec![
+                curve("total", &|epoch| Some(epoch.train.loss)),
+                curve("cross-entropy", &|epoch| Some(epoch.train.ce)),
+                curve("kd", &|epoch| epoch.train.kd),
+                curve("method", &|epoch| epoch.train.method),
+                curve("routing", &|epoch| epoch.train.routing),
+                curve("test cross-entropy", &|epoch| Some(epoch.test.loss)),
+            ]),
+        },
+    ]
+}
+
+/// What was distilled, by epoch and by class.
+fn heatmaps(record: &RoutingRecord) -> Vec<(&'static str, Heatmap)> {
+    let scale_label = "share of samples distilled".to_owned();
+    let spots = record.spots.len();
+    let of_spot = |spot: usize| {
+        let epochs = record.epochs.iter();
+        epochs
+            .map(|shares| shares.get(spot).copied().unwrap_or(f64::NAN))
+            .collect()
+    };
+    let routing = record.routing.name();
+    let epochs = Heatmap {
+        title: format!("Distilled samples by epoch, routing {routing}"),
+        x_label: "epoch".to_owned(),
+        y_label: "spot".to_owned(),
+        columns: (1..=record.epochs.len())
+            .map(|epoch| epoch.to_string())
+            .collect(),
+        rows: record.spots.clone(),
+        values: (0..spots).map(of_spot).collect(),
+        scale_label: scale_label.clone(),
+    };
+    let of_class = |shares: &Option<Vec<f64>>| match shares {
+        Some(shares) => shares.clone(),
+        None => vec![f64::NAN; spots],
+    };
+    let classes = Heatmap {
+        title: format!("Distilled samples by class in the last epoch, routing {routing}"),
+        x_label: "spot".to_owned(),
+        y_label: "class".to_owned(),
+        columns: record.spots.clone(),
+        rows: record.classes.clone(),
+        values: record.by_class.iter().map(of_class).collect(),
+        scale_label,
+    };
+    vec![("routing-epochs", epochs), ("routing-classes", classes)]
+}

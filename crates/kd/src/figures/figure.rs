@@ -1,0 +1,385 @@
+//! A figure as a list of shapes, and the two formats that it is written in.
+//!
+//! Layouts only list shapes, in pixels of the figure; so both formats show the same picture.
+
+use ab_glyph::Font;
+use plotters::backend::{BitMapBackend, DrawingBackend, SVGBackend};
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+use plotters::style::{
+    Color, FontDesc, FontFamily, FontStyle, FontTransform, RGBColor, ShapeStyle, TextStyle,
+};
+
+use super::theme::{self, Colour};
+
+/// Pixels of the bitmap for one of the figure: twice the common density of screens.
+const DENSITY: u32 = 2;
+/// Pixels per metre of the bitmap, for the common density of 96 per inch.
+const PIXELS_PER_METRE: u32 = DENSITY * 3780;
+/// Figures with more pixels are drawn without oversampling, to bound the memory they take.
+const OVERSAMPLED: f64 = 1.5e6;
+
+/// Where the anchor of a text lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Align {
+    /// At its start.
+    Start,
+    /// In its middle.
+    Middle,
+    /// At its end.
+    End,
+}
+
+/// A line of text.
+#[derive(Debug, Clone)]
+pub struct Text {
+    /// What it says.
+    pub text: String,
+    /// Anchor along the text.
+    pub x: f64,
+    /// Base line.
+    pub y: f64,
+    /// Size of the letters.
+    pub em: f64,
+    /// Colour of the letters.
+    pub colour: Colour,
+    /// Where the anchor lies.
+    pub align: Align,
+    /// Whether it runs upwards; the base line is then vertical, at `x`.
+    pub upwards: bool,
+}
+
+/// What a figure is made of.
+#[derive(Debug, Clone)]
+pub enum Shape {
+    /// A filled rectangle: left, top, width, height.
+    Rect(f64, f64, f64, f64, Colour),
+    /// A line through points, of a width.
+    Line(Vec<(f64, f64)>, f64, Colour),
+    /// A filled disc: centre and radius.
+    Disc(f64, f64, f64, Colour),
+    /// A line of text.
+    Text(Text),
+}
+
+/// A figure: its size and its shapes, the later ones over the earlier ones.
+#[derive(Debug, Clone)]
+pub struct Figure {
+    /// Width in pixels.
+    pub width: f64,
+    /// Height in pixels.
+    pub height: f64,
+    /// The shapes.
+    pub shapes: Vec<Shape>,
+}
+
+impl Figure {
+    /// An empty figure.
+    pub fn new(width: f64, height: f64) -> Self {
+        Self {
+            width: width.ceil(),
+            height: height.ceil(),
+            shapes: Vec::new(),
+        }
+    }
+
+    /// Adds a filled rectangle.
+    pub fn rect(&mut self, (x, y): (f64, f64), (width, height): (f64, f64), colour: Colour) {
+        self.shapes.push(Shape::Rect(x, y, width, height, colour));
+    }
+
+    /// Adds a rectangle's outline, one pixel wide and outside of it.
+    pub fn outline(&mut self, (x, y): (f64, f64), (width, height): (f64, f64), colour: Colour) {
+        self.rect((x - 1.0, y - 1.0), (width + 2.0, 1.0), colour);
+        self.rect((x - 1.0, y + height), (width + 2.0, 1.0), colour);
+        self.rect((x - 1.0, y), (1.0, height), colour);
+        self.rect((x + width, y), (1.0, height), colour);
+    }
+
+    /// Adds a line of text in the colour of ink.
+    pub fn text(&mut self, text: &str, (x, y): (f64, f64), em: f64, align: Align) {
+        self.coloured_text(text, (x, y), em, align, theme::INK);
+    }
+
+    /// Adds a line of text.
+    pub fn coloured_text(
+        &mut self,
+        text: &str,
+        (x, y): (f64, f64),
+        em: f64,
+        align: Align,
+        colour: Colour,
+    ) {
+        self.shapes.push(Shape::Text(Text {
+            text: text.to_owned(),
+            x,
+            y,
+            em,
+            colour,
+            align,
+            upwards: false,
+        }));
+    }
+
+    /// Adds a line of text that runs upwards, its middle at `y`.
+    pub fn upwards_text(&mut self, text: &str, (x, y): (f64, f64), em: f64) {
+        self.shapes.push(Shape::Text(Text {
+            text: text.to_owned(),
+            x,
+            y,
+            em,
+            colour: theme::INK,
+            align: Align::Middle,
+            upwards: true,
+        }));
+    }
+
+    /// The figure as an SVG file.
+    pub fn to_svg(&self) -> Result<Vec<u8>, String> {
+        let mut svg = String::new();
+        let (width, height) = self.units();
+        {
+            let backend = SVGBackend::with_string(&mut svg, (width, height));
+            Painter::new(backend, self.unit(), false).paint(self)?;
+        }
+        // The backend knows whole units only, of which several make a pixel of the figure: the
+        // size of the picture is that in pixels, while its coordinates stay in units.
+        let head = format!("<svg width=\"{width}\" height=\"{height}\"");
+        let sized = format!("<svg width=\"{}\" height=\"{}\"", self.width, self.height);
+        Ok(svg.replacen(&head, &sized, 1).into_bytes())
+    }
+
+    /// The figure as a PNG file.
+    pub fn to_png(&self) -> Result<Vec<u8>, String> {
+        let (width, height) = self.units();
+        let mut pixels = vec![255; width as usize * height as usize * 3];
+        {
+            let backend = BitMapBackend::with_buffer(&mut pixels, (width, height));
+            Painter::new(backend, self.unit(), true).paint(self)?;
+        }
+        let step = self.unit() / DENSITY;
+        let pixels = averaged(&pixels, width as usize, step as usize);
+        encode(&pixels, width / step, height / step).map_err(|error| error.to_string())
+    }
+
+    /// Units of the backends for one pixel of the figure; the same in both formats.
+    fn unit(&self) -> u32 {
+        if self.width * self.height > OVERSAMPLED {
+            DENSITY
+        } else {
+            2 * DENSITY
+        }
+    }
+
+    fn units(&self) -> (u32, u32) {
+        let unit = self.unit();
+        (self.width as u32 * unit, self.height as u32 * unit)
+    }
+}
+
+/// Means over squares of `step` x `step` pixels.
+fn averaged(pixels: &[u8], width: usize, step: usize) -> Vec<u8> {
+    if step <= 1 {
+        return pixels.to_vec();
+    }
+    let stride = width * 3;
+    let area = (step * step) as u32;
+    let mut means = Vec::with_capacity(pixels.len() / (step * step));
+    for rows in pixels.chunks_exact(stride * step) {
+        for left in (0..width).step_by(step) {
+            for channel in 0..3 {
+                let mut sum = 0;
+                for row in 0..step {
+                    for column in left..left + step {
+                        sum += u32::from(rows[row * stride + column * 3 + channel]);
+                    }
+                }
+                means.push(((sum + area / 2) / area) as u8);
+            }
+        }
+    }
+    means
+}
+
+fn encode(pixels: &[u8], width: u32, height: u32) -> Result<Vec<u8>, png::EncodingError> {
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, width, height);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_pixel_dims(Some(png::PixelDimensions {
+        xppu: PIXELS_PER_METRE,
+        yppu: PIXELS_PER_METRE,
+        unit: png::Unit::Meter,
+    }));
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(pixels)?;
+    writer.finish()?;
+    Ok(bytes)
+}
+
+/// Draws shapes on one of the backends.
+struct Painter<B: DrawingBackend> {
+    backend: B,
+    unit: f64,
+    /// Whether the backend has pixels: it then leaves gaps in thick lines that turn sharply, and
+    /// has no fonts.
+    pixels: bool,
+}
+
+impl<B: DrawingBackend> Painter<B> {
+    fn new(backend: B, unit: u32, pixels: bool) -> Self {
+        Self {
+            backend,
+            unit: f64::from(unit),
+            pixels,
+        }
+    }
+
+    fn paint(mut self, figure: &Figure) -> Result<(), String> {
+        let size = (figure.width, figure.height);
+        self.rect((0.0, 0.0), size, theme::PAPER)?;
+        for shape in &figure.shapes {
+            match shape {
+                Shape::Rect(x, y, width, height, colour) => {
+                    self.rect((*x, *y), (*width, *height), *colour)?;
+                }
+                Shape::Line(points, width, colour) => self.line(points, *width, *colour)?,
+                Shape::Disc(x, y, radius, colour) => self.disc((*x, *y), *radius, *colour)?,
+                Shape::Text(text) if self.pixels => self.glyphs(text)?,
+                Shape::Text(text) => self.text(text)?,
+            }
+        }
+        self.backend.present().map_err(reason)
+    }
+
+    fn units(&self, length: f64) -> i32 {
+        (length * self.unit).round() as i32
+    }
+
+    fn place(&self, (x, y): (f64, f64)) -> (i32, i32) {
+        (self.units(x), self.units(y))
+    }
+
+    fn rect(
+        &mut self,
+        (x, y): (f64, f64),
+        (width, height): (f64, f64),
+        colour: Colour,
+    ) -> Result<(), String> {
+        let (from, to) = (self.place((x, y)), self.place((x + width, y + height)));
+        self.backend
+            .draw_rect(from, to, &rgb(colour).filled(), true)
+            .map_err(reason)
+    }
+
+    fn disc(&mut self, centre: (f64, f64), radius: f64, colour: Colour) -> Result<(), String> {
+        let (centre, radius) = (self.place(centre), self.units(radius).unsigned_abs());
+        self.backend
+            .draw_circle(centre, radius, &rgb(colour).filled(), true)
+            .map_err(reason)
+    }
+
+    fn line(&mut self, points: &[(f64, f64)], width: f64, colour: Colour) -> Result<(), String> {
+        let thickness = self.units(width).unsigned_abs().max(1);
+        let style = ShapeStyle::from(rgb(colour)).stroke_width(thickness);
+        let mut places: Vec<_> = points.iter().map(|point| self.place(*point)).collect();
+        places.dedup();
+        if !self.pixels {
+            return self.backend.draw_path(places, &style).map_err(reason);
+        }
+        for ends in places.windows(2) {
+            self.backend
+                .draw_path(ends.iter().copied(), &style)
+                .map_err(reason)?;
+        }
+        for place in places {
+            self.backend
+                .draw_circle(place, thickness / 2, &rgb(colour).filled(), true)
+                .map_err(reason)?;
+        }
+        Ok(())
+    }
+
+    /// Text that the reader's fonts show.
+    fn text(&mut self, text: &Text) -> Result<(), String> {
+        // The backend writes 1/1.24 of the size, and moves the base line of texts that are
+        // anchored at their top by 0.76 of that.
+        let em = text.em * self.unit;
+        let align = match text.align {
+            Align::Start => HPos::Left,
+            Align::Middle => HPos::Center,
+            Align::End => HPos::Right,
+        };
+        let (transform, lift) = if text.upwards {
+            (FontTransform::Rotate270, (0.76 * em, 0.0))
+        } else {
+            (FontTransform::None, (0.0, 0.76 * em))
+        };
+        let family = FontFamily::Name(theme::FONT_FAMILY);
+        let colour = rgb(text.colour);
+        let style = TextStyle::from(FontDesc::new(family, em * 1.24, FontStyle::Normal))
+            .color(&colour)
+            .pos(Pos::new(align, VPos::Top))
+            .transform(transform);
+        let place = (
+            (text.x * self.unit - lift.0).round() as i32,
+            (text.y * self.unit - lift.1).round() as i32,
+        );
+        self.backend
+            .draw_text(&text.text, &style, place)
+            .map_err(reason)
+    }
+
+    /// Text in the built-in font, pixel by pixel.
+    fn glyphs(&mut self, text: &Text) -> Result<(), String> {
+        let em = text.em * self.unit;
+        let (letters, width) = theme::set(&text.text, em);
+        if letters.is_empty() && !text.text.is_empty() {
+            return Err("the built-in font is damaged".to_owned());
+        }
+        let start = match text.align {
+            Align::Start => 0,
+            Align::Middle => (width / 2.0).round() as i32,
+            Align::End => width.round() as i32,
+        };
+        let (x, y) = self.place((text.x, text.y));
+        let (columns, rows) = self.backend.get_size();
+        let bolder = (theme::BOLDER * em).round() as i32;
+        let mut covered = Vec::new();
+        for letter in letters {
+            // Spaces have no outline.
+            let Some(outline) = letter.font.outline_glyph(letter.glyph) else {
+                continue;
+            };
+            let bounds = outline.px_bounds();
+            let (left, top) = (bounds.min.x as i32 - start, bounds.min.y as i32);
+            outline.draw(|column, row, cover| {
+                for wider in 0..=bolder {
+                    let (across, down) = (left + column as i32 + wider, top + row as i32);
+                    let place = if text.upwards {
+                        (x + down, y - across)
+                    } else {
+                        (x + across, y + down)
+                    };
+                    covered.push((place, f64::from(cover.min(1.0))));
+                }
+            });
+        }
+        let inside = |place: i32, end: u32| place >= 0 && place.unsigned_abs() < end;
+        for (place, cover) in covered {
+            if cover > 0.0 && inside(place.0, columns) && inside(place.1, rows) {
+                let colour = rgb(text.colour).mix(cover).to_backend_color();
+                self.backend.draw_pixel(place, colour).map_err(reason)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn rgb((red, green, blue): Colour) -> RGBColor {
+    RGBColor(red, green, blue)
+}
+
+/// What a backend says, on one line.
+fn reason(error: impl std::fmt::Display) -> String {
+    error.to_string().replace('\n', " ")
+}

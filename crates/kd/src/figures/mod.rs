@@ -1,0 +1,133 @@
+//! Figures of a run, as SVG or PNG files.
+
+mod axis;
+mod curves;
+mod figure;
+mod heatmap;
+#[cfg(test)]
+mod tests;
+mod theme;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use figure::Figure;
+
+/// A quantity over the epochs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Curve {
+    /// Its name in the legend.
+    pub name: String,
+    /// Epochs and values; those that are not finite are left out.
+    pub points: Vec<(f64, f64)>,
+}
+
+/// Curves that share a vertical axis.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Panel {
+    /// What stands above the panel.
+    pub title: String,
+    /// What stands beside the vertical axis.
+    pub y_label: String,
+    /// The curves.
+    pub curves: Vec<Curve>,
+}
+
+/// A table of values in [0, 1], shown as colours.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Heatmap {
+    /// What stands above the figure.
+    pub title: String,
+    /// What stands below the columns.
+    pub x_label: String,
+    /// What stands beside the rows.
+    pub y_label: String,
+    /// Labels of the columns; those of epochs are whole numbers.
+    pub columns: Vec<String>,
+    /// Labels of the rows, from top to bottom.
+    pub rows: Vec<String>,
+    /// The values, row by row; NaN, or no value at all, is shown as "no data".
+    pub values: Vec<Vec<f64>>,
+    /// What stands beside the scale of the colours.
+    pub scale_label: String,
+}
+
+/// Why a figure was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum PlotError {
+    /// It cannot be drawn.
+    #[error("cannot draw {}: {reason}", path.display())]
+    Draw {
+        /// The file that was to be written.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The file cannot be written.
+    #[error("cannot write {}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+}
+
+/// Writes one figure with the panels side by side, as SVG or PNG by the extension of `path`.
+///
+/// A panel's vertical axis is logarithmic where its values are positive and differ by more than a
+/// factor of 50.
+///
+/// # Errors
+///
+/// If the extension is neither `svg` nor `png`, or the file cannot be written.
+pub fn draw_curves(path: &Path, title: &str, panels: &[Panel]) -> Result<(), PlotError> {
+    write(path, || curves::layout(title, panels))
+}
+
+/// Writes a heat-map, as SVG or PNG by the extension of `path`.
+///
+/// # Errors
+///
+/// If the extension is neither `svg` nor `png`, or the file cannot be written.
+pub fn draw_heatmap(path: &Path, heatmap: &Heatmap) -> Result<(), PlotError> {
+    write(path, || heatmap::layout(heatmap))
+}
+
+fn write(path: &Path, figure: impl FnOnce() -> Figure) -> Result<(), PlotError> {
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    let drawn = match extension.map(str::to_ascii_lowercase).as_deref() {
+        Some("svg") => figure().to_svg(),
+        Some("png") => figure().to_png(),
+        _ => Err("the name of a figure ends with .svg or .png".to_owned()),
+    };
+    let bytes = drawn.map_err(|reason| PlotError::Draw {
+        path: path.to_owned(),
+        reason,
+    })?;
+    write_whole(path, &bytes).map_err(|source| PlotError::Io {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Writes `bytes` beside `path`, then renames: a figure appears whole or not at all.
+fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".tmp");
+    // Temporary files are private by default; this one is to become an ordinary file.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    // The errors of the temporary file name it, which says nothing to the reader.
+    std::fs::metadata(folder)?;
+    let unnamed = |error: std::io::Error| std::io::Error::from(error.kind());
+    let mut file = builder.tempfile_in(folder).map_err(unnamed)?;
+    file.as_file_mut().write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
