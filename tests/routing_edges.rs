@@ -152,24 +152,29 @@ impl Scene {
         let logits = policy.forward(own.pooled.clone(), soft.pooled.clone());
         let choices = choose(self, &logits);
         let networks = [Whole(&self.learner.student), Whole(&self.teacher)];
+        let stages = own.maps.len() - 1;
+        let loss = self.learner.method.as_ref().expect("a loss");
+        let gates = choices.gates(loss.spots(stages));
         let mut loss = batch_loss(
             &Step::new(&own, &soft)
                 .with_labels(&labels)
                 .with_indices(&indices)
                 .with_images(&tracked)
-                .with_networks(&networks[0], &networks[1]),
+                .with_networks(&networks[0], &networks[1])
+                .with_gates(&gates)
+                .scaled_by_share(),
             labels.clone(),
             &KdLossConfig::new().init(),
-            self.learner.method.as_ref(),
+            Some(loss),
             &kd_losses::LossWeights {
                 ce: 1.0,
                 kd: 1.0,
                 method: 1e-3,
             },
-            Some(&choices),
+            &choices.last(),
         );
         let networks = (&self.learner.student, &self.teacher);
-        let grafted = self.router.grafted(&choices, networks, images, &soft);
+        let grafted = self.router.grafted(&choices, networks, images, Some(&soft));
         let objective = self
             .router
             .objective(&choices, grafted, labels, loss.ce.clone());

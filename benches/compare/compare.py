@@ -41,7 +41,7 @@ def inference(network, batch):
     return {"what": "inference", "network": network, "batch": batch}
 
 
-def distillation(teacher, student, method, batch, folded):
+def distillation(teacher, student, method, batch, folded, adaptive=False):
     return {
         "what": "distillation",
         "teacher": teacher,
@@ -49,6 +49,7 @@ def distillation(teacher, student, method, batch, folded):
         "method": method,
         "batch": batch,
         "folded": folded,
+        "adaptive": adaptive,
     }
 
 
@@ -78,6 +79,8 @@ def cases(name, data):
                     label = f"{method}, `{teacher}` → `{student}`, 64"
                     label += ", teacher folded" if folded else ""
                     rows.append((label, distillation(teacher, student, method, 64, folded), {}))
+            label = f"at, adaptive, `{teacher}` → `{student}`, 64"
+            rows.append((label, distillation(teacher, student, "at", 64, False, True), {}))
     if name in ("epochs", "all") and data:
         for teacher, student in PAIRS:
             case = epoch(teacher, student, 1024, data)
@@ -116,6 +119,10 @@ def cases(name, data):
                         label = f"{method}, `{teacher}` → `{student}`, {batch}, {mode}"
                         label += ", bf16" if bf16 else ""
                         rows.append((label, case, {"mode": mode, "bf16": bf16}))
+        for batch in (64, 512):
+            label = f"at, adaptive, `resnet32x4` → `resnet8x4`, {batch}, eager"
+            case = distillation("resnet32x4", "resnet8x4", "at", batch, True, True)
+            rows.append((label, case, {"mode": "eager", "bf16": False}))
     return rows
 
 

@@ -11,8 +11,9 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Distribution, FloatDType, Int, Tensor};
 use kd_data::{Cifar, Limits, Loader, LoaderConfig};
-use kd_losses::{FeatureShapes, KdLossConfig, Method, Setup, Step, cross_entropy};
+use kd_losses::{Gate, KdLossConfig, Method, Setup, Step, cross_entropy};
 use kd_models::{AnyNetwork, Architecture, Network};
+use kd_spot::{Choices, Cuts, Router, RouterConfig, shapes_for_losses};
 use kd_train::{
     Draft, FrozenTeacher, Learner, batch_loss, device_by_name, features_for_losses, sgd,
 };
@@ -40,6 +41,8 @@ enum Case {
         batch: usize,
         /// Whether the teacher's batch norms are folded.
         folded: bool,
+        /// Whether a policy chooses what is distilled where.
+        adaptive: bool,
     },
     /// The training images of CIFAR-100 alone: batches on the device, augmentation included.
     Data {
@@ -120,9 +123,11 @@ fn measure(request: &Request, device: &Device) -> Result<f64, Box<dyn Error>> {
             method,
             batch,
             folded,
+            adaptive,
         } => {
+            let networks = [teacher.as_str(), student];
             let mut distillation =
-                Distillation::new(teacher, student, method, *batch, *folded, device)?;
+                Distillation::new(networks, method, *batch, [*folded, *adaptive], device)?;
             let training = device.clone().autodiff();
             let (_, images, labels) = inputs(student, *batch, &training)?;
             speed(device, *batch, enough, || {
@@ -150,7 +155,7 @@ fn measure(request: &Request, device: &Device) -> Result<f64, Box<dyn Error>> {
             folder,
         } => {
             let mut distillation =
-                Distillation::new(teacher, student, "kd", *batch, false, device)?;
+                Distillation::new([teacher, student], "kd", *batch, [false, false], device)?;
             let training = device.clone().autodiff();
             let loader = loader(folder, *images, *batch)?;
             let count = loader.batches() * batch;
@@ -226,18 +231,20 @@ fn recipe() -> Result<kd_train::Recipe, Box<dyn Error>> {
 struct Distillation {
     teacher: FrozenTeacher,
     learner: Option<Learner>,
+    router: Option<Router>,
+    /// The teacher in the grafted network.
+    grafted: AnyNetwork,
     method: Method,
-    optimizer: burn::optim::ModuleOptimizer,
+    optimizers: [burn::optim::ModuleOptimizer; 2],
     indices: Tensor<1, Int>,
 }
 
 impl Distillation {
     fn new(
-        teacher: &str,
-        student: &str,
+        [teacher, student]: [&str; 2],
         method: &str,
         batch: usize,
-        folded: bool,
+        [folded, adaptive]: [bool; 2],
         device: &Device,
     ) -> Result<Self, Box<dyn Error>> {
         let training = device.clone().autodiff();
@@ -246,28 +253,27 @@ impl Distillation {
         let input = student.usual_input();
         let student = student.init(CLASSES, &training);
         let method = Method::by_name(method)?;
-        let shapes = |network: &AnyNetwork| {
-            let shapes = network.feature_shapes(input, device);
-            FeatureShapes {
-                maps: shapes.maps,
-                pooled: shapes.pooled,
-                classes: shapes.classes,
-            }
-        };
+        let shapes = [&student, &network].map(|network| network.feature_shapes(input, device));
+        let cuts = Cuts::at(method.place(), &shapes[0], &shapes[1])?;
+        let router = RouterConfig::new().init(cuts, &shapes[0], &shapes[1], &training)?;
+        let [own, other] = shapes.map(shapes_for_losses);
         let labels = (0..50_000).map(|index| index % CLASSES).collect();
-        let setup = Setup::new(shapes(&student), shapes(&network))
-            .with_labels(labels)
-            .with_batch(batch);
+        let setup = Setup::new(own, other).with_labels(labels).with_batch(batch);
         let loss = method.init(&setup, &training)?;
         let teacher = FrozenTeacher::new(teacher, &network);
         Ok(Self {
-            teacher: if folded { teacher.folded() } else { teacher },
+            grafted: teacher.clone().folded().network().clone(),
+            teacher: match folded {
+                true => teacher.folded(),
+                false => teacher,
+            },
             learner: Some(Learner {
                 student,
                 method: Some(loss),
             }),
+            router: adaptive.then_some(router),
             method,
-            optimizer: sgd(&recipe()?),
+            optimizers: [sgd(&recipe()?), sgd(&recipe()?)],
             indices: Tensor::arange(0..batch as i64, device),
         })
     }
@@ -284,15 +290,30 @@ impl Distillation {
             .with_indices(&self.indices)
             .with_images(images);
         let weights = self.method.info().weights;
-        let loss = batch_loss(
-            &step,
-            labels.clone(),
-            &kd,
-            learner.method.as_ref(),
-            &weights,
-            None,
-        );
-        let gradients = GradientsParams::from_grads(loss.total.backward(), &learner);
-        self.learner = Some(self.optimizer.step(0.05, learner, gradients));
+        let router = self.router.as_ref();
+        let choices = router.map(|r| r.choose(own.pooled.clone(), soft.pooled.clone()));
+        let method = learner.method.as_ref();
+        let stages = own.maps.len() - 1;
+        let spots = method.map_or(0, |method| method.spots(stages));
+        let gates = choices.as_ref().map(|choices| choices.gates(spots));
+        let step = match &gates {
+            Some(gates) => step.with_gates(gates).scaled_by_share(),
+            None => step,
+        };
+        let gate = choices.as_ref().map_or_else(Gate::all, Choices::last);
+        let mut loss = batch_loss(&step, labels.clone(), &kd, method, &weights, &gate);
+        if let (Some(router), Some(choices)) = (router, &choices) {
+            let networks = (&learner.student, &self.grafted);
+            let grafted = router.grafted(choices, networks, images.clone(), Some(&soft));
+            let (labels, ce) = (labels.clone(), loss.ce.clone());
+            loss.routing = Some(router.objective(choices, grafted, labels, ce));
+        }
+        let mut gradients = loss.root().backward();
+        if let Some(router) = self.router.take() {
+            let of_router = GradientsParams::from_module(&mut gradients, &router);
+            self.router = Some(self.optimizers[1].step(0.025, router, of_router));
+        }
+        let gradients = GradientsParams::from_module(&mut gradients, &learner);
+        self.learner = Some(self.optimizers[0].step(0.05, learner, gradients));
     }
 }

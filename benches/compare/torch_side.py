@@ -164,6 +164,90 @@ class Distillation:
         self.optimizer.step()
 
 
+class Adaptive:
+    """A step of attention transfer with spot-adaptive routing (Song et al. 2022), in the order and with
+    the passes of the reference's loop: chosen samples are gathered, the student's weights get gradients
+    from the grafted network that are thrown away, and each objective has its own backward pass."""
+
+    def __init__(self, case, device):
+        self.teacher = build(case["teacher"], "trained", CLASSES).to(device).eval()
+        self.student = build(case["student"], "trained", CLASSES).to(device).train()
+        for parameter in self.teacher.parameters():
+            parameter.requires_grad_(False)
+        last = [network.fc.in_features for network in self.networks()]
+        own, other = ((width // 4, width // 2, width) for width in last)
+        self.hints = torch.nn.ModuleList(map(self.bridge, own, other)).to(device)
+        self.anti_hints = torch.nn.ModuleList(map(self.bridge, other, own)).to(device)
+        self.policy = torch.nn.Linear(own[2] + other[2], 8).to(device)
+        agent = [*self.policy.parameters(), *self.hints.parameters(), *self.anti_hints.parameters()]
+        self.agent = torch.optim.SGD(agent, lr=0.025, momentum=0.9, weight_decay=1e-3)
+        self.optimizer = sgd(self.student.parameters())
+
+    gamma = 1.0
+
+    def networks(self):
+        return self.student, self.teacher
+
+    @staticmethod
+    def bridge(inputs, outputs):
+        return torch.nn.Sequential(
+            torch.nn.Conv2d(inputs, outputs, 1), torch.nn.BatchNorm2d(outputs), torch.nn.ReLU()
+        )
+
+    @staticmethod
+    def segment(network, index, x):
+        if index == 0:
+            x = F.relu(network.bn1(network.conv1(x)))
+        return network.fc(x.mean((2, 3))) if index == 3 else getattr(network, f"layer{index + 1}")(x)
+
+    def features(self, network, x):
+        maps = []
+        for index in range(3):
+            x = self.segment(network, index, x)
+            maps.append(x)
+        return maps, x.mean((2, 3)), self.segment(network, 3, x)
+
+    def grafted(self, images, shares):
+        own, other = (self.segment(network, 0, images) for network in self.networks())
+        for index in range(3):
+            share = shares[:, index].view(-1, 1, 1, 1)
+            hint, anti_hint = self.hints[index](own), self.anti_hints[index](other)
+            own, other = (1 - share) * own + share * anti_hint, (1 - share) * hint + share * other
+            own = self.segment(self.student, index + 1, own)
+            other = self.segment(self.teacher, index + 1, other)
+        share = shares[:, 3:]
+        return (1 - share) * own + share * other
+
+    def step(self, images, labels):
+        with torch.no_grad():
+            soft, pooled, _ = self.features(self.teacher, images)
+        maps, own_pooled, logits = self.features(self.student, images)
+        choice = self.policy(torch.cat([pooled, own_pooled.detach()], 1)).view(-1, 4, 2)
+        shares = F.gumbel_softmax(choice, tau=5.0, hard=True)[:, :, 0]
+        ce = F.cross_entropy(logits, labels)
+        loss = ce
+        for index in range(3):
+            chosen = shares[:, index] > 0.5
+            if chosen.any():
+                gathered = at_loss([maps[index][chosen]], [soft[index][chosen]])
+                loss = loss + 1000.0 * gathered * chosen.float().mean()
+
+        self.student.eval()
+        graft = F.cross_entropy(self.grafted(images, shares), labels)
+        self.student.train()
+        if graft > ce:
+            graft = graft * self.gamma
+        if graft < ce:
+            graft = graft / self.gamma
+        routing = graft + F.relu(len(images) / 2 - shares[:, 3].sum())
+        self.agent.zero_grad()
+        routing.backward()
+        self.agent.step()
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+
+
 def captured(step, images, labels):
     """The step as one CUDA graph, replayed."""
     stream = torch.cuda.Stream()
@@ -223,6 +307,10 @@ def measure(case, seconds, device, mode="eager", bf16=False):
             optimizer.step()
 
         return speed(device, case["batch"], seconds, step)
+    if case["what"] == "distillation" and case["adaptive"]:
+        step = Adaptive(case, device).step
+        images, labels = inputs(case["student"], case["batch"], device)
+        return speed(device, case["batch"], seconds, lambda: step(images, labels))
     if case["what"] == "distillation":
         images, labels = inputs(case["student"], case["batch"], device)
         distillation = Distillation(case, device, bf16)

@@ -16,7 +16,7 @@ const WITHIN: [Within; 2] = [
     Within {
         values: 1e-4,
         gradients: 2e-2,
-        parameters: 1e-4,
+        parameters: 5e-3,
     },
     Within {
         values: 1e-2,

@@ -420,7 +420,7 @@ impl Training {
         assert_eq!(distilled, chosen.collect::<Vec<_>>(), "{}", case.name);
 
         let networks = (student, &self.teacher);
-        let grafted = self.router.grafted(&choices, networks, images, &soft);
+        let grafted = self.router.grafted(&choices, networks, images, Some(&soft));
         close("graft_logits", values(grafted.clone()), within.values);
         let labels = Tensor::from_inner(labels);
         let ce = cross_entropy(own.logits.clone(), labels.clone());

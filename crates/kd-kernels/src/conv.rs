@@ -90,7 +90,7 @@ pub fn conv2d_with(
     activation: Activation,
 ) -> Tensor<4> {
     #[cfg(feature = "flex")]
-    if served(&x, &weight, bias.as_ref(), &options) {
+    if served(&x, &weight, bias.as_ref(), &options) && residual.as_ref().is_none_or(crate::serves) {
         return crate::native::conv::conv2d_with(x, weight, bias, options, residual, activation);
     }
     activation.after(conv2d(x, weight, bias, options), residual)

@@ -49,8 +49,10 @@ pub enum Place {
     Stages,
     /// At the map of one stage (the stem is 0), or at the last one.
     Map(Option<usize>),
-    /// At the pooled feature, or at the logits that are made of it.
+    /// At the pooled feature.
     Pooled,
+    /// At the logits.
+    Logits,
 }
 
 /// What a method reads of a [`Step`](crate::Step) besides post-activation maps, pooled features and

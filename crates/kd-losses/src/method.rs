@@ -33,8 +33,11 @@ pub(crate) trait Register: Default {
     fn place(&self) -> Place {
         let info = Self::INFO;
         match info.reads {
-            Reads::Maps if !info.needs.networks => Place::Map(None),
-            _ => Place::Pooled,
+            Reads::Logits => Place::Logits,
+            Reads::Pooled => Place::Pooled,
+            // What is differentiated is made of the logits.
+            Reads::Maps if info.needs.networks => Place::Logits,
+            Reads::Maps => Place::Map(None),
         }
     }
 

@@ -94,8 +94,9 @@ impl Choices {
     /// Gates for a method with so many spots ([`MethodLoss::spots`](kd_losses::MethodLoss::spots)):
     /// those of the cuts in order, the last spot being that of the logits.
     ///
-    /// With fewer spots than cuts, the last cuts are taken; with more (OFD counts the stem), the
-    /// first cut serves the method's first spots.
+    /// With fewer spots than cuts, the last cuts are taken; with more, the first cut serves the
+    /// method's first spots. Where stages and cuts do not correspond one by one,
+    /// [`Cuts::spot_of`](crate::Cuts::spot_of) finds the spot of a stage.
     pub fn gates(&self, spots: usize) -> Vec<Gate> {
         let cuts = (self.spots() - 1).max(1);
         (0..spots)

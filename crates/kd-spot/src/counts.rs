@@ -36,8 +36,19 @@ impl RoutingCounts {
         let distilled = choices.distilled().clone();
         let [batch, _] = distilled.dims();
         let ones = Tensor::ones([batch, 1], &distilled.device());
-        let rows = Tensor::cat(vec![ones, distilled], 1);
-        let members: Tensor<2> = labels.inner().one_hot::<2>(classes).float();
+        let rows = Tensor::cat(vec![ones, distilled.clone()], 1);
+        // Burn's own one-hot reads the labels back.
+        let all = Tensor::<1, Int>::arange(0..classes as i64, &distilled.device());
+        let members = all
+            .unsqueeze_dim::<2>(0)
+            .expand([batch, classes])
+            .equal(
+                labels
+                    .inner()
+                    .unsqueeze_dim::<2>(1)
+                    .expand([batch, classes]),
+            )
+            .float();
         self.counts = self.counts.clone() + members.transpose().matmul(rows);
     }
 

@@ -83,7 +83,8 @@ impl Cuts {
             Place::Stages => return Self::align(&student.maps, &teacher.maps),
             Place::Map(Some(stage)) => (stage, stage),
             Place::Map(None) => (last(student), last(teacher)),
-            Place::Pooled => (student.maps.len(), teacher.maps.len()),
+            // The logits are a spot of their own, after the last cut.
+            Place::Pooled | Place::Logits => (student.maps.len(), teacher.maps.len()),
         };
         Self::new(vec![own], vec![other])
     }
@@ -108,6 +109,13 @@ impl Cuts {
     /// Number of cuts, at least 1.
     pub fn count(&self) -> usize {
         self.student.len()
+    }
+
+    /// The spot that chooses for a stage of the student: that of the first cut after it, or of the last
+    /// cut.
+    pub fn spot_of(&self, stage: usize) -> usize {
+        let found = self.student.iter().position(|cut| *cut >= stage);
+        found.unwrap_or(self.count() - 1)
     }
 
     /// The student's and the teacher's stage before a cut.
@@ -240,6 +248,11 @@ mod tests {
     fn segments_are_all_stages_in_order() {
         let cuts = Cuts::new(vec![1, 2], vec![2, 4]).expect("cuts");
         assert_eq!((cuts.spots(), cuts.count()), (3, 2));
+        let sparse = Cuts::new(vec![1, 3], vec![1, 3]).expect("cuts");
+        assert_eq!(
+            [0, 1, 2, 3, 4].map(|stage| sparse.spot_of(stage)),
+            [0, 0, 1, 1, 1]
+        );
         let ranges = |of: fn(&Cuts, usize, usize) -> RangeInclusive<usize>, head| {
             (0..3).map(|i| of(&cuts, i, head)).collect::<Vec<_>>()
         };

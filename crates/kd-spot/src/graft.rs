@@ -82,14 +82,15 @@ impl Graft {
     /// `(1 − a) · hint(s) + a · t` and the student's `(1 − a) · s + a · anti_hint(t)`, and the logits
     /// are `(1 − a) · s + a · t`.
     ///
-    /// Both networks are in evaluation form (`valid()`); their parameters are constants, and
-    /// gradients flow through them to adapters and shares. The adapters are trained on the whole
-    /// batch, whatever is chosen.
+    /// Both networks are in evaluation form (`valid()`): their parameters are constants, through
+    /// which gradients flow to adapters and shares. (A teacher whose parameters are in a graph is
+    /// trained.) The adapters are trained on the whole batch, whatever is chosen.
     ///
     /// # Shapes
     ///
     /// - images: `[batch, 3, height, width]`
-    /// - first: the teacher's feature at the first cut, which need not be computed again
+    /// - first: the teacher's feature at the first cut, which need not be computed again; `None` for
+    ///   a teacher that is trained, so that this segment is, too
     /// - shares: `[batch, spots]`, 1 for the teacher and 0 for the student
     /// - output: `[batch, classes]`
     ///
@@ -101,7 +102,7 @@ impl Graft {
         cuts: &Cuts,
         (student, teacher): (&S, &T),
         images: Tensor<4>,
-        first: Feature,
+        first: Option<Feature>,
         shares: Tensor<2>,
     ) -> Tensor<2> {
         let spots = shares.dims()[1];
@@ -109,9 +110,15 @@ impl Graft {
         let heads = [student.head(), teacher.head()];
         let tracked = shares.is_autodiff();
         let images = Feature::from(images.inner());
-        let own = student.run(exclusive(cuts.student(0, heads[0])), images);
+        let own = student.run(exclusive(cuts.student(0, heads[0])), images.clone());
         let mut own = constant_feature(own, tracked);
-        let mut other = constant_feature(first, tracked);
+        let mut other = match first {
+            Some(first) => constant_feature(first, tracked),
+            None => {
+                let images = constant_feature(images, tracked);
+                teacher.run(exclusive(cuts.teacher(0, heads[1])), images)
+            }
+        };
         for segment in 1..spots {
             let share = shares.clone().narrow(1, segment - 1, 1);
             let hint = self.hints[segment - 1].forward(own.clone());

@@ -61,8 +61,10 @@ pub struct RouterConfig {
 /// let gate = choices.last();
 /// let kd = KdLossConfig::new().init();
 /// let kd = kd.forward_gated(own.logits.clone(), soft.logits.clone(), &gate);
+/// // A spot weighs as much as it has samples.
+/// let kd = kd * gate.share().ok_or("no choice")?;
 /// let networks = (&student, &teacher);
-/// let grafted = router.grafted(&choices, networks, images, &soft);
+/// let grafted = router.grafted(&choices, networks, images, Some(&soft));
 /// let objective = router.objective(&choices, grafted, labels, ce.clone());
 /// // One backward pass trains student and router: neither's loss depends on the other's weights.
 /// let gradients = (ce + kd + objective).backward();
@@ -168,8 +170,10 @@ impl Router {
 
     /// Logits `[batch, classes]` of the grafted network: see [`Graft::forward`].
     ///
-    /// The student comes as it is trained, and is taken in evaluation with its batch norms folded. A
-    /// teacher on an autodiff device is trained.
+    /// The student comes as it is trained, and is taken in evaluation with its batch norms folded.
+    /// `soft` are the teacher's features of the images, of which the one at the first cut is not
+    /// computed again; they are `None` for a teacher that is trained too, whose parameters are in the
+    /// graph.
     ///
     /// # Panics
     ///
@@ -179,15 +183,15 @@ impl Router {
         choices: &Choices,
         (student, teacher): (&S, &T),
         images: Tensor<4>,
-        soft: &Features,
+        soft: Option<&Features>,
     ) -> Tensor<2> {
         let shares = choices.shares();
         let student = student.clone().fold_batch_norm();
         let (_, stage) = self.cuts.stages(0);
-        let first = match soft.maps.get(stage) {
+        let first = soft.map(|soft| match soft.maps.get(stage) {
             Some(map) => Feature::from(map.clone()),
             None => Feature::from(soft.pooled.clone()),
-        };
+        });
         let networks = (&student, teacher);
         self.graft
             .forward(&self.cuts, networks, images, first, shares.clone())

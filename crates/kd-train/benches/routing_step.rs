@@ -13,9 +13,9 @@ use std::time::Instant;
 
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Distribution, Int, Tensor};
-use kd_losses::{KdLoss, KdLossConfig, Method, Setup, Step, Upper};
+use kd_losses::{Gate, KdLoss, KdLossConfig, Method, Setup, Step, Upper};
 use kd_models::{AnyNetwork, Architecture, Network};
-use kd_spot::{Cuts, Router, RouterConfig, shapes_for_losses};
+use kd_spot::{Choices, Cuts, Router, RouterConfig, shapes_for_losses};
 use kd_train::{
     Draft, FrozenTeacher, Learner, batch_loss, device_by_name, features_for_losses, sgd,
 };
@@ -100,11 +100,7 @@ impl Scene {
         weights.kd = 1.0;
         Ok(Self {
             grafted: teacher.clone().folded().network().clone(),
-            // As a run has it.
-            teacher: match adaptive {
-                true => teacher.clone().folded(),
-                false => teacher.clone(),
-            },
+            teacher,
             learner: Learner {
                 student,
                 method: Some(method.init(&setup, &training)?),
@@ -157,23 +153,26 @@ impl Scene {
         lap(2)?;
         let indices = Tensor::arange(0..BATCH as i64, &self.plain);
         let networks = [Whole(&learner.student), Whole(teacher.network())];
-        let mut loss = batch_loss(
-            &Step::new(&own, &soft)
-                .with_labels(&self.labels)
-                .with_indices(&indices)
-                .with_images(&self.images)
-                .with_networks(&networks[0], &networks[1]),
-            self.labels.clone(),
-            &self.kd,
-            learner.method.as_ref(),
-            &self.weights,
-            choices.as_ref(),
-        );
+        let mut step = Step::new(&own, &soft)
+            .with_labels(&self.labels)
+            .with_indices(&indices)
+            .with_images(&self.images)
+            .with_networks(&networks[0], &networks[1]);
+        let method = learner.method.as_ref();
+        let stages = own.maps.len() - 1;
+        let spots = method.map_or(0, |method| method.spots(stages));
+        let gates = choices.as_ref().map(|choices| choices.gates(spots));
+        if let Some(gates) = &gates {
+            step = step.with_gates(gates).scaled_by_share();
+        }
+        let gate = choices.as_ref().map_or_else(Gate::all, Choices::last);
+        let labels = self.labels.clone();
+        let mut loss = batch_loss(&step, labels, &self.kd, method, &self.weights, &gate);
         lap(3)?;
         if let (Some(router), Some(choices)) = (&router, &choices) {
             let images = self.images.clone().inner();
             let networks = (&learner.student, &self.grafted);
-            let grafted = router.grafted(choices, networks, images, &soft);
+            let grafted = router.grafted(choices, networks, images, Some(&soft));
             let labels = self.labels.clone();
             loss.routing = Some(router.objective(choices, grafted, labels, loss.ce.clone()));
         }

@@ -14,7 +14,7 @@ use std::time::Instant;
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use kd_data::{Loader, LoaderConfig, ProceduralConfig};
-use kd_losses::{KdLossConfig, LossWeights, Step};
+use kd_losses::{Gate, KdLossConfig, LossWeights, Step};
 use kd_models::{Architecture, Network};
 use kd_train::{
     BatchLoss, Draft, FrozenTeacher, Learner, batch_loss, device_by_name, features_for_losses, sgd,
@@ -100,7 +100,7 @@ fn measure(
                 &kd,
                 None,
                 &weights,
-                None,
+                &Gate::all(),
             ),
             None => BatchLoss::supervised(kd_losses::cross_entropy(
                 features.logits.clone(),

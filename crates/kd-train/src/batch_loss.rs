@@ -2,9 +2,9 @@
 
 use burn::tensor::{Int, Tensor};
 use kd_losses::{Gate, KdLoss, LossWeights, MethodLoss, Step, cross_entropy};
-use kd_spot::Choices;
 
-/// The parts of a batch's loss, each unweighted and of shape `[1]`, and their weighted sum.
+/// The parts of a batch's loss, each of shape `[1]` and without its weight in the recipe, and their
+/// weighted sum. Where samples are chosen, a part contains the shares of those that are.
 #[derive(Clone, Debug)]
 pub struct BatchLoss {
     /// Cross-entropy with the labels.
@@ -15,7 +15,7 @@ pub struct BatchLoss {
     pub method: Option<Tensor<1>>,
     /// `r · ce + a · kd + b · method`.
     pub total: Tensor<1>,
-    /// The routing objective, of which no other part depends; absent if no policy chooses.
+    /// The routing objective, on which no other part depends; absent if no policy chooses.
     pub routing: Option<Tensor<1>>,
 }
 
@@ -42,36 +42,31 @@ impl BatchLoss {
 
 /// The loss of a student's features with respect to labels and the teacher's features.
 ///
-/// Parts of weight 0 are not computed. With choices, each spot's loss is that of the chosen samples
-/// times their share, and the distillation of logits takes the last spot: the gates of the step are
-/// theirs.
+/// Parts of weight 0 are not computed. The distillation of logits is that of the samples that `gate`
+/// chooses, times their share; the method takes the gates of the step.
 pub fn batch_loss(
     step: &Step<'_>,
     labels: Tensor<1, Int>,
     kd: &KdLoss,
     method: Option<&MethodLoss>,
     weights: &LossWeights,
-    choices: Option<&Choices>,
+    gate: &Gate,
 ) -> BatchLoss {
     let (student, teacher) = (step.student, step.teacher);
     let ce = cross_entropy(student.logits.clone(), labels);
-    let last = choices.map_or_else(Gate::all, Choices::last);
     let kd = (weights.kd != 0.0).then(|| {
-        let loss = kd.forward_gated(student.logits.clone(), teacher.logits.clone(), &last);
-        match last.share() {
-            Some(share) => loss * share,
+        let loss = kd.forward_gated(student.logits.clone(), teacher.logits.clone(), gate);
+        match gate.share() {
+            Some(share) => {
+                let share = share.cast(loss.dtype());
+                loss * share
+            }
             None => loss,
         }
     });
-    let method = method.filter(|_| weights.method != 0.0);
-    let method = method.and_then(|method| {
-        let Some(choices) = choices else {
-            return method.forward(step);
-        };
-        let stages = student.maps.len().saturating_sub(1);
-        let gates = choices.gates(method.spots(stages));
-        method.forward(&step.with_gates(&gates).scaled_by_share())
-    });
+    let method = method
+        .filter(|_| weights.method != 0.0)
+        .and_then(|method| method.forward(step));
 
     let mut total = ce.clone() * weights.ce;
     if let Some(kd) = &kd {

@@ -7,7 +7,7 @@ use kd_losses::Method;
 use kd_models::Architecture;
 use kd_spot::Routing;
 
-use crate::{Draft, Observer, RunOptions, RunResult, TrainError, run};
+use crate::{Draft, Observer, Recipe, RunOptions, RunResult, TrainError, run};
 
 /// A line of the comparison.
 #[derive(Clone, Debug)]
@@ -79,26 +79,27 @@ pub fn compare(
         ..draft.clone()
     };
     let routing = draft.routing.unwrap_or(Routing::Adaptive);
-
-    let mut rows: Vec<Row> = Vec::new();
-    let mut member = |label: &str, folder: &str, draft: Draft| {
-        let recipe = draft.finish()?;
-        let options = RunOptions {
-            out: out.join(folder),
-            resume: true,
-        };
-        announce(label);
-        let reused = options.out.join("result.json").exists();
-        let result = run(&recipe, &options, observer)?;
-        Ok::<_, TrainError>((result, reused))
+    // With `always` they are mistakes, which `finish` finds.
+    let routed = |standard: Draft| Draft {
+        routing: Some(routing),
+        routing_cuts: draft.routing_cuts.clone(),
+        routing_probability: draft.routing_probability,
+        routing_gates: draft.routing_gates.clone(),
+        routing_temperature: draft.routing_temperature,
+        routing_gamma: draft.routing_gamma,
+        routing_bias: draft.routing_bias,
+        routing_lr: draft.routing_lr,
+        routing_weight_decay: draft.routing_weight_decay,
+        routing_teacher_lr: draft.routing_teacher_lr,
+        ..standard
     };
-    let row = |label: &str, (result, reused)| Row {
-        label: label.to_owned(),
-        result,
-        routed: None,
-        reused,
-    };
+    if routing == Routing::Fixed {
+        let expected = "possible in a comparison: the methods have different spots";
+        return Err(TrainError::value("routing", "fixed", expected));
+    }
 
+    // All recipes first: a mistake is not to be found after hours.
+    let mut plan = Vec::new();
     let teacher_weights = match (&draft.teacher_weights, teacher) {
         (Some(path), _) => path.clone(),
         (None, teacher) => {
@@ -106,12 +107,16 @@ pub fn compare(
                 student: teacher,
                 ..common.clone()
             };
-            rows.push(row("teacher", member("teacher", "teacher", draft)?));
+            plan.push(Line::new("teacher".to_owned(), "teacher", draft, None)?);
             out.join("teacher").join("student.safetensors")
         }
     };
-    let alone = member("student alone", "alone", common.clone())?;
-    rows.push(row("student alone", alone));
+    plan.push(Line::new(
+        "student alone".to_owned(),
+        "alone",
+        common.clone(),
+        None,
+    )?);
     for name in METHODS {
         let standard = Draft {
             teacher,
@@ -122,28 +127,63 @@ pub fn compare(
             ..common.clone()
         };
         let label = format!("student by {name}");
-        let mut row = row(&label, member(&label, name, standard.clone())?);
-        if routing != Routing::Always {
-            let routed = Draft {
-                routing: Some(routing),
-                routing_cuts: draft.routing_cuts.clone(),
-                routing_probability: draft.routing_probability,
-                routing_gates: draft.routing_gates.clone(),
-                routing_temperature: draft.routing_temperature,
-                routing_gamma: draft.routing_gamma,
-                routing_bias: draft.routing_bias,
-                routing_lr: draft.routing_lr,
-                routing_weight_decay: draft.routing_weight_decay,
-                routing_teacher_lr: draft.routing_teacher_lr,
-                ..standard
-            };
-            let kind = routing.name();
-            let label = format!("{label}, routing {kind}");
-            let (result, reused) = member(&label, &format!("{name}-{kind}"), routed)?;
-            row.routed = Some(result);
-            row.reused &= reused;
+        let routed = routed(standard.clone());
+        plan.push(match routing {
+            Routing::Always => Line::new(label, name, routed, None)?,
+            _ => Line::new(label, name, standard, Some(routed))?,
+        });
+    }
+
+    let mut run = |label: &str, folder: &str, recipe: &Recipe| {
+        let options = RunOptions {
+            out: out.join(folder),
+            resume: true,
+        };
+        announce(label);
+        let reused = options.out.join("result.json").exists();
+        Ok::<_, TrainError>((run(recipe, &options, observer)?, reused))
+    };
+    let mut rows = Vec::new();
+    for line in plan {
+        let (result, mut reused) = run(&line.label, &line.folder, &line.standard)?;
+        let mut routed = None;
+        if let Some(recipe) = &line.routed {
+            let kind = recipe.routing.name();
+            let label = format!("{}, routing {kind}", line.label);
+            let (result, also) = run(&label, &format!("{}-{kind}", line.folder), recipe)?;
+            reused &= also;
+            routed = Some(result);
         }
-        rows.push(row);
+        rows.push(Row {
+            label: line.label,
+            result,
+            routed,
+            reused,
+        });
     }
     Ok(rows)
+}
+
+/// What is run for a line of the comparison.
+struct Line {
+    label: String,
+    folder: String,
+    standard: Recipe,
+    routed: Option<Recipe>,
+}
+
+impl Line {
+    fn new(
+        label: String,
+        folder: &str,
+        standard: Draft,
+        routed: Option<Draft>,
+    ) -> Result<Self, TrainError> {
+        Ok(Self {
+            label,
+            folder: folder.to_owned(),
+            standard: standard.finish()?,
+            routed: routed.map(Draft::finish).transpose()?,
+        })
+    }
 }

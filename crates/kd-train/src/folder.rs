@@ -133,6 +133,10 @@ impl RunFolder {
         self.path.join("routing.json")
     }
 
+    pub(crate) fn teacher(&self) -> PathBuf {
+        self.path.join("teacher.safetensors")
+    }
+
     /// The outcome, if the run is complete.
     pub(crate) fn result(&self) -> Option<RunResult> {
         let text = std::fs::read(self.path.join("result.json")).ok()?;

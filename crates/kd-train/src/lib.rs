@@ -34,6 +34,7 @@
 //! | `routing.json` | what was distilled where ([`RoutingRecord`]), if samples are chosen |
 //! | `result.json` | the outcome ([`RunResult`]), once the run is complete |
 //! | `student.safetensors` | the last weights, with PyTorch's keys |
+//! | `teacher.safetensors` | the teacher, with batch norms folded, if it was trained too |
 //! | `student-best.safetensors` | the weights of the best epoch |
 //! | `events.out.tfevents.*` | the same numbers for TensorBoard |
 //! | `checkpoint/` | everything that a continuation needs |

@@ -24,7 +24,8 @@ pub struct TrainMetrics {
     pub loss: f64,
     /// Cross-entropy with the labels, unweighted.
     pub ce: f64,
-    /// Distillation of logits, unweighted; absent if its weight is 0.
+    /// Distillation of logits, unweighted; absent if its weight is 0. Where samples are chosen, it is
+    /// that of the chosen ones times their share, and so is the method's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kd: Option<f64>,
     /// The method's own term, unweighted; absent if there is none or its weight is 0.

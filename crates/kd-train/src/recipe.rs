@@ -526,6 +526,11 @@ impl Recipe {
                 hint: "say for each spot whether to distil there, as in [true, false]".to_owned(),
             });
         }
+        let distils = self.weight_kd != 0.0 || self.weight_method != 0.0;
+        if routing != Routing::Always && self.teacher_weights.is_some() && !distils {
+            let expected = "possible without distillation: give -a or -b a weight";
+            return Err(TrainError::value("routing", routing.name(), expected));
+        }
         if routing == Routing::Joint && self.teacher_cache.is_some() {
             let expected = "possible with a teacher that is trained";
             return Err(TrainError::value("teacher_cache", "a cache", expected));

@@ -7,7 +7,9 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use kd_data::{Batch, ImageSet, Loader, LoaderConfig};
-use kd_losses::{Features, KdLoss, KdLossConfig, Preliminary, Reads, Setup, Step, cross_entropy};
+use kd_losses::{
+    Features, Gate, KdLoss, KdLossConfig, LossError, Preliminary, Reads, Setup, Step, cross_entropy,
+};
 use kd_models::weights::{self, Form, WeightsInfo, count_parameters};
 use kd_models::{Architecture, Network};
 use kd_spot::{Choices, Routing, RoutingCounts, features_for_losses, shapes_for_losses};
@@ -127,17 +129,26 @@ impl<'a> Trainer<'a> {
                 let mut setup = Setup::new(own, others)
                     .with_labels(labels)
                     .with_batch(recipe.batch_size);
-                setup.classifier = teacher.classifier();
-                setup.norms = teacher.norms();
-                let (loss, aligned) = init_method(named, setup, &training)?;
+                // A teacher that is trained has other ones in each step.
+                if recipe.routing != Routing::Joint {
+                    setup.classifier = teacher.classifier();
+                    setup.norms = teacher.norms();
+                }
+                let joint = recipe.routing == Routing::Joint;
+                let (loss, aligned) = match init_method(named, setup, &training) {
+                    Err(TrainError::Loss(LossError::Incomplete { .. })) if joint => {
+                        let expected = "possible with a method that copies parts of the teacher";
+                        return Err(TrainError::value("routing", "joint", expected));
+                    }
+                    initialised => initialised?,
+                };
                 draw(&loss);
                 (method, alignment) = (Some(loss), aligned);
             }
             routing = Routes::new(recipe, &shapes, teacher, &teachers, &training)?;
         }
         let (routes, agent) = routing.unzip();
-        // The grafted network has it in this form anyway.
-        let teacher = match recipe.fold_teacher || agent.as_ref().is_some_and(Option::is_some) {
+        let teacher = match recipe.fold_teacher {
             true => teacher.map(FrozenTeacher::folded),
             false => teacher,
         };
@@ -261,12 +272,31 @@ impl<'a> Trainer<'a> {
         let result = RunResult::new(self.recipe, teacher, images, params, &state.history);
         let info = self.info(result.last_top1);
         weights::save(folder.student(), &trained.learner.student.valid(), &info)?;
+        self.save_teacher(folder, &trained)?;
         folder.write_result(&result)?;
         if let Some(cache) = cache {
             observer.teacher_cache(&cache.report());
         }
         observer.finish(&result);
         Ok(result)
+    }
+
+    /// Writes the teacher, if it was trained.
+    fn save_teacher(&self, folder: &RunFolder, trained: &Trained) -> Result<(), TrainError> {
+        let network = trained
+            .agent
+            .as_ref()
+            .and_then(|training| training.agent.teacher.as_ref());
+        if let (Some(network), Some(teacher)) = (network, &self.teacher) {
+            let info = WeightsInfo {
+                architecture: Architecture::by_name(teacher.name())?,
+                form: Form::Folded,
+                top1: None,
+                ..self.info(0.0)
+            };
+            weights::save(folder.teacher(), &network.valid(), &info)?;
+        }
+        Ok(())
     }
 
     /// Writes what people read of the epochs so far.
@@ -281,6 +311,7 @@ impl<'a> Trainer<'a> {
             folder.write_routing(&RoutingRecord {
                 routing: self.recipe.routing,
                 spots: routes.spots(),
+                distils: routes.distils(),
                 epochs: shares.map(Option::unwrap_or_default).collect(),
                 classes: set.class_names().map_or_else(numbered, <[String]>::to_vec),
                 by_class: state.by_class.clone(),
@@ -375,7 +406,9 @@ impl<'a> Trainer<'a> {
         if let Some(counts) = counts {
             let shares = counts.read()?;
             metrics.distilled = Some(shares.spots);
-            by_class = shares.classes;
+            let rounded = |shares: Vec<f64>| shares.into_iter().map(twelve_digits).collect();
+            let classes = shares.classes.into_iter();
+            by_class = classes.map(|shares| shares.map(rounded)).collect();
         }
         Ok((trained, metrics.rounded(), by_class))
     }
@@ -406,18 +439,30 @@ impl<'a> Trainer<'a> {
         let statistics = self
             .needs_networks()
             .then(|| Statistics::of(&learner.student));
+        let method = learner.method.as_ref();
+        let mut step = Step::new(student, soft)
+            .with_labels(&batch.labels)
+            .with_indices(&indices)
+            .with_images(&batch.images)
+            .with_networks(&networks[0], &networks[1])
+            .with_epoch(epoch + 1);
+        let gates = match (&self.routes, choices, method) {
+            (Some(routes), Some(choices), Some(method)) => {
+                let stages = student.maps.len().saturating_sub(1);
+                routes.gates(choices, method.spots(stages))
+            }
+            _ => Vec::new(),
+        };
+        if choices.is_some() {
+            step = step.with_gates(&gates).scaled_by_share();
+        }
         let loss = batch_loss(
-            &Step::new(student, soft)
-                .with_labels(&batch.labels)
-                .with_indices(&indices)
-                .with_images(&batch.images)
-                .with_networks(&networks[0], &networks[1])
-                .with_epoch(epoch + 1),
+            &step,
             batch.labels.clone(),
             &self.kd,
-            learner.method.as_ref(),
+            method,
             &self.recipe.weights(),
-            choices,
+            &choices.map_or_else(Gate::all, Choices::last),
         );
         if let Some(statistics) = statistics {
             statistics.restore(&learner.student);
@@ -437,8 +482,7 @@ impl<'a> Trainer<'a> {
             None => Reads::Logits,
         };
         let reads = match &self.routes {
-            Some(routes) if routes.reads_maps() => Reads::Maps,
-            Some(_) => reads.max(Reads::Pooled),
+            Some(routes) => reads.max(routes.reads()),
             None => reads,
         };
         if reads == Reads::Maps {
@@ -511,6 +555,11 @@ impl<'a> Trainer<'a> {
                 (self.own(&trained.learner, &batch.images), soft)
             };
             let (student, soft) = match &self.alignment {
+                // The teacher's features stand for both.
+                Some(alignment) if adapters_only => {
+                    let soft = alignment.teacher(&soft);
+                    (soft.clone(), soft)
+                }
                 Some(alignment) => (alignment.student(&student), alignment.teacher(&soft)),
                 None => (student, soft),
             };

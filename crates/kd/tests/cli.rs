@@ -154,11 +154,11 @@ fn a_teacher_that_does_not_fit_is_an_error_that_names_its_file() {
         "--limit-train",
         "40",
         "--method",
-        "at",
+        "fsp",
     ];
     let out = text(&out);
     let args = [&args[..], &["--teacher-weights", &weights, "--out", &out]].concat();
-    assert_one_line_error(&args, &["at", "student has 4", "teacher 3"]);
+    assert_one_line_error(&args, &["stage 0", "equal channels"]);
 }
 
 #[test]

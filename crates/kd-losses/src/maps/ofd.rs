@@ -248,7 +248,10 @@ impl Register for OfdConfig {
     }
 
     fn place(&self) -> Place {
-        Place::Stages
+        match self.convention {
+            OfdConvention::Zoo => Place::Map(None),
+            OfdConvention::Mdistiller => Place::Stages,
+        }
     }
 
     fn build(&self, setup: &Setup, device: &Device) -> Result<OfdLoss, LossError> {

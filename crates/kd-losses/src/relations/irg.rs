@@ -10,7 +10,9 @@ use crate::gate::{different, sample_means, sample_sums};
 use crate::method::{Register, Term};
 use crate::pool::{pool_to, smaller};
 use crate::range::weight;
-use crate::{FeatureShapes, Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Setup, Step};
+use crate::{
+    FeatureShapes, Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Place, Setup, Step,
+};
 
 /// Squared distances count as none if the largest is below this share of the largest squared norm:
 /// what is left of equal samples in f32 is rounding.
@@ -344,6 +346,10 @@ impl Register for IrgConfig {
         ..MethodInfo::BASE
     };
     type Loss = IrgLoss;
+
+    fn place(&self) -> Place {
+        Place::Map(self.second)
+    }
 
     fn build(&self, setup: &Setup, _device: &Device) -> Result<IrgLoss, LossError> {
         setup.classes("irg", 1)?;

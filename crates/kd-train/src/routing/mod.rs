@@ -7,9 +7,9 @@ mod report;
 
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
-use kd_losses::Features;
+use kd_losses::{Features, Gate, Place, Reads};
 use kd_models::{AnyNetwork, FeatureShapes};
-use kd_spot::{Choices, Cuts, RouterConfig, Routing};
+use kd_spot::{Choices, Cuts, GraftConfig, RouterConfig, Routing};
 
 use crate::learner::draw;
 use crate::{FrozenTeacher, Recipe, TrainError};
@@ -26,6 +26,10 @@ pub(crate) struct Routes {
     probability: f64,
     gates: Vec<bool>,
     cuts: Cuts,
+    /// The spots that choose for those of the method, if it has a term.
+    of_method: Vec<usize>,
+    /// Whether the logits are distilled.
+    logits: bool,
     /// The student's pooling stage.
     pool: usize,
     /// The teacher in the grafted network, with its batch norms folded: absent if there is none, or
@@ -48,6 +52,8 @@ impl Routes {
         }
         let cuts = recipe.routing_cuts.clone().unwrap_or_default();
         let cuts = cuts.of(recipe.method.as_ref(), student, teachers)?;
+        // Whether there are such stages, also where nothing is grafted.
+        GraftConfig::at(&cuts, student, teachers)?;
         let gates = recipe.routing_gates.clone().unwrap_or_default();
         if routing == Routing::Fixed && gates.len() != cuts.spots() {
             let names = cuts.names(student.maps.len()).join(", ");
@@ -62,6 +68,8 @@ impl Routes {
             routing,
             probability: recipe.routing_probability.unwrap_or(0.0),
             gates,
+            of_method: spots_of(recipe, &cuts, student, teachers)?,
+            logits: recipe.weight_kd != 0.0,
             pool: student.maps.len(),
             cuts: cuts.clone(),
             grafted: None,
@@ -92,9 +100,34 @@ impl Routes {
         self.cuts.names(self.pool)
     }
 
-    /// Whether the teacher's maps are read.
-    pub(crate) fn reads_maps(&self) -> bool {
-        self.routing.has_policy() && self.cuts.stages(0).0 < self.pool
+    /// For each spot, whether a loss acts there: elsewhere a choice only leads through the grafted
+    /// network.
+    pub(crate) fn distils(&self) -> Vec<bool> {
+        let last = self.cuts.count();
+        let spots = 0..self.cuts.spots();
+        spots
+            .map(|spot| self.of_method.contains(&spot) || (spot == last && self.logits))
+            .collect()
+    }
+
+    /// The gates of a method with so many spots.
+    pub(crate) fn gates(&self, choices: &Choices, spots: usize) -> Vec<Gate> {
+        if self.of_method.len() != spots {
+            return choices.gates(spots);
+        }
+        let spots = self.of_method.iter();
+        spots.map(|spot| choices.gate(*spot)).collect()
+    }
+
+    /// What is read of the teacher.
+    pub(crate) fn reads(&self) -> Reads {
+        if !self.routing.has_policy() {
+            Reads::Logits
+        } else if self.cuts.stages(0).0 < self.pool {
+            Reads::Maps
+        } else {
+            Reads::Pooled
+        }
     }
 
     /// Chooses for a batch.
@@ -124,9 +157,46 @@ impl Routes {
         ce: Tensor<1>,
         soft: &Features,
     ) -> Option<Tensor<1>> {
-        let teacher = agent.teacher.as_ref().or(self.grafted.as_ref())?;
         let router = &agent.router;
-        let grafted = router.grafted(choices, (student, teacher), images, soft);
+        let grafted = match (&agent.teacher, &self.grafted) {
+            (Some(teacher), _) => router.grafted(choices, (student, teacher), images, None),
+            (None, Some(teacher)) => {
+                router.grafted(choices, (student, teacher), images, Some(soft))
+            }
+            (None, None) => return None,
+        };
         Some(router.objective(choices, grafted, labels, ce))
     }
+}
+
+/// The spots that choose for those of the method.
+fn spots_of(
+    recipe: &Recipe,
+    cuts: &Cuts,
+    student: &FeatureShapes,
+    teacher: &FeatureShapes,
+) -> Result<Vec<usize>, TrainError> {
+    let Some(method) = recipe
+        .method
+        .as_ref()
+        .filter(|_| recipe.weight_method != 0.0)
+    else {
+        return Ok(Vec::new());
+    };
+    let last = student.maps.len().saturating_sub(1);
+    let stages = match method.place() {
+        Place::Logits => return Ok(vec![cuts.count()]),
+        Place::Pooled => vec![student.maps.len()],
+        Place::Map(stage) => vec![stage.unwrap_or(last)],
+        Place::Stages => {
+            let aligned = Cuts::align(&student.maps, &teacher.maps)?;
+            (0..aligned.count())
+                .map(|cut| aligned.stages(cut).0)
+                .collect()
+        }
+    };
+    Ok(stages
+        .into_iter()
+        .map(|stage| cuts.spot_of(stage))
+        .collect())
 }

@@ -10,11 +10,13 @@ pub struct RoutingRecord {
     pub routing: Routing,
     /// Names of the spots.
     pub spots: Vec<String>,
-    /// By epoch and spot: the share of samples that were distilled.
+    /// For each spot, whether a loss acts there: elsewhere a choice only leads through the grafted
+    /// network.
+    pub distils: Vec<bool>,
+    /// By epoch and spot: the share of samples that were chosen to be distilled.
     pub epochs: Vec<Vec<f64>>,
     /// Names of the classes.
     pub classes: Vec<String>,
-    /// By class and spot: the share of samples that were distilled in the last epoch; absent for a
-    /// class without images.
+    /// By class and spot: the same in the last epoch; absent for a class without images.
     pub by_class: Vec<Option<Vec<f64>>>,
 }

@@ -26,6 +26,8 @@ pub struct RouteReport {
     pub routing: Routing,
     /// Names of the spots.
     pub spots: Vec<String>,
+    /// For each spot, whether a loss acts there.
+    pub distils: Vec<bool>,
     /// Names of the classes.
     pub classes: Vec<String>,
     /// The images, in order.
@@ -63,7 +65,8 @@ impl RouteReport {
 /// device), by default the test images of the run's own recipe.
 ///
 /// The policy's probabilities are given, without the noise of training: softmax of its logits, of the
-/// student under `anti`.
+/// student under `anti`. The student is in evaluation here, so that its features, which the policy
+/// looks at, have running and not batch statistics.
 ///
 /// # Errors
 ///
@@ -132,6 +135,7 @@ pub fn route(run: &Path, data: Draft, train: bool) -> Result<RouteReport, TrainE
         routing,
         classes,
         images: images.collect(),
+        distils: routes.distils(),
         spots,
     })
 }

@@ -51,7 +51,7 @@ pub fn run(args: Args) -> Result<(), CliError> {
 }
 
 /// Accuracy and loss over the epochs.
-fn panels(epochs: &[EpochMetrics]) -> [Panel; 2] {
+fn panels(epochs: &[EpochMetrics]) -> Vec<Panel> {
     let curve = |name: &str, value: &dyn Fn(&EpochMetrics) -> Option<f64>| Curve {
         name: name.to_owned(),
         points: epochs
@@ -59,11 +59,11 @@ fn panels(epochs: &[EpochMetrics]) -> [Panel; 2] {
             .filter_map(|epoch| Some((epoch.epoch as f64, value(epoch)?)))
             .collect(),
     };
-    let given = |curves: Vec<Curve>| {
+    let given = |curves: Vec<Curve>| -> Vec<Curve> {
         let curves = curves.into_iter();
         curves.filter(|curve| !curve.points.is_empty()).collect()
     };
-    [
+    let mut panels = vec![
         Panel {
             title: "Accuracy".to_owned(),
             y_label: "top-1 in %".to_owned(),
@@ -80,16 +80,36 @@ fn panels(epochs: &[EpochMetrics]) -> [Panel; 2] {
                 curve("cross-entropy", &|epoch| Some(epoch.train.ce)),
                 curve("kd", &|epoch| epoch.train.kd),
                 curve("method", &|epoch| epoch.train.method),
-                curve("routing", &|epoch| epoch.train.routing),
                 curve("test cross-entropy", &|epoch| Some(epoch.test.loss)),
             ]),
         },
-    ]
+    ];
+    // It has a scale of its own: it counts samples.
+    let objective = given(vec![curve("objective", &|epoch| epoch.train.routing)]);
+    if !objective.is_empty() {
+        panels.push(Panel {
+            title: "Routing".to_owned(),
+            y_label: "mean over the epoch".to_owned(),
+            curves: objective,
+        });
+    }
+    panels
+}
+
+/// Names of the spots; those where no loss acts say so.
+pub fn named(spots: &[String], distils: &[bool]) -> Vec<String> {
+    let spots = spots.iter().zip(distils);
+    spots
+        .map(|(spot, distils)| match distils {
+            true => spot.clone(),
+            false => format!("({spot})"),
+        })
+        .collect()
 }
 
 /// What was distilled, by epoch and by class.
 fn heatmaps(record: &RoutingRecord) -> Vec<(&'static str, Heatmap)> {
-    let scale_label = "share of samples distilled".to_owned();
+    let scale_label = "share of samples chosen".to_owned();
     let spots = record.spots.len();
     let of_spot = |spot: usize| {
         let epochs = record.epochs.iter();
@@ -98,14 +118,15 @@ fn heatmaps(record: &RoutingRecord) -> Vec<(&'static str, Heatmap)> {
             .collect()
     };
     let routing = record.routing.name();
+    let spots_named = named(&record.spots, &record.distils);
     let epochs = Heatmap {
-        title: format!("Distilled samples by epoch, routing {routing}"),
+        title: format!("Chosen for distillation by epoch, routing {routing}"),
         x_label: "epoch".to_owned(),
         y_label: "spot".to_owned(),
         columns: (1..=record.epochs.len())
             .map(|epoch| epoch.to_string())
             .collect(),
-        rows: record.spots.clone(),
+        rows: spots_named.clone(),
         values: (0..spots).map(of_spot).collect(),
         scale_label: scale_label.clone(),
     };
@@ -114,10 +135,10 @@ fn heatmaps(record: &RoutingRecord) -> Vec<(&'static str, Heatmap)> {
         None => vec![f64::NAN; spots],
     };
     let classes = Heatmap {
-        title: format!("Distilled samples by class in the last epoch, routing {routing}"),
+        title: format!("Chosen for distillation by class, routing {routing}"),
         x_label: "spot".to_owned(),
         y_label: "class".to_owned(),
-        columns: record.spots.clone(),
+        columns: spots_named,
         rows: record.classes.clone(),
         values: record.by_class.iter().map(of_class).collect(),
         scale_label,

@@ -7,6 +7,8 @@ use kd_losses::{MethodInfo, Preliminary};
 use kd_models::ModelInfo;
 use kd_models::deploy::DeployReport;
 use kd_train::compare::Row;
+
+use super::plot::named;
 use kd_train::{RouteReport, RunResult};
 
 /// A table whose columns from `numbers` on are aligned to the right.
@@ -122,7 +124,12 @@ pub fn route(report: &RouteReport, shown: &[usize]) -> String {
             line(format!("image {index}"), class, &image.probabilities)
         })
         .collect();
-    let total = |shares: &[f64]| shares.iter().sum::<f64>();
+    let total = |shares: &[f64]| -> f64 {
+        let used = shares.iter().zip(&report.distils);
+        used.filter(|(_, distils)| **distils)
+            .map(|(share, _)| share)
+            .sum()
+    };
     let mut classes: Vec<(usize, Vec<f64>)> = (0..report.classes.len())
         .filter_map(|class| Some((class, report.mean(Some(class))?)))
         .collect();
@@ -141,10 +148,12 @@ pub fn route(report: &RouteReport, shown: &[usize]) -> String {
         lines.push(line("all".to_owned(), String::new(), &mean));
     }
     let mut header = vec!["", "class"];
-    header.extend(report.spots.iter().map(String::as_str));
+    let spots = named(&report.spots, &report.distils);
+    header.extend(spots.iter().map(String::as_str));
     format!(
-        "{}\nProbability in % of being distilled at each spot, by the policy of routing `{}`; classes \
-         that are distilled most and least, and all {} images: means.",
+        "{}\nProbability in % of being distilled at each spot, by the policy of routing `{}`, with the \
+         student in evaluation; classes that are distilled most and least, and all {} images: means. No \
+         loss acts at spots in brackets.",
         table(&header, 2, lines),
         report.routing.name(),
         report.images.len()

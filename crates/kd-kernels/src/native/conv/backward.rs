@@ -16,6 +16,9 @@ use super::{depthwise, scratch, shape::ConvShape, small, winograd};
 /// Vectors of a map that are enough to read it in place: sums over fewer are too short.
 const FEWEST_VECTORS: usize = 4;
 
+/// The share of images without gradient from which they are left out: one in so many.
+const FEWEST_ABSENT: usize = 8;
+
 /// Gradients of input and weight; either may be left out.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wanted {
@@ -35,7 +38,8 @@ pub(super) fn backward(
     if wanted.input && !wanted.weight {
         let images = shape.outputs * shape.output_pixels();
         let present = present(dy, images);
-        if present.len() < shape.batch {
+        // Gathering fewer would cost more than it saves.
+        if shape.batch - present.len() >= shape.batch.div_ceil(FEWEST_ABSENT) {
             return (of_present(shape, x, weight, dy, &present), Vec::new());
         }
     }
@@ -170,11 +174,11 @@ fn of_present(
 ) -> Vec<f32> {
     let image_in = shape.inputs * shape.pixels();
     let image_out = shape.outputs * shape.output_pixels();
-    let gathered: Vec<f32> = present
-        .iter()
-        .flat_map(|image| &dy[image * image_out..][..image_out])
-        .copied()
-        .collect();
+    let mut gathered = vec![0.0; present.len() * image_out];
+    gathered
+        .par_chunks_exact_mut(image_out.max(1))
+        .zip(present)
+        .for_each(|(to, image)| to.copy_from_slice(&dy[image * image_out..][..image_out]));
     let wanted = Wanted {
         input: true,
         weight: false,
@@ -188,10 +192,18 @@ fn of_present(
         // The input itself is not read.
         count => every(few, &x[..count * image_in], weight, &gathered, wanted),
     };
-    let mut dx = vec![0.0; shape.batch * image_in];
-    for (image, found) in present.iter().zip(found.chunks_exact(image_in.max(1))) {
-        dx[image * image_in..][..image_in].copy_from_slice(found);
+    let mut places = vec![None; shape.batch];
+    for (place, image) in present.iter().enumerate() {
+        places[*image] = Some(place);
     }
+    let mut dx = vec![0.0; shape.batch * image_in];
+    dx.par_chunks_exact_mut(image_in.max(1))
+        .zip(&places)
+        .for_each(|(to, place)| {
+            if let Some(place) = place {
+                to.copy_from_slice(&found[place * image_in..][..image_in]);
+            }
+        });
     dx
 }
 
