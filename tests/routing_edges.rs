@@ -5,28 +5,14 @@
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Distribution, Gradients, Int, Tensor};
-use kd_losses::{KdLossConfig, Method, Setup, Step, Upper};
+use kd_losses::{KdLossConfig, Method, Setup, Step};
 use kd_models::{AnyNetwork, Architecture, Network};
 use kd_spot::{Choices, Cuts, Router, RouterConfig, features_for_losses, shapes_for_losses};
-use kd_train::{Draft, Learner, batch_loss, sgd};
+use kd_train::{Differentiable, Draft, Learner, batch_loss, sgd};
 
 const CLASSES: usize = 4;
 const BATCH: usize = 5;
 const INPUT: [usize; 3] = [3, 16, 16];
-
-/// A network as the methods that differentiate it see it.
-struct Whole<'a>(&'a AnyNetwork);
-
-impl Upper for Whole<'_> {
-    fn from_images(&self, images: Tensor<4>) -> Tensor<2> {
-        self.0.forward(images)
-    }
-
-    fn from_map(&self, stage: usize, map: Tensor<4>) -> Tensor<2> {
-        let stages = stage + 1..self.0.head() + 1;
-        self.0.run(stages, map.into()).vector()
-    }
-}
 
 /// Who is to be chosen.
 #[derive(Clone, Copy, Debug)]
@@ -151,7 +137,10 @@ impl Scene {
         let policy = &self.router.policy;
         let logits = policy.forward(own.pooled.clone(), soft.pooled.clone());
         let choices = choose(self, &logits);
-        let networks = [Whole(&self.learner.student), Whole(&self.teacher)];
+        let networks = [
+            Differentiable(&self.learner.student),
+            Differentiable(&self.teacher),
+        ];
         let stages = own.maps.len() - 1;
         let loss = self.learner.method.as_ref().expect("a loss");
         let gates = choices.gates(loss.spots(stages));

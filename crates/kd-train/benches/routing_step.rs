@@ -13,11 +13,12 @@ use std::time::Instant;
 
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Distribution, Int, Tensor};
-use kd_losses::{Gate, KdLoss, KdLossConfig, Method, Setup, Step, Upper};
+use kd_losses::{Gate, KdLoss, KdLossConfig, Method, Setup, Step};
 use kd_models::{AnyNetwork, Architecture, Network};
 use kd_spot::{Choices, Cuts, Router, RouterConfig, shapes_for_losses};
 use kd_train::{
-    Draft, FrozenTeacher, Learner, batch_loss, device_by_name, features_for_losses, sgd,
+    Differentiable, Draft, FrozenTeacher, Learner, batch_loss, device_by_name, features_for_losses,
+    sgd,
 };
 
 // As the `kd` command has it.
@@ -37,20 +38,6 @@ const PARTS: [&str; 7] = [
     "backward",
     "optimisers",
 ];
-
-/// A network as the methods that differentiate it see it.
-struct Whole<'a>(&'a AnyNetwork);
-
-impl Upper for Whole<'_> {
-    fn from_images(&self, images: Tensor<4>) -> Tensor<2> {
-        self.0.forward(images)
-    }
-
-    fn from_map(&self, stage: usize, map: Tensor<4>) -> Tensor<2> {
-        let stages = stage + 1..self.0.head() + 1;
-        self.0.run(stages, map.into()).vector()
-    }
-}
 
 /// A learner, and what chooses for it.
 struct Scene {
@@ -152,7 +139,10 @@ impl Scene {
             .map(|router| router.choose(own.pooled.clone(), soft.pooled.clone()));
         lap(2)?;
         let indices = Tensor::arange(0..BATCH as i64, &self.plain);
-        let networks = [Whole(&learner.student), Whole(teacher.network())];
+        let networks = [
+            Differentiable(&learner.student),
+            Differentiable(teacher.network()),
+        ];
         let mut step = Step::new(&own, &soft)
             .with_labels(&self.labels)
             .with_indices(&indices)

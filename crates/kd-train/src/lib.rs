@@ -81,4 +81,4 @@ pub use result::RunResult;
 pub use routing::{Agent, RouteReport, RoutedImage, RoutingCuts, RoutingRecord, route};
 pub use run::{RunOptions, run};
 pub use schedule::learning_rate;
-pub use teacher::FrozenTeacher;
+pub use teacher::{Differentiable, FrozenTeacher};

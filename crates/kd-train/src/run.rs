@@ -130,11 +130,11 @@ impl<'a> Trainer<'a> {
                     .with_labels(labels)
                     .with_batch(recipe.batch_size);
                 // A teacher that is trained has other ones in each step.
-                if recipe.routing != Routing::Joint {
+                let joint = recipe.routing == Routing::Joint;
+                if !joint {
                     setup.classifier = teacher.classifier();
                     setup.norms = teacher.norms();
                 }
-                let joint = recipe.routing == Routing::Joint;
                 let (loss, aligned) = match init_method(named, setup, &training) {
                     Err(TrainError::Loss(LossError::Incomplete { .. })) if joint => {
                         let expected = "possible with a method that copies parts of the teacher";

@@ -118,8 +118,10 @@ impl FrozenTeacher {
     }
 }
 
-/// A network as the methods that differentiate it see it.
-pub(crate) struct Differentiable<'a>(pub(crate) &'a AnyNetwork);
+/// A network as the methods that differentiate it see it, for
+/// [`Step::with_networks`](kd_losses::Step::with_networks).
+#[derive(Clone, Copy, Debug)]
+pub struct Differentiable<'a>(pub &'a AnyNetwork);
 
 impl Upper for Differentiable<'_> {
     fn from_images(&self, images: Tensor<4>) -> Tensor<2> {
