@@ -449,3 +449,29 @@ fn wrong_channels_are_said() {
     );
     conv2d(x, weight, None, options);
 }
+
+#[test]
+fn without_any_gradient_all_gradients_are_zero() {
+    let plain = Device::flex();
+    let uniform = Distribution::Uniform(-1.0, 1.0);
+    let lift = |shape: [usize; 4]| {
+        let tensor = Tensor::<4>::random(shape, uniform, &plain);
+        Tensor::<4>::from_inner(tensor).require_grad()
+    };
+    let (x, weight) = (lift([5, 3, 6, 6]), lift([4, 3, 3, 3]));
+    let norm = kd_kernels::BatchNormConfig::new(4).init(&plain.clone().autodiff());
+    let options = ConvOptions::new([1, 1], [1, 1], [1, 1], 1);
+    let output = norm.forward(conv2d(x.clone(), weight.clone(), None, options));
+    let gradients = (output * 0.0).sum().backward();
+    let zero = |gradient: Option<Tensor<4>>| {
+        let gradient = gradient.expect("a gradient").into_data();
+        let values = gradient.try_to_vec::<f32>().expect("f32");
+        values.iter().all(|value| *value == 0.0)
+    };
+    assert!(zero(x.grad(&gradients)) && zero(weight.grad(&gradients)));
+    let scale = norm.weight.val().grad(&gradients).expect("a gradient");
+    assert_eq!(
+        scale.into_data().try_to_vec::<f32>().expect("f32"),
+        [0.0; 4]
+    );
+}

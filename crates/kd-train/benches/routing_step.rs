@@ -1,10 +1,11 @@
 //! What choosing costs: a spot-adaptive step against a standard one, by method, and its parts.
 //!
 //! ```text
-//! cargo bench --profile dev --bench routing_step [-- ROUNDS [METHOD[,METHOD]]]
+//! cargo bench --profile dev --bench routing_step [-- ROUNDS [METHOD[,METHOD] [BIAS]]]
 //! ```
 //!
-//! Both steps have the same networks, method and batch, and run in turns. Every step and part ends
+//! The bias is the policy's, in favour of the teacher: at 10 it takes all samples, at -10 none. Both
+//! steps have the same networks, method and batch, and run in turns. Every step and part ends
 //! with a synchronisation of the device.
 #![allow(clippy::print_stdout, missing_docs)]
 
@@ -58,7 +59,7 @@ impl Scene {
     fn new(
         (teacher, student): (&str, &str),
         method: &Method,
-        adaptive: bool,
+        bias: Option<f64>,
         plain: &Device,
     ) -> Result<Self, Box<dyn Error>> {
         let training = plain.clone().autodiff();
@@ -79,7 +80,9 @@ impl Scene {
         setup.classifier = teacher.classifier();
         setup.norms = teacher.norms();
         let cuts = Cuts::at(method.place(), &own, &others)?;
-        let router = RouterConfig::new().init(cuts, &own, &others, &training)?;
+        let router = RouterConfig::new()
+            .with_bias(bias.unwrap_or(0.0))
+            .init(cuts, &own, &others, &training)?;
         let labels: Vec<i32> = labels.into_iter().map(|label| label as i32).collect();
         let mut weights = method.info().weights;
         // A method whose weight is 0 by default has a preliminary phase only.
@@ -92,7 +95,7 @@ impl Scene {
                 student,
                 method: Some(method.init(&setup, &training)?),
             },
-            router: adaptive.then_some(router),
+            router: bias.map(|_| router),
             optimizers: [sgd(&recipe), sgd(&recipe)],
             kd: KdLossConfig::new().init(),
             weights,
@@ -197,6 +200,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1).filter(|a| !a.starts_with("--"));
     let rounds: usize = arguments.next().map_or(Ok(7), |text| text.parse())?;
     let only = arguments.next();
+    let bias: f64 = arguments.next().map_or(Ok(0.0), |text| text.parse())?;
     let plain = device_by_name("flex")?;
     for pair in PAIRS {
         println!(
@@ -214,8 +218,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             if only.as_ref().is_some_and(|only| !chosen(only)) {
                 continue;
             }
-            let scene = |adaptive| Scene::new(pair, &method, adaptive, &plain);
-            let mut scenes = match [scene(false), scene(true)] {
+            let scene = |bias| Scene::new(pair, &method, bias, &plain);
+            let mut scenes = match [scene(None), scene(Some(bias))] {
                 [Ok(standard), Ok(adaptive)] => [standard, adaptive],
                 [Err(error), _] | [_, Err(error)] => {
                     println!("| {name} | {error} |");

@@ -35,13 +35,18 @@ pub(super) fn backward(
     dy: &[f32],
     wanted: Wanted,
 ) -> (Vec<f32>, Vec<f32>) {
-    if wanted.input && !wanted.weight {
-        let images = shape.outputs * shape.output_pixels();
-        let present = present(dy, images);
-        // Gathering fewer would cost more than it saves.
-        if shape.batch - present.len() >= shape.batch.div_ceil(FEWEST_ABSENT) {
-            return (of_present(shape, x, weight, dy, &present), Vec::new());
-        }
+    let present = present(dy, shape.outputs * shape.output_pixels());
+    if present.is_empty() {
+        let zeros = |wanted: bool, length: usize| vec![0.0; if wanted { length } else { 0 }];
+        return (
+            zeros(wanted.input, x.len()),
+            zeros(wanted.weight, weight.len()),
+        );
+    }
+    // Gathering for fewer would cost more than it saves.
+    let absent = shape.batch - present.len();
+    if wanted.input && !wanted.weight && absent >= shape.batch.div_ceil(FEWEST_ABSENT) {
+        return (of_present(shape, x, weight, dy, &present), Vec::new());
     }
     every(shape, x, weight, dy, wanted)
 }
@@ -187,11 +192,9 @@ fn of_present(
         batch: present.len(),
         ..shape
     };
-    let (found, _) = match present.len() {
-        0 => (Vec::new(), Vec::new()),
-        // The input itself is not read.
-        count => every(few, &x[..count * image_in], weight, &gathered, wanted),
-    };
+    // The input itself is not read.
+    let inputs = &x[..present.len() * image_in];
+    let (found, _) = every(few, inputs, weight, &gathered, wanted);
     let mut places = vec![None; shape.batch];
     for (place, image) in present.iter().enumerate() {
         places[*image] = Some(place);
