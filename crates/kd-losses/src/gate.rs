@@ -10,7 +10,7 @@ use burn::tensor::{Int, Tensor};
 /// without shapes that depend on the choice. If no sample is chosen, value and gradients are 0.
 ///
 /// The entries are constants: no gradient flows into a gate. A loss is *not* multiplied by the
-/// share of chosen samples; a caller who wants that has [`Gate::share`], or
+/// share of chosen samples; a caller who wants that has [`Gate::times_share`], or
 /// [`Step::scaled_by_share`](crate::Step::scaled_by_share) for the method of a recipe.
 #[derive(Clone, Debug, Default)]
 pub struct Gate {
@@ -51,7 +51,16 @@ impl Gate {
     /// A loss `[1]` of this gate's spot, multiplied by the share of the chosen samples if the step
     /// asks for it.
     pub(crate) fn scaled(&self, loss: Tensor<1>) -> Tensor<1> {
-        match self.share().filter(|_| self.by_share) {
+        match self.by_share {
+            true => self.times_share(loss),
+            false => loss,
+        }
+    }
+
+    /// A loss `[1]` of the chosen samples, multiplied by their share: it weighs as much as it has
+    /// samples.
+    pub fn times_share(&self, loss: Tensor<1>) -> Tensor<1> {
+        match self.share() {
             Some(share) => {
                 let share = share.cast(loss.dtype());
                 loss * share

@@ -61,8 +61,7 @@ pub struct RouterConfig {
 /// let gate = choices.last();
 /// let kd = KdLossConfig::new().init();
 /// let kd = kd.forward_gated(own.logits.clone(), soft.logits.clone(), &gate);
-/// // A spot weighs as much as it has samples.
-/// let kd = kd * gate.share().ok_or("no choice")?;
+/// let kd = gate.times_share(kd);
 /// let networks = (&student, &teacher);
 /// let grafted = router.grafted(&choices, networks, images, Some(&soft));
 /// let objective = router.objective(&choices, grafted, labels, ce.clone());

@@ -56,13 +56,7 @@ pub fn batch_loss(
     let ce = cross_entropy(student.logits.clone(), labels);
     let kd = (weights.kd != 0.0).then(|| {
         let loss = kd.forward_gated(student.logits.clone(), teacher.logits.clone(), gate);
-        match gate.share() {
-            Some(share) => {
-                let share = share.cast(loss.dtype());
-                loss * share
-            }
-            None => loss,
-        }
+        gate.times_share(loss)
     });
     let method = method
         .filter(|_| weights.method != 0.0)

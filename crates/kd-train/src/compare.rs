@@ -66,33 +66,10 @@ pub fn compare(
         teacher_cache: None,
         method: None,
         student,
-        routing: None,
-        routing_cuts: None,
-        routing_probability: None,
-        routing_gates: None,
-        routing_temperature: None,
-        routing_gamma: None,
-        routing_bias: None,
-        routing_lr: None,
-        routing_weight_decay: None,
-        routing_teacher_lr: None,
         ..draft.clone()
     };
+    let alone = common.clone().without_routing();
     let routing = draft.routing.unwrap_or(Routing::Adaptive);
-    // With `always` they are mistakes, which `finish` finds.
-    let routed = |standard: Draft| Draft {
-        routing: Some(routing),
-        routing_cuts: draft.routing_cuts.clone(),
-        routing_probability: draft.routing_probability,
-        routing_gates: draft.routing_gates.clone(),
-        routing_temperature: draft.routing_temperature,
-        routing_gamma: draft.routing_gamma,
-        routing_bias: draft.routing_bias,
-        routing_lr: draft.routing_lr,
-        routing_weight_decay: draft.routing_weight_decay,
-        routing_teacher_lr: draft.routing_teacher_lr,
-        ..standard
-    };
     if routing == Routing::Fixed {
         let expected = "possible in a comparison: the methods have different spots";
         return Err(TrainError::value("routing", "fixed", expected));
@@ -105,32 +82,31 @@ pub fn compare(
         (None, teacher) => {
             let draft = Draft {
                 student: teacher,
-                ..common.clone()
+                ..alone.clone()
             };
             plan.push(Line::new("teacher".to_owned(), "teacher", draft, None)?);
             out.join("teacher").join("student.safetensors")
         }
     };
-    plan.push(Line::new(
-        "student alone".to_owned(),
-        "alone",
-        common.clone(),
-        None,
-    )?);
+    plan.push(Line::new("student alone".to_owned(), "alone", alone, None)?);
     for name in METHODS {
-        let standard = Draft {
+        let routed = Draft {
             teacher,
             teacher_weights: Some(teacher_weights.clone()),
             fold_teacher: draft.fold_teacher,
             teacher_cache: draft.teacher_cache.clone(),
             method: Some(Method::by_name(name)?),
+            routing: Some(routing),
             ..common.clone()
         };
         let label = format!("student by {name}");
-        let routed = routed(standard.clone());
         plan.push(match routing {
+            // Options of routing are mistakes here, which `finish` finds.
             Routing::Always => Line::new(label, name, routed, None)?,
-            _ => Line::new(label, name, standard, Some(routed))?,
+            _ => {
+                let standard = routed.clone().without_routing();
+                Line::new(label, name, standard, Some(routed))?
+            }
         });
     }
 

@@ -235,6 +235,23 @@ impl Draft {
         })
     }
 
+    /// The same with all samples distilled.
+    pub(crate) fn without_routing(self) -> Self {
+        Self {
+            routing: None,
+            routing_cuts: None,
+            routing_probability: None,
+            routing_gates: None,
+            routing_temperature: None,
+            routing_gamma: None,
+            routing_bias: None,
+            routing_lr: None,
+            routing_weight_decay: None,
+            routing_teacher_lr: None,
+            ..self
+        }
+    }
+
     /// Fills in the defaults and checks every value.
     ///
     /// # Errors

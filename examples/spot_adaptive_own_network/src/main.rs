@@ -14,10 +14,10 @@ use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d};
 use burn::optim::{AdamConfig, GradientsParams};
+use burn::tensor::Device;
 use burn::tensor::activation::relu;
-use burn::tensor::{Device, Tensor};
 use kd_data::{Loader, LoaderConfig, ProceduralConfig};
-use kd_losses::{AttentionConfig, Gate, KdLossConfig, Place, cross_entropy};
+use kd_losses::{AttentionConfig, KdLossConfig, Place, cross_entropy};
 use kd_models::{Feature, Network};
 use kd_spot::{Cuts, RouterConfig, RoutingCounts, features_for_losses};
 
@@ -66,14 +66,6 @@ impl Network for Plain {
                 .into(),
             None => self.head.forward(input.vector()).into(),
         }
-    }
-}
-
-/// A spot weighs as much as it has samples.
-fn scaled(loss: Tensor<1>, gate: &Gate) -> Tensor<1> {
-    match gate.share() {
-        Some(share) => loss * share,
-        None => loss,
     }
 }
 
@@ -129,13 +121,13 @@ fn main() -> Result<(), Box<dyn Error>> {
             let ce = cross_entropy(own.logits.clone(), batch.labels.clone());
             let gate = choices.last();
             let divergence = kd.forward_gated(own.logits.clone(), soft.logits.clone(), &gate);
-            let mut loss = ce.clone() + scaled(divergence, &gate);
+            let mut loss = ce.clone() + gate.times_share(divergence);
             let maps = cuts
                 .of_student(&own.maps)
                 .into_iter()
                 .zip(cuts.of_teacher(&soft.maps));
             for ((own, other), gate) in maps.skip(1).zip(choices.gates(cuts.count())) {
-                loss = loss + scaled(at.forward_gated(own, other, &gate), &gate) * 100.0;
+                loss = loss + gate.times_share(at.forward_gated(own, other, &gate)) * 100.0;
             }
             let grafted = router.grafted(&choices, (&student, &teacher), images, Some(&soft));
             let objective = router.objective(&choices, grafted, batch.labels, ce.clone());
