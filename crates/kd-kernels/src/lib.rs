@@ -1,31 +1,43 @@
-//! Layers with the semantics of PyTorch, shared by the networks and the adapters of `kd`, and fast
-//! kernels for Burn's `flex` backend.
+//! CPU kernels for Burn's `flex` backend, with their gradients: convolution, batch norm, max pooling
+//! and mixing.
 //!
-//! Burn's own layers are used wherever they agree with PyTorch; a layer is here because the
-//! difference shows in the numbers of a distillation run. See [`BatchNorm`].
+//! On the CPU, convolutions and batch norms take most of a training step. The kernels serve f32
+//! tensors on `flex`, plain or autodiff; [`serves`] tells whether they serve a tensor, and
+//! [`set_enabled(false)`](set_enabled) makes it say no. The layers in `kd-nn` ask it and take Burn's
+//! own operations otherwise; whoever calls a kernel directly has to ask it too.
 //!
-//! On the CPU, convolutions and batch norms take most of a training step. [`conv2d`],
-//! [`BatchNorm`] and [`max_pool2d`] compute them by kernels of this crate where these serve: f32
-//! tensors on `flex`. Elsewhere, and after [`set_enabled(false)`](set_enabled), Burn's own
-//! operations do. The feature `allocator` adds an `Allocator` that keeps its memory, which takes up
-//! to a third off a training step.
+//! A result depends on the inputs and on the instructions of the machine (see [`signature`]), but not
+//! on the number of threads.
 
-mod activation;
-#[cfg(feature = "allocator")]
-mod allocator;
-mod batch_norm;
-mod conv;
-mod mix;
 #[cfg(feature = "flex")]
-mod native;
-mod pool;
+mod arch;
+#[cfg(feature = "flex")]
+mod backend;
+#[cfg(feature = "flex")]
+mod buffer;
+#[cfg(feature = "flex")]
+pub mod conv;
+mod device;
+#[cfg(feature = "flex")]
+pub mod mix;
+#[cfg(feature = "flex")]
+pub mod norm;
+#[cfg(feature = "flex")]
+mod optional;
+#[cfg(feature = "flex")]
+pub mod pool;
+#[cfg(feature = "flex")]
+mod record;
+#[cfg(feature = "flex")]
+mod relu;
 mod switch;
+#[cfg(feature = "flex")]
+mod tensors;
 
-pub use activation::Activation;
-#[cfg(feature = "allocator")]
-pub use allocator::{Allocator, keep_memory};
-pub use batch_norm::{BatchNorm, BatchNormConfig};
-pub use conv::{conv2d, conv2d_layer, conv2d_options, conv2d_with};
-pub use mix::mix;
-pub use pool::max_pool2d;
+pub use device::{is_cpu, is_flex};
 pub use switch::{enabled, serves, set_enabled, signature};
+
+/// Keeps the example of the README compiling.
+#[cfg(all(doctest, feature = "flex"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

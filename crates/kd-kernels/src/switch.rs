@@ -2,8 +2,9 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use burn::backend::DispatchDevice;
 use burn::tensor::{DType, Tensor};
+
+use crate::device::is_flex;
 
 static ENABLED: AtomicBool = AtomicBool::new(true);
 
@@ -21,14 +22,14 @@ pub fn enabled() -> bool {
 }
 
 /// Changes whenever a change to the kernels changes digits.
-const REVISION: u32 = 1;
+const REVISION: u32 = 2;
 
 /// What the digits of a result on the CPU depend on besides its inputs: the kernels' revision and the
 /// instructions of this machine, or that the kernels are off. For keys of results that are kept.
 pub fn signature() -> String {
     #[cfg(feature = "flex")]
     if enabled() {
-        return format!("kernels {REVISION}, {:?}", crate::native::arch());
+        return format!("kernels {REVISION}, {:?}", crate::arch::arch());
     }
     "without kernels".to_owned()
 }
@@ -39,15 +40,13 @@ pub fn serves<const D: usize>(tensor: &Tensor<D>) -> bool {
     enabled()
         && tensor.dtype() == DType::F32
         && tensor.shape().num_elements() > 0
-        && is_flex(tensor.device().as_dispatch())
+        && is_flex(&tensor.device())
+        && has_vectors()
 }
 
-fn is_flex(device: &DispatchDevice) -> bool {
-    match device {
-        #[cfg(feature = "flex")]
-        DispatchDevice::Flex(_) => crate::native::has_vectors(),
-        DispatchDevice::Autodiff(device) => is_flex(device),
-        #[allow(unreachable_patterns)]
-        _ => false,
-    }
+fn has_vectors() -> bool {
+    #[cfg(feature = "flex")]
+    return crate::arch::has_vectors();
+    #[cfg(not(feature = "flex"))]
+    false
 }
