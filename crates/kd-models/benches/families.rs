@@ -4,7 +4,7 @@
 //! cargo bench --profile dev --bench families [-- NAME…]
 //! ```
 //!
-//! Training is a forward and a backward pass; data, loss and optimiser are a hundredth of a step.
+//! Training is a forward and a backward pass; data, loss and optimizer are a hundredth of a step.
 #![allow(clippy::print_stdout, missing_docs)]
 
 use std::time::{Duration, Instant};
@@ -13,11 +13,7 @@ use burn::module::Module;
 use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::{Device, Distribution, Tensor};
-use kd_models::{AnyNetwork, Architecture, Network};
-
-// As the `kd` command has it.
-#[global_allocator]
-static ALLOCATOR: kd_kernels::Allocator = kd_kernels::Allocator;
+use kd_models::{AnyNetwork, Architecture, CountMacs, Foldable, Network};
 
 const CLASSES: usize = 100;
 
@@ -148,7 +144,7 @@ fn layers(device: &Device) {
         let x = images(BATCH, input, device);
         type Run = fn(&Conv2d, Tensor<4>) -> Tensor<4>;
         for (who, run) in [
-            ("kernels", kd_kernels::conv2d_layer as Run),
+            ("kernels", kd_nn::conv2d_layer as Run),
             ("Burn", |conv, x| conv.forward(x)),
         ] {
             let forward = seconds(device, || {
@@ -171,7 +167,6 @@ fn layers(device: &Device) {
 }
 
 fn main() {
-    kd_kernels::keep_memory();
     // `cargo bench` and `cargo test` hand over flags of their own harness.
     let only: Vec<String> = std::env::args()
         .skip(1)

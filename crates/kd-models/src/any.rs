@@ -1,12 +1,11 @@
 //! One type for every registered network.
 
 use burn::module::Module;
-use burn::nn::Linear;
-use kd_kernels::BatchNorm;
+use kd_core::{Classifier, Feature, Network, NormAffine};
 
 use crate::{
-    Feature, Folding, MobilenetV1, MobilenetV2, Network, Resnet, ShufflenetV1, ShufflenetV2, Vgg,
-    WideResnet,
+    CountMacs, Foldable, Folding, MobilenetV1, MobilenetV2, PytorchKeys, Resnet, ShufflenetV1,
+    ShufflenetV2, Vgg, WideResnet,
 };
 
 /// Any registered network, so that a program can hold one whose name it learns at run time.
@@ -69,19 +68,29 @@ impl Network for AnyNetwork {
         each!(self, network => network.stage_with_preact(index, input))
     }
 
-    fn pytorch_key(&self, path: &str) -> String {
-        each!(self, network => network.pytorch_key(path))
-    }
-
-    fn classifier(&self) -> Option<&Linear> {
+    fn classifier(&self) -> Option<Classifier> {
         each!(self, network => network.classifier())
     }
 
-    fn last_norm(&self, stage: usize) -> Option<&BatchNorm> {
+    fn last_norm(&self, stage: usize) -> Option<NormAffine> {
         each!(self, network => network.last_norm(stage))
     }
 
+    fn for_inference(&self) -> Self {
+        each!(self, network => Self(network.for_inference()))
+    }
+}
+
+impl PytorchKeys for AnyNetwork {
+    fn pytorch_key(&self, path: &str) -> String {
+        each!(self, network => network.pytorch_key(path))
+    }
+}
+
+impl Foldable for AnyNetwork {
     fn folded(self, folding: Folding) -> Self {
         each!(self, network => Self(network.folded(folding)))
     }
 }
+
+impl CountMacs for AnyNetwork {}

@@ -9,7 +9,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde::Serialize;
 
 use crate::weights::{Form, Identity, WeightsFile, WeightsInfo, count_parameters, save};
-use crate::{AnyNetwork, Architecture, ModelError, Network};
+use crate::{AnyNetwork, Architecture, CountMacs, ModelError, Network};
 
 /// Most images on which the two forms are compared; fewer where they are large.
 const IMAGES: usize = 16;
@@ -25,7 +25,7 @@ const TOLERANCE: f64 = 1e-3;
 pub struct DeployOptions {
     /// The network; may be left out for files that tell it.
     pub architecture: Option<Architecture>,
-    /// Fold every batch norm that follows a convolution. Without it, of a re-parameterisable
+    /// Fold every batch norm that follows a convolution. Without it, of a re-parameterizable
     /// network only its units are folded, as KDrefine does; of all others everything is.
     pub fold_all: bool,
     /// Shape `[channels, height, width]` of the images; by default what the file says, or what the

@@ -23,7 +23,7 @@
 //!
 //! Those of the distillation literature, for CIFAR (32×32 and 64×64 pixels) and for ImageNet
 //! (224×224): residual and wide residual networks, VGGs, MobileNets, ShuffleNets, and KDrefine's
-//! re-parameterisable students. See [`Architecture::all`]; each is also there as a config of its
+//! re-parameterizable students. See [`Architecture::all`]; each is also there as a config of its
 //! own, such as [`ResnetConfig`].
 //!
 //! # Weights
@@ -35,14 +35,15 @@
 //!
 //! A network trains (batch statistics, gradients) on inputs that are on an autodiff device, and
 //! evaluates on plain ones. A frozen teacher is `network.valid()` on plain inputs. What is deployed
-//! can be smaller and faster than what was trained: see [`Network::deploy`],
-//! [`Network::fold_batch_norm`], and [`deploy`] for files.
+//! can be smaller and faster than what was trained: see [`Foldable::deploy`],
+//! [`Foldable::fold_batch_norm`], and [`deploy`] for files.
 
 mod any;
 pub mod deploy;
 mod error;
 mod families;
-mod feature;
+#[doc(hidden)]
+pub mod files;
 mod layers;
 mod network;
 mod registry;
@@ -55,8 +56,8 @@ pub use families::{
     ResnetNaming, ResnetStem, ShufflenetV1, ShufflenetV1Config, ShufflenetV2, ShufflenetV2Config,
     Vgg, VggConfig, VggHead, VggPooling, WideResnet, WideResnetConfig,
 };
-pub use feature::{Feature, Features};
-pub use kd_kernels::{BatchNorm, BatchNormConfig};
+pub use kd_core::{Feature, FeatureShapes, Features, Network};
+pub use kd_nn::{BatchNorm, BatchNormConfig};
 pub use layers::{Folding, UnitKind};
-pub use network::{FeatureShapes, Network};
+pub use network::{CountMacs, Foldable, PytorchKeys};
 pub use registry::{Architecture, ModelInfo, Repository};

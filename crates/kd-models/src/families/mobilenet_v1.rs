@@ -4,12 +4,13 @@ use burn::config::Config;
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
-use kd_kernels::BatchNorm;
+use kd_core::{Classifier, Feature, Network, NormAffine};
 
 use crate::layers::{
-    ConvNorm, ConvSpec, Fold, Folding, fold_fields, global_average, rename, tally,
+    ConvNorm, ConvSpec, Fold, Folding, affine, classifier, fold_fields, global_average, rename,
+    tally,
 };
-use crate::{Feature, Network};
+use crate::{CountMacs, Foldable, PytorchKeys};
 
 /// Configuration of a [`MobilenetV1`].
 #[derive(Config, Debug)]
@@ -51,7 +52,7 @@ const BLOCKS: [[usize; 2]; 13] = [
 const STAGES: [std::ops::Range<usize>; 4] = [0..3, 3..5, 5..11, 11..13];
 
 impl MobilenetV1Config {
-    /// Initialises the network as PyTorch does by default.
+    /// Initializes the network as PyTorch does by default.
     pub fn init(&self, device: &Device) -> MobilenetV1 {
         let stem = 32;
         let mut input = stem;
@@ -87,6 +88,27 @@ impl Network for MobilenetV1 {
         self.run_stage(index, input, true)
     }
 
+    fn classifier(&self) -> Option<Classifier> {
+        classifier(&self.fc)
+    }
+
+    fn last_norm(&self, stage: usize) -> Option<NormAffine> {
+        let norm = match stage {
+            0 => self.stem.batch_norm(),
+            _ => {
+                let blocks = STAGES.get(stage - 1)?.clone();
+                self.blocks[blocks].last()?.pointwise.batch_norm()
+            }
+        };
+        norm.map(affine)
+    }
+
+    fn for_inference(&self) -> Self {
+        self.clone().fold_batch_norm()
+    }
+}
+
+impl PytorchKeys for MobilenetV1 {
     fn pytorch_key(&self, path: &str) -> String {
         // One sequence: the stem is `model.0`, the first block `model.1`; in each, convolution,
         // norm and activation follow each other.
@@ -110,25 +132,15 @@ impl Network for MobilenetV1 {
         ];
         rename(&numbered, rules)
     }
+}
 
-    fn classifier(&self) -> Option<&Linear> {
-        Some(&self.fc)
-    }
-
-    fn last_norm(&self, stage: usize) -> Option<&BatchNorm> {
-        match stage {
-            0 => self.stem.batch_norm(),
-            _ => {
-                let blocks = STAGES.get(stage - 1)?.clone();
-                self.blocks[blocks].last()?.pointwise.batch_norm()
-            }
-        }
-    }
-
+impl Foldable for MobilenetV1 {
     fn folded(self, folding: Folding) -> Self {
         self.fold(folding)
     }
 }
+
+impl CountMacs for MobilenetV1 {}
 
 impl MobilenetV1 {
     /// A stage's output and, if `preact` wants it, what it is before the last activation.

@@ -4,13 +4,14 @@ use burn::config::Config;
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::{Device, Tensor};
-use kd_kernels::{Activation, BatchNorm};
+use kd_core::{Classifier, Feature, Network, NormAffine};
+use kd_nn::Activation;
 
 use crate::layers::{
-    ConvNorm, ConvSpec, Fold, Folding, UnitKind, fold_fields, global_average, linear_zero_bias,
-    normal, rename, tally,
+    ConvNorm, ConvSpec, Fold, Folding, UnitKind, affine, classifier, fold_fields, global_average,
+    linear_zero_bias, normal, rename, tally,
 };
-use crate::{Feature, Network};
+use crate::{CountMacs, Foldable, PytorchKeys};
 
 /// Configuration of a [`MobilenetV2`].
 #[derive(Config, Debug)]
@@ -60,7 +61,7 @@ const STAGES: [std::ops::Range<usize>; 4] = [0..2, 2..3, 3..5, 5..7];
 const FEATURES: usize = 1280;
 
 impl MobilenetV2Config {
-    /// Initialises the network: He initialisation by fan-out for convolutions, 1 and 0 for batch
+    /// Initializes the network: He initialization by fan-out for convolutions, 1 and 0 for batch
     /// norm, a normal of deviation 0.01 and zero bias for the classifier.
     pub fn init(&self, device: &Device) -> MobilenetV2 {
         let scaled = |channels: usize| (channels as f64 * self.width) as usize;
@@ -111,6 +112,27 @@ impl Network for MobilenetV2 {
         }
     }
 
+    fn classifier(&self) -> Option<Classifier> {
+        classifier(&self.classifier)
+    }
+
+    fn last_norm(&self, stage: usize) -> Option<NormAffine> {
+        let norm = match stage {
+            0 => self.conv1.batch_norm(),
+            _ => {
+                let blocks = self.blocks.get(STAGES.get(stage - 1)?.clone())?;
+                blocks.last()?.last()?.convs.last()?.batch_norm()
+            }
+        };
+        norm.map(affine)
+    }
+
+    fn for_inference(&self) -> Self {
+        self.clone().fold_batch_norm()
+    }
+}
+
+impl PytorchKeys for MobilenetV2 {
     fn pytorch_key(&self, path: &str) -> String {
         match self.unit {
             // Convolution, norm and activation are entries of one sequence.
@@ -144,23 +166,15 @@ impl Network for MobilenetV2 {
             ),
         }
     }
+}
 
-    fn classifier(&self) -> Option<&Linear> {
-        Some(&self.classifier)
-    }
-
-    fn last_norm(&self, stage: usize) -> Option<&BatchNorm> {
-        if stage == 0 {
-            return self.conv1.batch_norm();
-        }
-        let blocks = self.blocks.get(STAGES.get(stage - 1)?.clone())?;
-        blocks.last()?.last()?.convs.last()?.batch_norm()
-    }
-
+impl Foldable for MobilenetV2 {
     fn folded(self, folding: Folding) -> Self {
         self.fold(folding)
     }
 }
+
+impl CountMacs for MobilenetV2 {}
 
 /// Expansion, depthwise convolution and linear projection.
 #[derive(Module, Debug)]

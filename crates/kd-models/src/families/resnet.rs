@@ -4,14 +4,15 @@ use burn::config::Config;
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
-use kd_kernels::{BatchNorm, max_pool2d};
+use kd_core::{Classifier, Feature, Network, NormAffine};
+use kd_nn::max_pool2d;
 use serde::{Deserialize, Serialize};
 
 use crate::layers::{
-    ConvNorm, ConvSpec, Fold, Folding, SPLIT, STAGES, UNITS, UnitKind, fold_fields, global_average,
-    rename, tally,
+    ConvNorm, ConvSpec, Fold, Folding, SPLIT, STAGES, UNITS, UnitKind, affine, classifier,
+    fold_fields, global_average, rename, tally,
 };
-use crate::{Feature, Network};
+use crate::{CountMacs, Foldable, PytorchKeys};
 
 /// What comes before the first stage of a [`Resnet`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,7 +132,7 @@ impl ResnetConfig {
             .with_naming(ResnetNaming::Shortcut)
     }
 
-    /// Initialises the network: He initialisation by fan-out for convolutions, 1 and 0 for batch
+    /// Initializes the network: He initialization by fan-out for convolutions, 1 and 0 for batch
     /// norm, PyTorch's default for the classifier.
     ///
     /// # Panics
@@ -213,21 +214,12 @@ impl Network for Resnet {
         self.run_stage(index, input, true)
     }
 
-    fn pytorch_key(&self, path: &str) -> String {
-        let units = match self.unit {
-            UnitKind::Plain => SPLIT,
-            UnitKind::Base | UnitKind::Ambb => UNITS,
-        };
-        let naming = self.naming.rules();
-        rename(path, [STAGES, units, naming].concat())
+    fn classifier(&self) -> Option<Classifier> {
+        classifier(&self.fc)
     }
 
-    fn classifier(&self) -> Option<&Linear> {
-        Some(&self.fc)
-    }
-
-    fn last_norm(&self, stage: usize) -> Option<&BatchNorm> {
-        match stage {
+    fn last_norm(&self, stage: usize) -> Option<NormAffine> {
+        let norm = match stage {
             0 => self.conv1.batch_norm(),
             _ => self
                 .stages
@@ -236,13 +228,33 @@ impl Network for Resnet {
                 .convs
                 .last()?
                 .batch_norm(),
-        }
+        };
+        norm.map(affine)
     }
 
+    fn for_inference(&self) -> Self {
+        self.clone().fold_batch_norm()
+    }
+}
+
+impl PytorchKeys for Resnet {
+    fn pytorch_key(&self, path: &str) -> String {
+        let units = match self.unit {
+            UnitKind::Plain => SPLIT,
+            UnitKind::Base | UnitKind::Ambb => UNITS,
+        };
+        let naming = self.naming.rules();
+        rename(path, [STAGES, units, naming].concat())
+    }
+}
+
+impl Foldable for Resnet {
     fn folded(self, folding: Folding) -> Self {
         self.fold(folding)
     }
 }
+
+impl CountMacs for Resnet {}
 
 impl Resnet {
     /// A stage's output and, if `preact` wants it, what it is before the last activation.

@@ -7,12 +7,13 @@ use burn::tensor::activation::relu;
 use burn::tensor::module::avg_pool2d;
 use burn::tensor::ops::AvgPoolOptions;
 use burn::tensor::{Device, Tensor};
+use kd_core::{Classifier, Feature, Network};
 
 use crate::layers::{
-    ConvNorm, ConvSpec, Fold, Folding, SPLIT, STAGES, UNITS, UnitKind, channel_shuffle,
+    ConvNorm, ConvSpec, Fold, Folding, SPLIT, STAGES, UNITS, UnitKind, channel_shuffle, classifier,
     fold_fields, global_average, rename, tally,
 };
-use crate::{Feature, Network};
+use crate::{CountMacs, Foldable, PytorchKeys};
 
 /// Configuration of a [`ShufflenetV1`].
 #[derive(Config, Debug)]
@@ -45,7 +46,7 @@ const STEM: usize = 24;
 const BLOCKS: [[usize; 2]; 3] = [[240, 4], [480, 8], [960, 4]];
 
 impl ShufflenetV1Config {
-    /// Initialises the network as PyTorch does by default.
+    /// Initializes the network as PyTorch does by default.
     ///
     /// # Panics
     ///
@@ -90,18 +91,28 @@ impl Network for ShufflenetV1 {
         self.run_stage(index, input, true)
     }
 
+    fn classifier(&self) -> Option<Classifier> {
+        classifier(&self.linear)
+    }
+
+    fn for_inference(&self) -> Self {
+        self.clone().fold_batch_norm()
+    }
+}
+
+impl PytorchKeys for ShufflenetV1 {
     fn pytorch_key(&self, path: &str) -> String {
         rename(path, [STAGES, SPLIT, UNITS].concat())
     }
+}
 
-    fn classifier(&self) -> Option<&Linear> {
-        Some(&self.linear)
-    }
-
+impl Foldable for ShufflenetV1 {
     fn folded(self, folding: Folding) -> Self {
         self.fold(folding)
     }
 }
+
+impl CountMacs for ShufflenetV1 {}
 
 impl ShufflenetV1 {
     /// A stage's output and, if `preact` wants it, what it is before the last activation.

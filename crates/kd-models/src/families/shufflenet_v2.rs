@@ -4,12 +4,13 @@ use burn::config::Config;
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
+use kd_core::{Classifier, Feature, Network};
 
 use crate::layers::{
-    ConvNorm, ConvSpec, Fold, Folding, SPLIT, STAGES, fold_fields, global_average,
+    ConvNorm, ConvSpec, Fold, Folding, SPLIT, STAGES, classifier, fold_fields, global_average,
     interleave_channels, rename, tally,
 };
-use crate::{Feature, Network};
+use crate::{CountMacs, Foldable, PytorchKeys};
 
 /// Configuration of a [`ShufflenetV2`].
 #[derive(Config, Debug)]
@@ -41,7 +42,7 @@ const BLOCKS: [[usize; 2]; 3] = [[116, 3], [232, 7], [464, 3]];
 const FEATURES: usize = 1024;
 
 impl ShufflenetV2Config {
-    /// Initialises the network as PyTorch does by default.
+    /// Initializes the network as PyTorch does by default.
     pub fn init(&self, device: &Device) -> ShufflenetV2 {
         let pointwise = |channels| ConvSpec::new(channels, 1).drawn_by_default().norm(device);
         let mut input = STEM;
@@ -77,18 +78,28 @@ impl Network for ShufflenetV2 {
         self.run_stage(index, input, true)
     }
 
+    fn classifier(&self) -> Option<Classifier> {
+        classifier(&self.linear)
+    }
+
+    fn for_inference(&self) -> Self {
+        self.clone().fold_batch_norm()
+    }
+}
+
+impl PytorchKeys for ShufflenetV2 {
     fn pytorch_key(&self, path: &str) -> String {
         rename(path, [STAGES, SPLIT].concat())
     }
+}
 
-    fn classifier(&self) -> Option<&Linear> {
-        Some(&self.linear)
-    }
-
+impl Foldable for ShufflenetV2 {
     fn folded(self, folding: Folding) -> Self {
         self.fold(folding)
     }
 }
+
+impl CountMacs for ShufflenetV2 {}
 
 impl ShufflenetV2 {
     /// The output of a stage after and, if `preact` wants it, before its last activation.

@@ -6,14 +6,15 @@ use burn::nn::{Dropout, DropoutConfig, Linear};
 use burn::tensor::activation::relu;
 use burn::tensor::module::adaptive_avg_pool2d;
 use burn::tensor::{Device, Tensor};
-use kd_kernels::{BatchNorm, max_pool2d};
+use kd_core::{Classifier, Feature, Network, NormAffine};
+use kd_nn::max_pool2d;
 use serde::{Deserialize, Serialize};
 
 use crate::layers::{
-    ConvNorm, ConvSpec, Fold, Folding, UnitKind, fold_fields, global_average, linear_zero_bias,
-    normal, tally,
+    ConvNorm, ConvSpec, Fold, Folding, UnitKind, affine, classifier, fold_fields, global_average,
+    linear_zero_bias, normal, tally,
 };
-use crate::{Feature, Network};
+use crate::{CountMacs, Foldable, PytorchKeys};
 
 /// What comes after the last block of a [`Vgg`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,7 +90,7 @@ const HEAD_SIZE: usize = 7;
 const HEAD_FEATURES: usize = 4096;
 
 impl VggConfig {
-    /// Initialises the network: He initialisation by fan-out for convolutions, 1 and 0 for batch
+    /// Initializes the network: He initialization by fan-out for convolutions, 1 and 0 for batch
     /// norm, a normal of deviation 0.01 for the classifier, zero biases.
     pub fn init(&self, device: &Device) -> Vgg {
         let block = |index: usize| -> Vec<ConvNorm> {
@@ -214,6 +215,24 @@ impl Network for Vgg {
         self.run_stage(index, input, true)
     }
 
+    fn classifier(&self) -> Option<Classifier> {
+        match self.classifier.as_slice() {
+            [layer] => classifier(layer),
+            // Three layers are not one linear classifier of the pooled feature.
+            _ => None,
+        }
+    }
+
+    fn last_norm(&self, stage: usize) -> Option<NormAffine> {
+        self.block(stage)?.last()?.batch_norm().map(affine)
+    }
+
+    fn for_inference(&self) -> Self {
+        self.clone().fold_batch_norm()
+    }
+}
+
+impl PytorchKeys for Vgg {
     fn pytorch_key(&self, path: &str) -> String {
         let parts: Vec<&str> = path.split('.').collect();
         match parts.as_slice() {
@@ -237,22 +256,14 @@ impl Network for Vgg {
             _ => path.to_owned(),
         }
     }
+}
 
-    fn classifier(&self) -> Option<&Linear> {
-        match self.classifier.as_slice() {
-            [classifier] => Some(classifier),
-            // Three layers are not one linear classifier of the pooled feature.
-            _ => None,
-        }
-    }
-
-    fn last_norm(&self, stage: usize) -> Option<&BatchNorm> {
-        self.block(stage)?.last()?.batch_norm()
-    }
-
+impl Foldable for Vgg {
     fn folded(self, folding: Folding) -> Self {
         self.fold(folding)
     }
 }
+
+impl CountMacs for Vgg {}
 
 fold_fields!(Vgg: block0, block1, block2, block3, block4);

@@ -5,12 +5,14 @@ use burn::module::Module;
 use burn::nn::Linear;
 use burn::nn::conv::Conv2d;
 use burn::tensor::{Device, Tensor};
-use kd_kernels::{Activation, BatchNorm, BatchNormConfig};
+use kd_core::{Classifier, Feature, Network, NormAffine};
+use kd_nn::{Activation, BatchNorm, BatchNormConfig};
 
 use crate::layers::{
-    ConvNorm, ConvSpec, Fold, Folding, fold_fields, global_average, linear_zero_bias, rename, tally,
+    ConvNorm, ConvSpec, Fold, Folding, affine, classifier, fold_fields, global_average,
+    linear_zero_bias, rename, tally,
 };
-use crate::{Feature, Network};
+use crate::{CountMacs, Foldable, PytorchKeys};
 
 /// Configuration of a [`WideResnet`].
 #[derive(Config, Debug)]
@@ -41,7 +43,7 @@ pub struct WideResnet {
 }
 
 impl WideResnetConfig {
-    /// Initialises the network: He initialisation by fan-out for convolutions, 1 and 0 for batch
+    /// Initializes the network: He initialization by fan-out for convolutions, 1 and 0 for batch
     /// norm, PyTorch's default weight and a zero bias for the classifier.
     ///
     /// # Panics
@@ -98,6 +100,28 @@ impl Network for WideResnet {
         (output, preact)
     }
 
+    fn classifier(&self) -> Option<Classifier> {
+        classifier(&self.fc)
+    }
+
+    /// The batch norm that sees the stage's sum, as mdistiller takes it.
+    fn last_norm(&self, stage: usize) -> Option<NormAffine> {
+        let norm = match stage {
+            0 => self.block1.first_norm(),
+            1 => self.block2.first_norm(),
+            2 => self.block3.first_norm(),
+            3 => Some(&self.bn1),
+            _ => None,
+        };
+        norm.map(affine)
+    }
+
+    fn for_inference(&self) -> Self {
+        self.clone().fold_batch_norm()
+    }
+}
+
+impl PytorchKeys for WideResnet {
     fn pytorch_key(&self, path: &str) -> String {
         let rules = [
             (".conv1.conv.", ".conv1."),
@@ -106,26 +130,15 @@ impl Network for WideResnet {
         ];
         rename(path, rules)
     }
+}
 
-    fn classifier(&self) -> Option<&Linear> {
-        Some(&self.fc)
-    }
-
-    /// The batch norm that sees the stage's sum, as mdistiller takes it.
-    fn last_norm(&self, stage: usize) -> Option<&BatchNorm> {
-        match stage {
-            0 => self.block1.first_norm(),
-            1 => self.block2.first_norm(),
-            2 => self.block3.first_norm(),
-            3 => Some(&self.bn1),
-            _ => None,
-        }
-    }
-
+impl Foldable for WideResnet {
     fn folded(self, folding: Folding) -> Self {
         self.fold(folding)
     }
 }
+
+impl CountMacs for WideResnet {}
 
 /// A run of blocks at one resolution.
 #[derive(Module, Debug)]

@@ -3,7 +3,7 @@
 use burn::module::{Module, Param};
 use burn::nn::conv::Conv2d;
 use burn::tensor::{Device, Tensor};
-use kd_kernels::{Activation, BatchNorm, BatchNormConfig};
+use kd_nn::{Activation, BatchNorm, BatchNormConfig};
 
 use super::ConvSpec;
 use super::conv_norm::{Plain, norm_of_conv};

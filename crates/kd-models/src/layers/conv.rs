@@ -7,7 +7,7 @@ use burn::tensor::Device;
 use super::{ConvNorm, UnitKind};
 
 /// A convolution with padding that keeps the size at stride 1; no bias, one group and He
-/// initialisation unless said otherwise.
+/// initialization unless said otherwise.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ConvSpec {
     channels: [usize; 2],
@@ -21,7 +21,7 @@ pub(crate) struct ConvSpec {
 /// How weights are drawn.
 #[derive(Clone, Copy, Debug)]
 enum Drawing {
-    /// He initialisation by fan-out: normal with variance `2 / (kernel area · output channels)`.
+    /// He initialization by fan-out: normal with variance `2 / (kernel area · output channels)`.
     /// A bias starts at zero.
     HeFanOut,
     /// What PyTorch does if nothing is said: uniform in `±1 / √fan_in`, the bias too.

@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
-use kd_kernels::{Activation, BatchNorm, BatchNormConfig};
+use kd_nn::{Activation, BatchNorm, BatchNormConfig};
 use serde::{Deserialize, Serialize};
 
 use super::branches::Branches;
@@ -18,7 +18,7 @@ pub enum UnitKind {
     /// Convolutions and batch norms as they are.
     #[default]
     Plain,
-    /// Convolutions that [`deploy`](crate::Network::deploy) folds with their batch norm: what
+    /// Convolutions that [`deploy`](crate::Foldable::deploy) folds with their batch norm: what
     /// KDrefine calls `base`.
     Base,
     /// KDrefine's asymmetric multi-branch blocks in place of all convolutions larger than 1×1.

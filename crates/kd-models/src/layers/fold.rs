@@ -3,12 +3,12 @@
 use burn::module::Param;
 use burn::nn::conv::Conv2d;
 use burn::tensor::Tensor;
-use kd_kernels::BatchNorm;
+use kd_nn::BatchNorm;
 
 /// How much is folded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Folding {
-    /// Re-parameterisable units only, which is KDrefine's deployed form.
+    /// Re-parameterizable units only, which is KDrefine's deployed form.
     Units,
     /// Every batch norm that follows a convolution.
     All,

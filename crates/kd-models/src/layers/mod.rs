@@ -19,6 +19,8 @@ pub(crate) use shuffle::{channel_shuffle, interleave_channels};
 use burn::nn::{Initializer, Linear, LinearConfig};
 use burn::tensor::module::adaptive_avg_pool2d;
 use burn::tensor::{Device, Tensor};
+use kd_core::{Classifier, NormAffine};
+use kd_nn::BatchNorm;
 
 /// Global average pooling: `[batch, channels, height, width]` to `[batch, channels]`.
 pub(crate) fn global_average(map: Tensor<4>) -> Tensor<2> {
@@ -45,4 +47,21 @@ pub(crate) fn linear_zero_bias(
 /// A normal distribution around zero.
 pub(crate) fn normal(std: f64) -> Initializer {
     Initializer::Normal { mean: 0.0, std }
+}
+
+/// A linear layer as losses copy it; `None` if it has no bias.
+pub(crate) fn classifier(layer: &Linear) -> Option<Classifier> {
+    Some(Classifier {
+        // Burn's layers hold the transpose of PyTorch's weight.
+        weight: layer.weight.val().transpose(),
+        bias: layer.bias.as_ref()?.val(),
+    })
+}
+
+/// Scale and shift of a batch norm as losses read them.
+pub(crate) fn affine(norm: &BatchNorm) -> NormAffine {
+    NormAffine {
+        weight: norm.weight.val(),
+        bias: norm.bias.val(),
+    }
 }

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use burn::nn::Linear;
 use burn::nn::conv::Conv2d;
 use burn::tensor::Tensor;
-use kd_kernels::{Activation, conv2d_layer, conv2d_options, conv2d_with};
+use kd_nn::{Activation, conv2d_layer, conv2d_options, conv2d_with};
 
 thread_local! {
     /// The count of the run in progress on this thread; `None` while nobody counts.

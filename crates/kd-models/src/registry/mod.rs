@@ -9,12 +9,12 @@ use std::fmt;
 use burn::tensor::Device;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{AnyNetwork, ModelError, Network};
+use crate::{AnyNetwork, CountMacs, ModelError, Network};
 use entries::{ENTRIES, Entry};
 
 pub use repository::Repository;
 
-/// A registered network, by name. Serialises as its name.
+/// A registered network, by name. Serializes as its name.
 #[derive(Clone, Copy)]
 pub struct Architecture(&'static Entry);
 
@@ -96,7 +96,7 @@ impl Architecture {
         self.0.blueprint.family()
     }
 
-    /// Whether it has re-parameterisable units, which [`Network::deploy`] folds.
+    /// Whether it has re-parameterizable units, which [`Foldable::deploy`](crate::Foldable::deploy) folds.
     pub fn deployable(&self) -> bool {
         self.0.blueprint.deployable()
     }
@@ -145,7 +145,8 @@ impl Architecture {
     /// If the network cannot take such images, see [`Architecture::check_input`].
     pub fn info(&self, num_classes: usize, input: [usize; 3], device: &Device) -> ModelInfo {
         let network = crate::weights::zeroed(self.init(num_classes, device));
-        let (shapes, macs) = network.trace(input, device);
+        let shapes = network.feature_shapes(input, device);
+        let macs = network.macs(input, device);
         ModelInfo {
             name: self.name(),
             family: self.family(),

@@ -3,11 +3,11 @@
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 
-use crate::Network;
+use crate::PytorchKeys;
 
 /// Keys and shapes of a network's parameters and buffers as PyTorch has them, in the order of the
 /// module. No parameter is drawn for it.
-pub(super) fn expected<N: Network>(network: &N) -> Vec<Expected> {
+pub(super) fn expected<N: PytorchKeys>(network: &N) -> Vec<Expected> {
     let mut visitor = Shapes::default();
     network.visit(&mut visitor);
     let mut found = visitor.found;

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use burn::module::Module;
 use burn::tensor::Device;
 
 use super::identify::{Candidate, Identity, guess};
 use super::listing::{Entry, Listing};
-use super::state_dict::load_entries;
+use super::state_dict::{load_by_path, load_entries};
 use super::{WeightsInfo, pytorch, safetensors};
 use crate::{AnyNetwork, Architecture, ModelError};
 
@@ -141,6 +142,20 @@ impl WeightsFile {
         load_entries(network, self.entries).map_err(|problems| ModelError::Mismatch {
             path: self.path,
             model: architecture.to_string(),
+            problems,
+        })
+    }
+
+    /// Puts the weights into a module of your own, under the paths of its parameters: what
+    /// [`save_module`](super::save_module) wrote.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Mismatch`] with every missing, unexpected and mis-shaped key.
+    pub fn into_module<M: Module>(self, module: M) -> Result<M, ModelError> {
+        load_by_path(module, self.entries).map_err(|problems| ModelError::Mismatch {
+            path: self.path,
+            model: "the module".to_owned(),
             problems,
         })
     }

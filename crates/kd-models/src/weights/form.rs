@@ -4,7 +4,7 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use super::expected::zeroed;
-use crate::{AnyNetwork, Architecture, Network};
+use crate::{AnyNetwork, Architecture, Foldable};
 
 /// The form of a network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,9 +13,9 @@ pub enum Form {
     /// As it is trained.
     #[default]
     Trained,
-    /// After [`deploy`](Network::deploy).
+    /// After [`deploy`](Foldable::deploy).
     Deployed,
-    /// After [`fold_batch_norm`](Network::fold_batch_norm).
+    /// After [`fold_batch_norm`](Foldable::fold_batch_norm).
     Folded,
 }
 

@@ -28,7 +28,7 @@ pub struct WeightsInfo {
     /// Name of the data set it was trained on, if it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<String>,
-    /// Top-1 accuracy on the test images, in per cent, if it was measured.
+    /// Top-1 accuracy on the test images, in percent, if it was measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub top1: Option<f64>,
 }

@@ -33,5 +33,5 @@ pub use file::WeightsFile;
 pub use form::Form;
 pub use identify::Identity;
 pub use info::WeightsInfo;
-pub use save::save;
-pub use state_dict::{load_state_dict, state_dict};
+pub use save::{save, save_module};
+pub use state_dict::{load_state_dict, state_dict, tensors};

@@ -1,14 +1,17 @@
 //! Writing weights.
 
-use std::io::Write;
+use std::collections::HashMap;
 use std::path::Path;
 
+use burn::module::Module;
+use burn::tensor::TensorData;
 use safetensors::tensor::{Dtype, TensorView};
 
 use super::WeightsInfo;
 use super::listing::COUNTER;
-use super::state_dict::state_dict;
-use crate::{ModelError, Network};
+use super::state_dict::{state_dict, tensors};
+use crate::files::write_atomically;
+use crate::{ModelError, PytorchKeys};
 
 /// Writes a network as safetensors with PyTorch keys, and `info` in its header.
 ///
@@ -18,18 +21,42 @@ use crate::{ModelError, Network};
 ///
 /// [`ModelError::Io`] if the file cannot be written, [`ModelError::Parameter`] if a tensor cannot be
 /// read from the device, [`ModelError::Format`] if the network gives one key to two tensors.
-pub fn save<N: Network>(
+pub fn save<N: PytorchKeys>(
     path: impl AsRef<Path>,
     network: &N,
     info: &WeightsInfo,
 ) -> Result<(), ModelError> {
     let path = path.as_ref();
+    let header = info.to_header().map_err(|error| ModelError::Format {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    })?;
+    write(path, state_dict(network)?, header)
+}
+
+/// Writes a module as safetensors under the paths of its parameters, in PyTorch's layout, with this
+/// header. The file appears whole or not at all.
+///
+/// # Errors
+///
+/// As [`save`].
+pub fn save_module<M: Module>(
+    path: impl AsRef<Path>,
+    module: &M,
+    header: HashMap<String, String>,
+) -> Result<(), ModelError> {
+    write(path.as_ref(), tensors(module, str::to_owned)?, header)
+}
+
+fn write(
+    path: &Path,
+    entries: Vec<(String, TensorData)>,
+    header: HashMap<String, String>,
+) -> Result<(), ModelError> {
     let format = |reason: String| ModelError::Format {
         path: path.to_owned(),
         reason,
     };
-
-    let entries = state_dict(network)?;
     let counter = 0i64.to_le_bytes();
     let mut views = Vec::with_capacity(entries.len());
     for (key, data) in &entries {
@@ -42,29 +69,10 @@ pub fn save<N: Network>(
             views.push((format!("{prefix}{COUNTER}"), view));
         }
     }
-    let header = info
-        .to_header()
-        .map_err(|error| format(error.to_string()))?;
     let bytes =
         safetensors::serialize(views, Some(header)).map_err(|error| format(error.to_string()))?;
     write_atomically(path, &bytes).map_err(|source| ModelError::Io {
         path: path.to_owned(),
         source,
     })
-}
-
-fn write_atomically(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let mut builder = tempfile::Builder::new();
-    // Temporary files are private by default; this one is to become an ordinary file.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(folder)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
 }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use burn::module::Module;
 use burn::tensor::TensorData;
 use burn_store::{BurnToPyTorchAdapter, ModuleSnapshot, PyTorchToBurnAdapter, bridge};
 
 use super::expected::expected;
 use super::listing::{Entry, Listing, is_counter};
-use crate::{ModelError, Network};
+use crate::{ModelError, PytorchKeys};
 
 /// All parameters and buffers of a network, by PyTorch key and in PyTorch's layout, in the order
 /// of the module.
@@ -15,12 +16,25 @@ use crate::{ModelError, Network};
 /// # Errors
 ///
 /// [`ModelError::Parameter`] if a tensor cannot be read from the device.
-pub fn state_dict<N: Network>(network: &N) -> Result<Vec<(String, TensorData)>, ModelError> {
-    network
+pub fn state_dict<N: PytorchKeys>(network: &N) -> Result<Vec<(String, TensorData)>, ModelError> {
+    tensors(network, |path| network.pytorch_key(path))
+}
+
+/// All parameters and buffers of a module in PyTorch's layout, in the order of the module, under
+/// what `key` makes of their paths.
+///
+/// # Errors
+///
+/// [`ModelError::Parameter`] if a tensor cannot be read from the device.
+pub fn tensors<M: Module>(
+    module: &M,
+    key: impl Fn(&str) -> String,
+) -> Result<Vec<(String, TensorData)>, ModelError> {
+    module
         .collect(None, Some(Box::new(BurnToPyTorchAdapter)), true)
         .into_iter()
         .map(|tensor| {
-            let key = network.pytorch_key(&tensor.name);
+            let key = key(&tensor.name);
             match bridge::into_data(tensor) {
                 Ok(data) => Ok((key, data)),
                 Err(error) => Err(ModelError::Parameter {
@@ -40,7 +54,7 @@ pub fn state_dict<N: Network>(network: &N) -> Result<Vec<(String, TensorData)>, 
 /// # Errors
 ///
 /// The list of every missing, unexpected and mis-shaped key.
-pub fn load_state_dict<N: Network>(
+pub fn load_state_dict<N: PytorchKeys>(
     network: N,
     entries: impl IntoIterator<Item = (String, TensorData)>,
 ) -> Result<N, Vec<String>> {
@@ -53,7 +67,7 @@ pub fn load_state_dict<N: Network>(
 }
 
 /// The same for what a file holds.
-pub(super) fn load_entries<N: Network>(
+pub(super) fn load_entries<N: PytorchKeys>(
     mut network: N,
     mut entries: BTreeMap<String, Entry>,
 ) -> Result<N, Vec<String>> {
@@ -65,19 +79,48 @@ pub(super) fn load_entries<N: Network>(
     let tensors = wanted
         .into_iter()
         .filter_map(|wanted| match entries.remove(&wanted.key) {
-            Some(Entry::Floats(data)) => Some(bridge::from_data(data, wanted.path, None)),
+            Some(Entry::Floats(data)) => Some((wanted.path, data)),
             _ => None,
-        })
-        .collect();
-    let result = network.apply(tensors, None, Some(Box::new(PyTorchToBurnAdapter)), true);
-    if result.errors.is_empty() && result.missing.is_empty() {
-        Ok(network)
-    } else {
-        let errors = result.errors.iter().map(ToString::to_string);
-        let missing = result
-            .missing
-            .iter()
-            .map(|(path, _)| format!("missing `{path}`"));
-        Err(errors.chain(missing).collect())
+        });
+    match apply(&mut network, tensors) {
+        problems if problems.is_empty() => Ok(network),
+        problems => Err(problems),
     }
+}
+
+/// Puts the tensors of a file into a module under the paths of its parameters, as
+/// [`save_module`](super::save_module) writes them.
+pub(super) fn load_by_path<M: Module>(
+    mut module: M,
+    entries: BTreeMap<String, Entry>,
+) -> Result<M, Vec<String>> {
+    let tensors = entries.into_iter().filter_map(|(key, entry)| match entry {
+        Entry::Floats(data) if !is_counter(&key) => Some((key, data)),
+        _ => None,
+    });
+    match apply(&mut module, tensors) {
+        problems if problems.is_empty() => Ok(module),
+        problems => Err(problems),
+    }
+}
+
+/// Replaces a module's tensors by path; returns what does not fit.
+fn apply<M: Module>(
+    module: &mut M,
+    tensors: impl Iterator<Item = (String, TensorData)>,
+) -> Vec<String> {
+    let tensors = tensors
+        .map(|(path, data)| bridge::from_data(data, path, None))
+        .collect();
+    let result = module.apply(tensors, None, Some(Box::new(PyTorchToBurnAdapter)), true);
+    let errors = result.errors.iter().map(ToString::to_string);
+    let missing = result
+        .missing
+        .iter()
+        .map(|(path, _)| format!("missing `{path}`"));
+    let unused = result
+        .unused
+        .iter()
+        .map(|path| format!("unexpected `{path}`"));
+    errors.chain(missing).chain(unused).collect()
 }

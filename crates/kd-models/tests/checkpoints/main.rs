@@ -370,7 +370,7 @@ fn whole_numbers_in_safetensors_are_listed() {
         (key.clone(), view.expect("a view"))
     });
     let bytes = safetensors::serialize(views, None::<HashMap<String, String>>);
-    std::fs::write(&path, bytes.expect("serialised")).expect("written");
+    std::fs::write(&path, bytes.expect("serialized")).expect("written");
     let message = refusal(&path, Some(named("resnet8")));
     assert!(
         message.contains("`fc.bias` is (I64 [10]), expected [10]"),

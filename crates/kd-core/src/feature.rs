@@ -1,4 +1,4 @@
-//! What flows between stages, and what a network hands out.
+//! What flows between stages.
 
 use burn::tensor::Tensor;
 
@@ -59,17 +59,4 @@ impl From<Tensor<2>> for Feature {
     fn from(vector: Tensor<2>) -> Self {
         Feature::Vector(vector)
     }
-}
-
-/// All that one forward pass hands out.
-#[derive(Clone, Debug)]
-pub struct Features {
-    /// One map for the stem and one for each stage, `[batch, channels, height, width]`.
-    pub maps: Vec<Tensor<4>>,
-    /// The same maps before their last activation; empty unless they were asked for.
-    pub preact: Vec<Tensor<4>>,
-    /// The pooled feature, `[batch, features]`.
-    pub pooled: Tensor<2>,
-    /// The logits, `[batch, classes]`.
-    pub logits: Tensor<2>,
 }
