@@ -13,9 +13,10 @@ use std::error::Error;
 use std::time::Instant;
 
 use burn::tensor::{Device, Distribution, Int, Tensor};
+use kd_losses::maps::NstLossConfig;
+use kd_losses::relations::{CrdLossConfig, CrdSampling, RkdLossConfig};
 use kd_losses::{
-    Classifier, CrdConfig, CrdSampling, Features, Method, NormAffine, NstConfig, RkdConfig, Setup,
-    Step,
+    Classifier, DistillationLoss, Features, LossConfig, Method, NormAffine, Pair, Setup, Step,
 };
 use peak_alloc::PeakAlloc;
 
@@ -80,14 +81,14 @@ impl<const D: usize> Leaf for Tensor<D> {
 }
 
 /// Milliseconds (the median) and MiB of forward and backward.
-fn measure(steps: usize, mut run: impl FnMut() -> Option<Tensor<1>>) -> Option<(f64, f64)> {
+fn measure(steps: usize, mut run: impl FnMut() -> Tensor<1>) -> (f64, f64) {
     let mut times = Vec::new();
     let mut peak = 0.0f32;
     for step in 0..=steps {
         let before = ALLOCATOR.current_usage_as_mb();
         ALLOCATOR.reset_peak_usage();
         let start = Instant::now();
-        let loss = run()?;
+        let loss = run();
         let grads = loss.backward();
         let time = start.elapsed().as_secs_f64() * 1e3;
         drop(grads);
@@ -98,14 +99,11 @@ fn measure(steps: usize, mut run: impl FnMut() -> Option<Tensor<1>>) -> Option<(
         }
     }
     times.sort_by(f64::total_cmp);
-    Some((times[times.len() / 2], f64::from(peak)))
+    (times[times.len() / 2], f64::from(peak))
 }
 
-fn row(name: &str, measured: Option<(f64, f64)>) {
-    match measured {
-        Some((time, memory)) => println!("| {name} | {time:.1} | {memory:.1} |"),
-        None => println!("| {name} | – | – |"),
-    }
+fn row(name: &str, (time, memory): (f64, f64)) {
+    println!("| {name} | {time:.1} | {memory:.1} |");
 }
 
 fn setup(student: &Features, teacher: &Features, device: &Device) -> Setup {
@@ -184,82 +182,85 @@ fn main() -> Result<(), Box<dyn Error>> {
     let teacher = features(RESNET_X4, &plain);
     let labels: Vec<i32> = (0..BATCH as i32).collect();
     let labels = Tensor::<1, Int>::from_ints(&*labels, &plain);
+    let epoch = Tensor::from_floats([20.0], &plain);
     for method in Method::all() {
-        // `kd` adds no term; the others' cost is that of the networks.
-        if matches!(method, Method::Kd(_)) || method.info().needs.networks {
+        // The cost of those that differentiate networks is that of the networks.
+        if method.requirements().networks {
             continue;
         }
-        let loss = method.init(&setup(&student, &teacher, &plain), &training)?;
+        let loss = method.build(&setup(&student, &teacher, &plain), &training)?;
         let step = Step::new(&student, &teacher)
             .with_labels(&labels)
             .with_indices(&labels)
-            .with_epoch(20);
-        row(method.name(), measure(steps, || loss.forward(&step)));
+            .with_epoch(&epoch);
+        row(method.name(), measure(steps, || loss.term(&step)));
     }
 
     println!("\n## Lean and naive\n");
     println!("| form | ms | MiB |\n|---|---|---|");
-    let nst = Method::by_name("nst")?.init(&setup(&student, &teacher, &plain), &training)?;
+    let nst = Method::by_name("nst")?.build(&setup(&student, &teacher, &plain), &training)?;
     row(
         "NST, three stages",
-        measure(steps, || nst.forward(&Step::new(&student, &teacher))),
+        measure(steps, || nst.term(&Step::new(&student, &teacher))),
     );
     row(
         "NST, naive, three stages",
         measure(1, || {
             let stages = student.maps.iter().zip(&teacher.maps).skip(1);
             let losses = stages.map(|(student, teacher)| naive_nst(student, teacher));
-            losses.reduce(|sum, loss| sum + loss)
+            Tensor::cat(losses.collect(), 0).sum()
         }),
     );
     for stage in 1..RESNET_X4.len() {
-        let (own, others) = (&student.maps[stage], &teacher.maps[stage]);
-        let lean = NstConfig::new().init();
+        let (student_shape, teacher_shape) = (&student.maps[stage], &teacher.maps[stage]);
+        let lean = NstLossConfig::new().init()?;
         row(
             &format!("NST, stage {stage}"),
-            measure(steps, || Some(lean.forward(own.clone(), others.clone()))),
+            measure(steps, || {
+                lean.forward(student_shape.clone(), teacher_shape.clone())
+            }),
         );
         row(
             &format!("NST, naive, stage {stage}"),
-            measure(1, || Some(naive_nst(own, others))),
+            measure(1, || naive_nst(student_shape, teacher_shape)),
         );
     }
-    let crd = CrdConfig::new()
+    let crd = CrdLossConfig::new()
         .with_sampling(CrdSampling::Uniform)
-        .init(256, 256, SAMPLES, None, &training)?;
+        .init(Pair::both(256), SAMPLES, None, &training)?;
     let bank = crd.memory_teacher.value().inner();
     row(
         "CRD, both sides, K = 16384",
         measure(steps, || {
             let contrast = crd.draw(&labels, None);
-            let (own, others) = (student.pooled.clone(), teacher.pooled.clone());
-            Some(crd.forward(own, others, labels.clone(), contrast))
+            let (student_shape, teacher_shape) = (student.pooled.clone(), teacher.pooled.clone());
+            crd.forward(student_shape, teacher_shape, labels.clone(), contrast)
         }),
     );
     row(
         "CRD, negatives drawn, nothing else",
         measure(steps, || {
             let drawn = crd.draw(&labels, None).float().mean();
-            Some(Tensor::from_inner(drawn).require_grad())
+            Tensor::from_inner(drawn).require_grad()
         }),
     );
     let contrast = crd.draw(&labels, None);
     let embedded = random([BATCH, 128], &training).require_grad();
     row(
         "CRD, naive scores of one side",
-        measure(steps, || Some(naive_crd(&embedded, &bank, &contrast))),
+        measure(steps, || naive_crd(&embedded, &bank, &contrast)),
     );
     for batch in [64, 256] {
         let own = random([batch, 256], &training).require_grad();
         let others = random([batch, 256], &plain);
-        let angles = RkdConfig::new().with_distance(0.0).init()?;
+        let angles = RkdLossConfig::new().with_distance(0.0).init()?;
         row(
             &format!("RKD, angles, batch {batch}"),
-            measure(steps, || Some(angles.forward(own.clone(), others.clone()))),
+            measure(steps, || angles.forward(own.clone(), others.clone())),
         );
         row(
             &format!("RKD, naive angles, batch {batch}"),
-            measure(steps, || Some(naive_angles(&own, &others))),
+            measure(steps, || naive_angles(&own, &others)),
         );
     }
 
@@ -267,10 +268,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("| form | ms | MiB |\n|---|---|---|");
     drop((student, teacher));
     let (student, teacher) = (features(VGG8, &training), features(RESNET50, &plain));
-    let nst = Method::by_name("nst")?.init(&setup(&student, &teacher, &plain), &training)?;
+    let nst = Method::by_name("nst")?.build(&setup(&student, &teacher, &plain), &training)?;
     row(
         "NST, four stages",
-        measure(steps, || nst.forward(&Step::new(&student, &teacher))),
+        measure(steps, || nst.term(&Step::new(&student, &teacher))),
     );
     let largest = BATCH * 2048 * 2048 * 16 * 4 / (1 << 20);
     println!(

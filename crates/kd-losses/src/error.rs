@@ -111,6 +111,17 @@ pub enum LossError {
         /// What to do.
         advice: &'static str,
     },
+    /// The weight of a term is out of range.
+    #[error("{label}: `weight` is {weight}, expected a finite number, at least 0")]
+    Weight {
+        /// The term's name in metrics.
+        label: String,
+        /// Its weight.
+        weight: f64,
+    },
+    /// The stages of two networks do not correspond.
+    #[error(transparent)]
+    Alignment(#[from] kd_core::AlignmentError),
     /// A parameter of a method is out of range.
     #[error("{method}: `{parameter}` is {value}, expected {expected}")]
     Parameter {

@@ -9,6 +9,13 @@ use burn::tensor::{Int, Tensor};
 /// hold (as long as what is computed from them is finite), without a read-back from the device and
 /// without shapes that depend on the choice. If no sample is chosen, value and gradients are 0.
 ///
+/// # Form
+///
+/// Every loss that compares with a teacher has `forward`, for all samples, and `forward_gated`,
+/// which takes the gate last. A loss of one spot takes `&Gate`. A loss of several maps, each a spot,
+/// takes `&[Gate]`: none for all samples, one for all spots, or one for each. Losses of one pair of
+/// maps that add up over stages have `forward_stages` and `forward_stages_gated` besides.
+///
 /// The entries are constants: no gradient flows into a gate. A loss is *not* multiplied by the
 /// share of chosen samples; a caller who wants that has [`Gate::times_share`], or
 /// [`Step::scaled_by_share`](crate::Step::scaled_by_share) for the method of a recipe.
@@ -75,14 +82,14 @@ impl Gate {
     }
 
     /// Number of chosen samples, `[1]`, at least 1; `None` if all are chosen.
-    pub(crate) fn count(&self) -> Option<Tensor<1>> {
+    pub fn count(&self) -> Option<Tensor<1>> {
         self.chosen
             .clone()
             .map(|chosen| chosen.sum().clamp_min(1.0))
     }
 
     /// Mean over the chosen samples of one value a sample, `[batch]` to `[1]`.
-    pub(crate) fn mean(&self, values: Tensor<1>) -> Tensor<1> {
+    pub fn mean(&self, values: Tensor<1>) -> Tensor<1> {
         assert_not_empty(values.dims()[0]);
         match &self.chosen {
             None => values.mean(),
@@ -95,7 +102,7 @@ impl Gate {
     }
 
     /// Sum over the chosen samples of one value a sample, `[batch]` to `[1]`.
-    pub(crate) fn sum(&self, values: Tensor<1>) -> Tensor<1> {
+    pub fn sum(&self, values: Tensor<1>) -> Tensor<1> {
         match &self.chosen {
             None => values.sum(),
             Some(chosen) => {
@@ -107,7 +114,7 @@ impl Gate {
     }
 
     /// The tensor with the samples that are not chosen set to 0; the first axis is the batch.
-    pub(crate) fn keep<const D: usize>(&self, rows: Tensor<D>) -> Tensor<D> {
+    pub fn keep<const D: usize>(&self, rows: Tensor<D>) -> Tensor<D> {
         match &self.chosen {
             None => rows,
             Some(chosen) => {
@@ -121,7 +128,7 @@ impl Gate {
     }
 
     /// 1 for the pairs `[batch, batch]` of which both are chosen, else 0; `None` if all are.
-    pub(crate) fn pairs(&self) -> Option<Tensor<2>> {
+    pub fn pairs(&self) -> Option<Tensor<2>> {
         self.chosen.clone().map(|chosen| {
             let column: Tensor<2> = chosen.clone().unsqueeze_dim(1);
             column * chosen.unsqueeze_dim(0)
@@ -129,7 +136,7 @@ impl Gate {
     }
 
     /// Mean over the pairs of chosen samples of one value a pair, `[batch, batch]` to `[1]`.
-    pub(crate) fn pair_mean(&self, values: Tensor<2>) -> Tensor<1> {
+    pub fn pair_mean(&self, values: Tensor<2>) -> Tensor<1> {
         assert_not_empty(values.dims()[0]);
         match &self.chosen {
             None => values.mean(),

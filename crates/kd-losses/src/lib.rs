@@ -4,14 +4,26 @@
 //! here says what is to be followed. No method knows any network: it reads logits and feature
 //! maps, from whatever network they come.
 //!
+//! | group | what is compared |
+//! |---|---|
+//! | [`logits`] | logits: any pair of networks with the same classes |
+//! | [`maps`] | feature maps and vectors, sample by sample |
+//! | [`relations`] | how samples, channels, regions or stages relate |
+//! | [`gradients`] | gradients of the networks with respect to images or maps |
+//! | [`adapters`] | the layers between both networks that some of these losses train |
+//!
+//! The page of a group says which of its methods to choose. Every method is called the same
+//! everywhere: `at` in a recipe is [`Method::At`], [`maps::AtLossConfig`] and [`maps::AtLoss`].
+//!
 //! # One loss in your own loop
 //!
 //! ```
 //! use burn::tensor::{Device, Tensor};
-//! use kd_losses::KdLossConfig;
+//! use kd_losses::logits::KdLossConfig;
 //!
+//! # fn main() -> Result<(), kd_losses::LossError> {
 //! let device = Device::flex();
-//! let kd = KdLossConfig::new().with_temperature(4.0).init();
+//! let kd = KdLossConfig::new().with_temperature(4.0).init()?;
 //!
 //! // The student is trained, so its logits are on an autodiff device; the teacher's are plain.
 //! let student = Tensor::<2>::from_floats([[2.0, 1.0, 0.1]], &device.clone().autodiff())
@@ -21,17 +33,20 @@
 //! let loss = kd.forward(student.clone(), teacher);
 //! let grads = loss.backward();
 //! assert!(student.grad(&grads).is_some());
+//! # Ok(())
+//! # }
 //! ```
 //!
 //! # A method by its name
 //!
 //! [`Method`] is the registry: it reads from a recipe, describes itself, and checks the shapes of
-//! both networks before training starts. Methods with adapters hold parameters that are trained
-//! together with the student: put the [`MethodLoss`] into the module that the optimiser steps.
+//! both networks before training starts. A training loss is a list of weighted methods, each a
+//! [`TermConfig`]. Methods with adapters hold parameters that are trained together with the
+//! student: put the [`Term`]s into the module that the optimizer steps.
 //!
 //! ```
 //! use burn::tensor::{Device, Tensor};
-//! use kd_losses::{Features, Method, Setup, Step};
+//! use kd_losses::{Features, Method, Setup, Step, TermConfig};
 //!
 //! # fn main() -> Result<(), kd_losses::LossError> {
 //! let device = Device::flex();
@@ -44,97 +59,42 @@
 //! let (student, teacher) = (features(16), features(64));
 //!
 //! let setup = Setup::new(student.shapes(), teacher.shapes());
-//! let method = Method::by_name("at")?.init(&setup, &device)?;
-//! assert!(method.forward(&Step::new(&student, &teacher)).is_some());
+//! let at = TermConfig::<Method>::new(Method::by_name("at")?, 1000.0).init(&setup, &device)?;
+//! let loss = at.forward(&Step::new(&student, &teacher)) * at.weight;
+//! assert_eq!(loss.dims(), [1]);
 //! # Ok(())
 //! # }
 //! ```
 //!
+//! A method of your own implements [`LossConfig`] and [`DistillationLoss`]; [`EitherConfig`] puts it
+//! into one list with those of this crate.
+//!
 //! # Which method
 //!
 //! Three questions: *what* can be compared in the two networks, what may a step cost, and are
-//! parameters of its own welcome?
-//!
-//! ## Logits
-//!
-//! They fit any pair of networks with the same classes, and cost next to nothing.
-//!
-//! | method | the student matches | parameters | when |
-//! |---|---|---|---|
-//! | `kd` ([`KdLoss`]) | the teacher's probabilities, softened by a temperature | none | first of all; beside every other method |
-//! | `dkd` ([`DkdLoss`]) | the same, target and other classes weighted apart | none | confident teachers: what they say of the other classes is lost in `kd` |
-//! | `kdrefine` ([`KdRefineLoss`]) | the same after standardising the logits | none | teacher and student of very different scale |
-//! | `logits` ([`LogitsRegressionLoss`]) | the logits themselves | none | a small gap between the two |
-//! | `dml` ([`DmlLoss`]) | a peer that learns at the same time | none | no trained teacher |
-//!
-//! ## Maps and vectors, sample by sample
-//!
-//! They need stages that correspond. Most bring the student's map to the teacher's shape by layers
-//! that are trained with it.
-//!
-//! | method | the student matches | cost | parameters | when |
-//! |---|---|---|---|---|
-//! | `hint` ([`HintLoss`]) | one map, value by value | a convolution | one convolution | one map is to be followed exactly |
-//! | `at` ([`AttentionLoss`]) | where each stage has its energy | a sum over each map | none | same family, thin students |
-//! | `nst` ([`NstLoss`]) | which neurons fire together | Gram matrices of the channels | none | channels mean something, their order does not |
-//! | `ft` ([`FactorLoss`]) | a compressed form of one map | convolutions on one map | paraphraser, translator | time for a preliminary phase |
-//! | `ab` ([`BoundaryLoss`]) | which neurons are active | a comparison | connectors | as a preliminary phase, before training by labels |
-//! | `vid` ([`VidLoss`]) | the maps, as far as they can be predicted | 1×1 convolutions on all stages | three a stage | stages differ in what they hold |
-//! | `ofd` ([`OfdLoss`]) | maps before the activation, clipped | a connector | one connector (one a stage by `mdistiller`) | teachers that end stages in a ReLU |
-//! | `afd` ([`AfdLoss`]) | maps, channels weighted by the teacher | a squeeze of one map | a small network | few channels matter |
-//! | `reviewkd` ([`ReviewKdLoss`]) | each stage from all deeper ones | convolutions on all stages | a few a stage | the best of the feature methods, if its cost is affordable |
-//! | `semckd` ([`SemCkdLoss`]) | all stages of the teacher, weighted by similarity | convolutions for every pair of stages | many | stages that do not correspond |
-//! | `srrl` ([`SrrlLoss`]) | what the teacher's classifier makes of it | one matrix | one matrix and a batch norm | same classes, any architecture |
-//!
-//! ## Relations
-//!
-//! They compare how samples, channels or stages relate, so that lengths may differ, and most
-//! have no parameters. They need batches of some size.
-//!
-//! | method | the student matches | cost | parameters | when |
-//! |---|---|---|---|---|
-//! | `sp` ([`SimilarityLoss`]) | which samples are similar | a Gram matrix of the batch | none | different architectures |
-//! | `rkd` ([`RkdLoss`]) | distances and angles between samples | `N³` scalars, in slices | none | metric learning |
-//! | `pkt` ([`PktLoss`]) | the distribution of similarities | a Gram matrix of the batch | none | retrieval; different lengths |
-//! | `cc` ([`CorrelationLoss`]) | correlations between samples | two matrices | embeddings | a cheap addition |
-//! | `irg` ([`IrgLoss`]) | samples, their distances, and how layers change both | distance matrices | none | deep students |
-//! | `crd` ([`CrdLoss`]) | which of many samples it is | a product with a bank of all samples | embeddings, banks | the strongest single method of its comparison; training sets that fit a bank |
-//! | `fsp` ([`FspLoss`]) | how one stage leads to the next | products of adjacent maps | none | equal channels; preliminary phase |
-//! | `kdsvd` ([`KdSvdLoss`]) | singular vectors of the maps | an eigenvector iteration | none | equal channels |
-//! | `askd` ([`AskdLoss`]) | similarities of classes and of regions | pooled maps | connectors | strong and weak students alike |
-//!
-//! ## Gradients of the networks
-//!
-//! They differentiate the networks with respect to images or maps, and cost further passes.
-//!
-//! | method | the student matches | cost | when |
-//! |---|---|---|---|
-//! | `sobolev` ([`SobolevLoss`]) | the gradient with respect to the image | four passes of the student forward, one backward more | small data |
-//! | `lwm` ([`LwmLoss`]) | the class activation map | passes through the layers above a map | incremental learning |
-//! | `bss` ([`BssLoss`]) | the teacher near its decision boundary | an attack: passes for each of its steps | robustness |
+//! parameters of its own welcome? The tables of the groups answer them.
 //!
 //! - Start with `kd`. It needs nothing but logits, and is hard to beat by a feature method alone
 //!   (Tian et al. 2020, <https://arxiv.org/abs/1910.10699>).
-//! - Every method can be used together with `kd`: give the divergence of logits a weight beside
-//!   the method's own.
+//! - Every method can be used together with `ce` and `kd`: each is a term with a weight of its own.
+//!   The weights that are usual in the literature are in [`MethodInfo::weights`].
 //! - If the cross-entropy stops falling, lower the method's weight.
-//!
-//! The total loss is `ce · cross-entropy + kd · KL divergence + method · term`, with the weights
-//! in [`MethodInfo::weights`] unless a recipe says otherwise.
 //!
 //! # Gates
 //!
-//! Every method takes a [`Gate`] that chooses the samples to distil, one for each of its spots: the
+//! Every method takes a [`Gate`] that chooses the samples to distill, one for each of its spots: the
 //! result is that of the chosen samples alone, with shapes that do not depend on the choice and
 //! without a read-back from the device. (The cross-entropy inside `kdrefine` is over all samples,
 //! and so are batch norms inside the networks that `sobolev`, `lwm` and `bss` run.)
 //!
 //! ```
 //! use burn::tensor::{Device, Tensor};
-//! use kd_losses::{Gate, KdLossConfig};
+//! use kd_losses::Gate;
+//! use kd_losses::logits::KdLossConfig;
 //!
+//! # fn main() -> Result<(), kd_losses::LossError> {
 //! let device = Device::flex();
-//! let kd = KdLossConfig::new().init();
+//! let kd = KdLossConfig::new().init()?;
 //! let student = Tensor::<2>::from_floats([[2.0, 1.0], [0.0, 9.0]], &device);
 //! let teacher = Tensor::<2>::from_floats([[1.0, 1.0], [9.0, 0.0]], &device);
 //! let first = Gate::new(Tensor::from_floats([1.0, 0.0], &device));
@@ -142,6 +102,8 @@
 //! let gated = kd.forward_gated(student.clone(), teacher.clone(), &first);
 //! let gathered = kd.forward(student.narrow(0, 0, 1), teacher.narrow(0, 0, 1));
 //! assert_eq!(gated.into_scalar::<f32>(), gathered.into_scalar::<f32>());
+//! # Ok(())
+//! # }
 //! ```
 //!
 //! # Conventions
@@ -149,43 +111,51 @@
 //! - Losses are `Tensor<1>` of shape `[1]`, averaged over the batch as each method's page says.
 //! - The teacher's tensors are constants: no gradient flows into them.
 //! - Nothing is read back from the device and no loop runs over samples.
-//! - Mistakes in shapes and parameters are [`LossError`]s when a method is initialised. What can
+//! - Mistakes in shapes and parameters are [`LossError`]s when a method is initialized. What can
 //!   only be seen in a batch (its size, above all) is asserted in `forward`.
 //! - Values and gradients are finite for finite features of any batch from one sample up: where a
 //!   public implementation divides 0 by 0, the term is 0.
 //! - Where public implementations differ, the page of the method says which one it follows.
 
 pub mod adapters;
+mod either;
 mod error;
-mod features;
 mod gate;
-mod gradients;
-mod huber;
+pub mod gradients;
 mod info;
-mod logits;
-mod maps;
+pub mod logits;
+mod loss;
+pub mod maps;
 mod method;
+mod pair;
 mod pool;
 mod range;
-mod relations;
+pub mod relations;
 mod setup;
 mod step;
 mod suggest;
 mod surrogate;
+mod term;
 #[cfg(test)]
 mod testing;
 
+pub use either::{Either, EitherConfig};
 pub use error::LossError;
-pub use features::{FeatureShapes, Features};
 pub use gate::Gate;
-pub use gradients::*;
-pub use info::{LossWeights, MethodInfo, Needs, ParameterInfo, Place, Preliminary, Reads};
-pub use logits::*;
-pub use maps::*;
+pub use info::{LossWeights, MethodInfo, ParameterInfo};
+pub use kd_core::{
+    Alignment, Classifier, DifferentiableHead, FeatureShapes, Features, NormAffine, Reads,
+    Requirements, Site,
+};
+pub use logits::cross_entropy;
+pub use loss::{DistillationLoss, LossConfig, Pretrain};
 pub use method::{Method, MethodLoss};
-pub use relations::*;
-pub use setup::{Classifier, NormAffine, Setup};
-pub use step::{Step, Upper};
+pub use pair::Pair;
+pub use setup::Setup;
+pub use step::Step;
+#[doc(hidden)]
+pub use suggest::nearest as nearest_name;
+pub use term::{Term, TermConfig};
 
 /// Compiles the example in the README.
 #[cfg(doctest)]

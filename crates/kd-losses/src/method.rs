@@ -4,60 +4,38 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
+use crate::gradients::{
+    BssLoss, BssLossConfig, LwmLoss, LwmLossConfig, SobolevLoss, SobolevLossConfig,
+};
+use crate::logits::{
+    CeLoss, CeLossConfig, DkdLoss, DkdLossConfig, DmlLoss, DmlLossConfig, KdLoss, KdLossConfig,
+    KdRefineLoss, KdRefineLossConfig, LogitsLoss, LogitsLossConfig,
+};
+use crate::maps::{
+    AbLoss, AbLossConfig, AfdLoss, AfdLossConfig, AtLoss, AtLossConfig, FtLoss, FtLossConfig,
+    HintLoss, HintLossConfig, NstLoss, NstLossConfig, OfdLoss, OfdLossConfig, ReviewKdLoss,
+    ReviewKdLossConfig, SemCkdLoss, SemCkdLossConfig, SrrlLoss, SrrlLossConfig, VidLoss,
+    VidLossConfig,
+};
+use crate::relations::{
+    AskdLoss, AskdLossConfig, CcLoss, CcLossConfig, CrdLoss, CrdLossConfig, FspLoss, FspLossConfig,
+    IrgLoss, IrgLossConfig, KdSvdLoss, KdSvdLossConfig, PktLoss, PktLossConfig, RkdLoss,
+    RkdLossConfig, SpLoss, SpLossConfig,
+};
 use crate::suggest::nearest;
 use crate::{
-    AfdConfig, AfdLoss, AskdConfig, AskdLoss, AttentionConfig, AttentionLoss, BoundaryConfig,
-    BoundaryLoss, BssConfig, BssLoss, CorrelationConfig, CorrelationLoss, CrdConfig, CrdLoss,
-    DkdConfig, DkdLoss, DmlConfig, DmlLoss, FactorConfig, FactorLoss, FspConfig, FspLoss,
-    HintConfig, HintLoss, IrgConfig, IrgLoss, KdMethod, KdRefineConfig, KdRefineLoss, KdSvdConfig,
-    KdSvdLoss, LogitsRegressionConfig, LogitsRegressionLoss, LossError, LossWeights, LwmConfig,
-    LwmLoss, MethodInfo, NoTerm, NstConfig, NstLoss, OfdConfig, OfdLoss, PktConfig, PktLoss, Place,
-    Reads, ReviewKdConfig, ReviewKdLoss, RkdConfig, RkdLoss, SemCkdConfig, SemCkdLoss, Setup,
-    SimilarityConfig, SimilarityLoss, SobolevConfig, SobolevLoss, SrrlConfig, SrrlLoss, Step,
-    VidConfig, VidLoss,
+    DistillationLoss, LossConfig, LossError, LossWeights, MethodInfo, Pretrain, Requirements,
+    Setup, Site, Step,
 };
 
-/// What the configuration of a method gives to the registry.
-pub(crate) trait Register: Default {
+/// What the configuration of a method gives to the registry besides [`LossConfig`].
+pub(crate) trait Register: LossConfig + Default {
     /// The description; its name and aliases are those of the line in `methods!`.
     const INFO: MethodInfo;
-    /// The loss with its adapters.
-    type Loss: Term;
 
     /// Default weights of these parameters: a convention may have its own.
     fn weights(&self) -> LossWeights {
         Self::INFO.weights
-    }
-
-    /// Where in the networks the method acts.
-    fn place(&self) -> Place {
-        let info = Self::INFO;
-        match info.reads {
-            Reads::Logits => Place::Logits,
-            Reads::Pooled => Place::Pooled,
-            // What is differentiated is made of the logits.
-            Reads::Maps if info.needs.networks => Place::Logits,
-            Reads::Maps => Place::Map(None),
-        }
-    }
-
-    /// Checks the shapes and initialises the adapters.
-    fn build(&self, setup: &Setup, device: &Device) -> Result<Self::Loss, LossError>;
-}
-
-/// What an initialised method gives to the registry.
-pub(crate) trait Term {
-    /// The method's own term, if it has one.
-    fn term(&self, step: &Step<'_>) -> Option<Tensor<1>>;
-
-    /// The loss of the method's preliminary phase, if it has one.
-    fn preliminary(&self, _step: &Step<'_>) -> Option<Tensor<1>> {
-        None
-    }
-
-    /// Number of places at which the method acts, each with a gate of its own.
-    fn spots(&self, _stages: usize) -> usize {
-        1
     }
 }
 
@@ -72,10 +50,11 @@ macro_rules! methods {
         /// defaults, and unknown ones are refused by name.
         ///
         /// ```
-        /// use kd_losses::{AttentionConfig, Method};
+        /// use kd_losses::Method;
+        /// use kd_losses::maps::AtLossConfig;
         ///
         /// let method: Method = serde_json::from_str(r#"{"name": "at", "p": 4}"#)?;
-        /// assert_eq!(method, Method::At(AttentionConfig::new().with_p(4)));
+        /// assert_eq!(method, Method::At(AtLossConfig::new().with_p(4)));
         /// # Ok::<(), serde_json::Error>(())
         /// ```
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -89,9 +68,9 @@ macro_rules! methods {
             )+
         }
 
-        /// An initialised [`Method`]: its adapters are trained together with the student and
+        /// An initialized [`Method`]: its adapters are trained together with the student and
         /// thrown away afterwards.
-        // There is one of them in a whole run: its size does not matter.
+        // There are a few of them in a run: their size does not matter.
         #[allow(clippy::large_enum_variant)]
         #[derive(Module, Debug)]
         #[non_exhaustive]
@@ -108,6 +87,13 @@ macro_rules! methods {
                 vec![$(Method::$variant($config::default())),+]
             }
 
+            /// The name in recipes.
+            pub fn name(&self) -> &'static str {
+                match self {
+                    $(Method::$variant(_) => $name,)+
+                }
+            }
+
             /// The description of the method.
             pub fn info(&self) -> MethodInfo {
                 match self {
@@ -117,24 +103,28 @@ macro_rules! methods {
                     },)+
                 }
             }
+        }
 
-            /// Where in the networks the method acts.
-            pub fn place(&self) -> Place {
+        impl LossConfig for Method {
+            type Loss = MethodLoss;
+
+            fn name(&self) -> &str {
+                Method::name(self)
+            }
+
+            fn requirements(&self) -> Requirements {
                 match self {
-                    $(Method::$variant(config) => config.place(),)+
+                    $(Method::$variant(config) => config.requirements(),)+
                 }
             }
 
-            /// Initialises the method for a pair of networks.
-            ///
-            /// The device is the one that the student trains on; adapters are trained if it is
-            /// an autodiff device.
-            ///
-            /// # Errors
-            ///
-            /// If the method cannot compare features of these shapes, if a parameter is out of
-            /// range, or if the setup lacks something that the method needs.
-            pub fn init(&self, setup: &Setup, device: &Device) -> Result<MethodLoss, LossError> {
+            fn pretrain(&self) -> Pretrain {
+                match self {
+                    $(Method::$variant(config) => config.pretrain(),)+
+                }
+            }
+
+            fn build(&self, setup: &Setup, device: &Device) -> Result<MethodLoss, LossError> {
                 match self {
                     $(Method::$variant(config) => config
                         .build(setup, device)
@@ -144,49 +134,26 @@ macro_rules! methods {
         }
 
         impl MethodLoss {
-            /// The method's own term, unweighted, of shape `[1]`; `None` for a method that has
-            /// none, as `kd`, whose divergence of logits is a part of every distillation loss
-            /// (see [`KdLoss`](crate::KdLoss)).
-            ///
-            /// The teacher's features are constants. Nothing is read back to the host.
-            ///
-            /// # Panics
-            ///
-            /// If the features have not the shapes that the method was initialised for, or if
-            /// the step lacks something that the method needs (labels, for example).
-            pub fn forward(&self, step: &Step<'_>) -> Option<Tensor<1>> {
-                self.check(step);
+            /// The name of the method.
+            pub fn name(&self) -> &'static str {
+                match self {
+                    $(MethodLoss::$variant(_) => $name,)+
+                }
+            }
+        }
+
+        impl DistillationLoss for MethodLoss {
+            fn term(&self, step: &Step<'_>) -> Tensor<1> {
+                step.check(self.name());
                 match self {
                     $(MethodLoss::$variant(loss) => loss.term(step),)+
                 }
             }
 
-            /// The loss that a preliminary phase of training minimises, of shape `[1]`; `None`
-            /// for a method that has no such phase ([`MethodInfo::preliminary`]).
-            ///
-            /// # Panics
-            ///
-            /// As [`forward`](Self::forward).
-            pub fn preliminary(&self, step: &Step<'_>) -> Option<Tensor<1>> {
-                self.check(step);
+            fn pretrain(&self, step: &Step<'_>) -> Option<Tensor<1>> {
+                step.check(self.name());
                 match self {
-                    $(MethodLoss::$variant(loss) => loss.preliminary(step),)+
-                }
-            }
-
-            #[track_caller]
-            fn check(&self, step: &Step<'_>) {
-                let name = match self {
-                    $(MethodLoss::$variant(_) => $name,)+
-                };
-                step.check(name, self.spots(step.teacher.maps.len().saturating_sub(1)));
-            }
-
-            /// Number of spots at which the method acts in networks of `stages` stages after the
-            /// stem: it takes a gate for each.
-            pub fn spots(&self, stages: usize) -> usize {
-                match self {
-                    $(MethodLoss::$variant(loss) => loss.spots(stages),)+
+                    $(MethodLoss::$variant(loss) => loss.pretrain(step),)+
                 }
             }
         }
@@ -195,62 +162,64 @@ macro_rules! methods {
 
 // One line a method.
 methods! {
-    /// Softened logits: [`KdMethod`].
-    "kd" or "st" or "soft_target" => Kd(KdMethod => NoTerm);
-    /// Standardised logits with a cross-entropy of their own: [`KdRefineLoss`].
-    "kdrefine" => KdRefine(KdRefineConfig => KdRefineLoss);
+    /// The labels: [`CeLoss`].
+    "ce" or "cross_entropy" => Ce(CeLossConfig => CeLoss);
+    /// Softened logits: [`KdLoss`].
+    "kd" or "st" or "soft_target" => Kd(KdLossConfig => KdLoss);
+    /// Standardized logits with a cross-entropy of their own: [`KdRefineLoss`].
+    "kdrefine" => KdRefine(KdRefineLossConfig => KdRefineLoss);
     /// Target and other classes apart: [`DkdLoss`].
-    "dkd" => Dkd(DkdConfig => DkdLoss);
-    /// The logits themselves: [`LogitsRegressionLoss`].
-    "logits" => Logits(LogitsRegressionConfig => LogitsRegressionLoss);
+    "dkd" => Dkd(DkdLossConfig => DkdLoss);
+    /// The logits themselves: [`LogitsLoss`].
+    "logits" => Logits(LogitsLossConfig => LogitsLoss);
     /// The probabilities of a peer: [`DmlLoss`].
-    "dml" => Dml(DmlConfig => DmlLoss);
+    "dml" => Dml(DmlLossConfig => DmlLoss);
     /// One feature map, through a regressor: [`HintLoss`].
-    "hint" or "fitnet" => Hint(HintConfig => HintLoss);
-    /// Attention maps of all stages: [`AttentionLoss`].
-    "at" or "attention" => At(AttentionConfig => AttentionLoss);
+    "hint" or "fitnet" => Hint(HintLossConfig => HintLoss);
+    /// Attention maps of all stages: [`AtLoss`].
+    "at" or "attention" => At(AtLossConfig => AtLoss);
     /// Where neurons respond, at all stages: [`NstLoss`].
-    "nst" or "selectivity" => Nst(NstConfig => NstLoss);
+    "nst" or "selectivity" => Nst(NstLossConfig => NstLoss);
     /// Maps predicted, with a variance: [`VidLoss`].
-    "vid" or "variational" => Vid(VidConfig => VidLoss);
-    /// A compressed form of one map: [`FactorLoss`].
-    "ft" or "factor" => Factor(FactorConfig => FactorLoss);
-    /// Which neurons are active: [`BoundaryLoss`].
-    "ab" or "boundary" => Boundary(BoundaryConfig => BoundaryLoss);
+    "vid" or "variational" => Vid(VidLossConfig => VidLoss);
+    /// A compressed form of one map: [`FtLoss`].
+    "ft" or "factor" => Ft(FtLossConfig => FtLoss);
+    /// Which neurons are active: [`AbLoss`].
+    "ab" or "boundary" => Ab(AbLossConfig => AbLoss);
     /// What the teacher's classifier makes of the student's vector: [`SrrlLoss`].
-    "srrl" or "softmax_regression" => Srrl(SrrlConfig => SrrlLoss);
+    "srrl" or "softmax_regression" => Srrl(SrrlLossConfig => SrrlLoss);
     /// Maps before the activation, with margins: [`OfdLoss`].
-    "ofd" or "overhaul" => Ofd(OfdConfig => OfdLoss);
+    "ofd" or "overhaul" => Ofd(OfdLossConfig => OfdLoss);
     /// Channels weighted by the teacher: [`AfdLoss`].
-    "afd" => Afd(AfdConfig => AfdLoss);
+    "afd" => Afd(AfdLossConfig => AfdLoss);
     /// Each stage from all deeper ones: [`ReviewKdLoss`].
-    "reviewkd" or "review" => ReviewKd(ReviewKdConfig => ReviewKdLoss);
+    "reviewkd" or "review" => ReviewKd(ReviewKdLossConfig => ReviewKdLoss);
     /// All stages of the teacher, by similarity: [`SemCkdLoss`].
-    "semckd" or "semantic" => SemCkd(SemCkdConfig => SemCkdLoss);
-    /// Which samples are similar: [`SimilarityLoss`].
-    "sp" or "similarity" => Similarity(SimilarityConfig => SimilarityLoss);
+    "semckd" or "semantic" => SemCkd(SemCkdLossConfig => SemCkdLoss);
+    /// Which samples are similar: [`SpLoss`].
+    "sp" or "similarity" => Sp(SpLossConfig => SpLoss);
     /// Distances and angles between samples: [`RkdLoss`].
-    "rkd" or "relational" => Rkd(RkdConfig => RkdLoss);
-    /// Whom a sample takes for its neighbour: [`PktLoss`].
-    "pkt" => Pkt(PktConfig => PktLoss);
-    /// Relations between neighbouring samples: [`CorrelationLoss`].
-    "cc" or "correlation" => Correlation(CorrelationConfig => CorrelationLoss);
+    "rkd" or "relational" => Rkd(RkdLossConfig => RkdLoss);
+    /// Whom a sample takes for its neighbor: [`PktLoss`].
+    "pkt" => Pkt(PktLossConfig => PktLoss);
+    /// Relations between neighboring samples: [`CcLoss`].
+    "cc" or "correlation" => Cc(CcLossConfig => CcLoss);
     /// Contrasts with a bank of all samples: [`CrdLoss`].
-    "crd" or "contrastive" => Crd(CrdConfig => CrdLoss);
+    "crd" or "contrastive" => Crd(CrdLossConfig => CrdLoss);
     /// Samples, distances, and how layers change them: [`IrgLoss`].
-    "irg" => Irg(IrgConfig => IrgLoss);
+    "irg" => Irg(IrgLossConfig => IrgLoss);
     /// How one stage leads to the next: [`FspLoss`].
-    "fsp" or "flow" => Fsp(FspConfig => FspLoss);
+    "fsp" or "flow" => Fsp(FspLossConfig => FspLoss);
     /// Singular vectors of adjacent maps: [`KdSvdLoss`].
-    "kdsvd" or "svd" => KdSvd(KdSvdConfig => KdSvdLoss);
+    "kdsvd" or "svd" => KdSvd(KdSvdLossConfig => KdSvdLoss);
     /// Distances between regions and between classes: [`AskdLoss`].
-    "askd" => Askd(AskdConfig => AskdLoss);
+    "askd" => Askd(AskdLossConfig => AskdLoss);
     /// Logits of attacked images: [`BssLoss`].
-    "bss" => Bss(BssConfig => BssLoss);
+    "bss" => Bss(BssLossConfig => BssLoss);
     /// Gradients with respect to the images: [`SobolevLoss`].
-    "sobolev" => Sobolev(SobolevConfig => SobolevLoss);
+    "sobolev" => Sobolev(SobolevLossConfig => SobolevLoss);
     /// Where a label is seen, by Grad-CAM: [`LwmLoss`].
-    "lwm" => Lwm(LwmConfig => LwmLoss);
+    "lwm" => Lwm(LwmLossConfig => LwmLoss);
 }
 
 impl Method {
@@ -279,9 +248,11 @@ impl Method {
             .ok_or(error)
     }
 
-    /// The name in recipes.
-    pub fn name(&self) -> &'static str {
-        self.info().name
+    /// The losses of a teacher: all methods but the cross-entropy with labels.
+    pub fn distilling() -> Vec<Method> {
+        let all = Self::all().into_iter();
+        all.filter(|method| method.requirements().site != Site::Labels)
+            .collect()
     }
 }
 
@@ -289,6 +260,8 @@ impl Method {
 mod tests {
     use super::*;
     use crate::FeatureShapes;
+    use std::collections::BTreeSet;
+
     use serde_json::{Value, json};
 
     fn shapes(maps: &[[usize; 3]]) -> FeatureShapes {
@@ -308,12 +281,15 @@ mod tests {
             let info = method.info();
             let written = serde_json::to_value(&method).expect("JSON");
             assert_eq!(written["name"], info.name);
-            let mut described = json!({ "name": info.name });
+            let fields: BTreeSet<_> = written.as_object().expect("a map").keys().collect();
+            let described: BTreeSet<_> = std::iter::once("name")
+                .chain(info.parameters.iter().map(|parameter| parameter.name))
+                .map(str::to_owned)
+                .collect();
+            assert_eq!(fields, described.iter().collect(), "{}", info.name);
             for parameter in info.parameters {
-                described[parameter.name] =
-                    serde_json::from_str(parameter.default).expect("a JSON default");
+                assert!(!parameter.description.is_empty(), "{}", info.name);
             }
-            assert_eq!(written, described, "{}", info.name);
 
             for name in std::iter::once(&info.name).chain(info.aliases) {
                 assert_eq!(Method::by_name(name).as_ref(), Ok(&method));
@@ -329,10 +305,13 @@ mod tests {
     #[test]
     fn parameters_left_out_take_their_defaults() {
         let method: Method = serde_json::from_value(json!({ "name": "at", "p": 1 })).expect("at");
-        assert_eq!(method, Method::At(AttentionConfig::new().with_p(1)));
+        assert_eq!(method, Method::At(AtLossConfig::new().with_p(1)));
         let method: Method =
             serde_json::from_value(json!({ "name": "fitnet", "use_relu": false })).expect("hint");
-        assert_eq!(method, Method::Hint(HintConfig::new().with_use_relu(false)));
+        assert_eq!(
+            method,
+            Method::Hint(HintLossConfig::new().with_use_relu(false))
+        );
     }
 
     #[test]
@@ -353,12 +332,12 @@ mod tests {
         assert_eq!(
             read("{ name: at, p: 4, convention: zoo }").ok(),
             Some(Method::At(
-                AttentionConfig::new()
+                AtLossConfig::new()
                     .with_p(4)
-                    .with_convention(crate::AttentionConvention::Zoo)
+                    .with_convention(crate::maps::AtConvention::Zoo)
             ))
         );
-        assert_eq!(read("name: kd").ok(), Some(Method::Kd(KdMethod {})));
+        assert_eq!(read("name: kd").ok(), Some(Method::Kd(KdLossConfig::new())));
         let error = read("{ name: at, foo: 1 }")
             .expect_err("unknown")
             .to_string();
@@ -372,9 +351,20 @@ mod tests {
     }
 
     #[test]
+    fn the_former_spelling_is_read() {
+        for name in ["kd", "kdrefine", "dkd", "logits", "dml"] {
+            let read = |key: &str| serde_json::from_value(json!({ "name": name, key: 3.0 })).ok();
+            let method: Option<Method> = read("standardise");
+            assert!(method.is_some(), "{name}");
+            assert_eq!(method, read("standardize"), "{name}");
+        }
+    }
+
+    #[test]
     fn an_unknown_name_lists_the_known_ones_and_the_nearest() {
         let message = |name| Method::by_name(name).expect_err("unknown").to_string();
-        let known: Vec<_> = Method::all().iter().map(Method::name).collect();
+        let all = Method::all();
+        let known: Vec<_> = all.iter().map(Method::name).collect();
         let known = known.join(", ");
         assert_eq!(
             message("attn"),
@@ -388,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn infos_serialise_for_a_list() {
+    fn infos_serialize_for_a_list() {
         let infos: Vec<_> = Method::all().iter().map(Method::info).collect();
         let list = serde_json::to_value(infos).expect("JSON");
         let of = |name: &str| {
@@ -396,7 +386,8 @@ mod tests {
             let info = list.iter().find(|info| info["name"] == name);
             info.expect("a description").clone()
         };
-        assert_eq!(list[0]["name"], "kd");
+        assert_eq!(list[0]["name"], "ce");
+        assert_eq!(list[1]["name"], "kd");
         assert_eq!(
             of("hint")["weights"],
             json!({"ce": 1.0, "kd": 0.0, "method": 100.0})
@@ -410,7 +401,7 @@ mod tests {
         let learned = |name| {
             Method::by_name(name)
                 .and_then(|method| {
-                    method.init(&Setup::new(shapes(&SMALL), shapes(&LARGE)), &device)
+                    method.build(&Setup::new(shapes(&SMALL), shapes(&LARGE)), &device)
                 })
                 .expect("a loss")
                 .num_params()
@@ -427,20 +418,20 @@ mod tests {
         let (student, teacher) = (shapes(&SMALL), shapes(&LARGE[..3]));
         let message = |method: Method| {
             method
-                .init(&Setup::new(student.clone(), teacher.clone()), &device)
+                .build(&Setup::new(student.clone(), teacher.clone()), &device)
                 .expect_err("a mistake")
                 .to_string()
         };
         assert_eq!(
-            message(Method::At(AttentionConfig::new())),
+            message(Method::At(AtLossConfig::new())),
             "at compares stages in pairs, but the student has 3 after the stem and the teacher 2"
         );
         assert_eq!(
-            message(Method::Hint(HintConfig::new().with_stage(3))),
+            message(Method::Hint(HintLossConfig::new().with_stage(3))),
             "hint acts at stage 3, but the teacher has maps of stages 0 to 2 only"
         );
         assert_eq!(
-            message(Method::Hint(HintConfig::new().with_stage(4))),
+            message(Method::Hint(HintLossConfig::new().with_stage(4))),
             "hint acts at stage 4, but the student has maps of stages 0 to 3 only"
         );
     }

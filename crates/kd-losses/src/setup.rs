@@ -1,10 +1,10 @@
-//! What a method is initialised for.
+//! What a method is initialized for.
 
-use burn::tensor::Tensor;
+use kd_core::{Alignment, Classifier, FeatureShapes, NormAffine};
 
-use crate::{FeatureShapes, LossError};
+use crate::{LossError, Pair};
 
-/// What a method is initialised for: a pair of networks, and what some methods ask for besides.
+/// What a method is initialized for: a pair of networks, and what some methods ask for besides.
 ///
 /// ```
 /// use kd_losses::{FeatureShapes, Setup};
@@ -34,24 +34,6 @@ pub struct Setup {
     /// The teacher's last batch norm of each stage, the stem's first (OFD by the statistics of
     /// the teacher).
     pub norms: Option<Vec<NormAffine>>,
-}
-
-/// A linear classifier.
-#[derive(Clone, Debug)]
-pub struct Classifier {
-    /// `[classes, pooled]`, as PyTorch stores it.
-    pub weight: Tensor<2>,
-    /// `[classes]`.
-    pub bias: Tensor<1>,
-}
-
-/// Scale and shift of a batch norm.
-#[derive(Clone, Debug)]
-pub struct NormAffine {
-    /// Scale, `[channels]`.
-    pub weight: Tensor<1>,
-    /// Shift, `[channels]`.
-    pub bias: Tensor<1>,
 }
 
 impl Setup {
@@ -99,6 +81,21 @@ impl Setup {
         self
     }
 
+    /// The same for the stages of an alignment only.
+    pub(crate) fn aligned(&self, alignment: &Alignment) -> Self {
+        let shapes = |shapes: &FeatureShapes, maps| FeatureShapes {
+            maps,
+            ..shapes.clone()
+        };
+        let [student, teacher] = [&self.student, &self.teacher];
+        Self {
+            student: shapes(student, alignment.of_student(&student.maps)),
+            teacher: shapes(teacher, alignment.of_teacher(&teacher.maps)),
+            norms: self.norms.as_deref().map(|n| alignment.of_teacher(n)),
+            ..self.clone()
+        }
+    }
+
     /// Number of classes, if both networks have the same and at least `least` of them.
     pub(crate) fn classes(&self, method: &'static str, least: usize) -> Result<usize, LossError> {
         let (student, teacher) = (self.student.classes, self.teacher.classes);
@@ -124,7 +121,7 @@ impl Setup {
         &self,
         method: &'static str,
         stage: usize,
-    ) -> Result<([usize; 3], [usize; 3]), LossError> {
+    ) -> Result<Pair<[usize; 3]>, LossError> {
         let of = |network, shapes: &FeatureShapes| {
             shapes
                 .maps
@@ -137,7 +134,10 @@ impl Setup {
                     maps: shapes.maps.len(),
                 })
         };
-        Ok((of("student", &self.student)?, of("teacher", &self.teacher)?))
+        Ok(Pair {
+            student: of("student", &self.student)?,
+            teacher: of("teacher", &self.teacher)?,
+        })
     }
 
     /// Shapes of the student's and the teacher's map of one stage, or of each network's last.
@@ -145,13 +145,35 @@ impl Setup {
         &self,
         method: &'static str,
         stage: Option<usize>,
-    ) -> Result<([usize; 3], [usize; 3]), LossError> {
+    ) -> Result<Pair<[usize; 3]>, LossError> {
         if let Some(stage) = stage {
             return self.maps(method, stage);
         }
         match (self.student.maps.last(), self.teacher.maps.last()) {
-            (Some(student), Some(teacher)) => Ok((*student, *teacher)),
+            (Some(student), Some(teacher)) => Ok(Pair {
+                student: *student,
+                teacher: *teacher,
+            }),
             _ => self.maps(method, 0),
+        }
+    }
+
+    /// Channels of both maps of every stage after the stem, if the networks have the same number of
+    /// stages and at least one.
+    pub(crate) fn stage_channels(
+        &self,
+        method: &'static str,
+    ) -> Result<Vec<Pair<usize>>, LossError> {
+        (1..=self.stages(method)?)
+            .map(|stage| Ok(self.maps(method, stage)?.map(|[channels, ..]| channels)))
+            .collect()
+    }
+
+    /// Lengths of the pooled features.
+    pub(crate) fn pooled(&self) -> Pair<usize> {
+        Pair {
+            student: self.student.pooled,
+            teacher: self.teacher.pooled,
         }
     }
 

@@ -1,21 +1,10 @@
 //! What a method reads in one step of training.
 
 use burn::tensor::{Int, Tensor};
+use kd_core::{DifferentiableHead, Features};
 
+use crate::Gate;
 use crate::gate::gate_at;
-use crate::{Features, Gate};
-
-/// The part of a network above one of its features, for the methods that differentiate the
-/// network itself with respect to its input or to a map.
-// These are names of starting points, not conversions.
-#[allow(clippy::wrong_self_convention)]
-pub trait Upper {
-    /// Logits `[batch, classes]` of images `[batch, 3, height, width]`.
-    fn from_images(&self, images: Tensor<4>) -> Tensor<2>;
-
-    /// Logits `[batch, classes]` of the map of a stage (the stem is 0).
-    fn from_map(&self, stage: usize, map: Tensor<4>) -> Tensor<2>;
-}
 
 /// What a method reads in one step: the features of both networks, and what some methods ask for
 /// besides.
@@ -28,11 +17,11 @@ pub struct Step<'a> {
     pub(crate) labels: Option<&'a Tensor<1, Int>>,
     pub(crate) indices: Option<&'a Tensor<1, Int>>,
     pub(crate) images: Option<&'a Tensor<4>>,
-    pub(crate) networks: Option<[&'a dyn Upper; 2]>,
+    pub(crate) networks: Option<[&'a dyn DifferentiableHead; 2]>,
     pub(crate) gates: &'a [Gate],
     pub(crate) by_share: bool,
     /// Absent: long after any warm-up.
-    pub(crate) epoch: Option<usize>,
+    pub(crate) epoch: Option<&'a Tensor<1>>,
 }
 
 impl<'a> Step<'a> {
@@ -70,13 +59,17 @@ impl<'a> Step<'a> {
     }
 
     /// Sets the networks themselves.
-    pub fn with_networks(mut self, student: &'a dyn Upper, teacher: &'a dyn Upper) -> Self {
+    pub fn with_networks(
+        mut self,
+        student: &'a dyn DifferentiableHead,
+        teacher: &'a dyn DifferentiableHead,
+    ) -> Self {
         self.networks = Some([student, teacher]);
         self
     }
 
     /// Sets the gates: one for all spots, or one for each spot of the method
-    /// ([`MethodLoss::spots`](crate::MethodLoss::spots)).
+    /// ([`Requirements::spots`](kd_core::Requirements::spots)).
     pub fn with_gates(mut self, gates: &'a [Gate]) -> Self {
         self.gates = gates;
         self
@@ -91,9 +84,10 @@ impl<'a> Step<'a> {
         self
     }
 
-    /// Sets the epoch, which counts from 1, for methods with a warm-up. Without it, their weight is
-    /// the full one.
-    pub fn with_epoch(mut self, epoch: usize) -> Self {
+    /// Sets the number of the epoch, which counts from 1, for losses with a warm-up: `[1]`, on the
+    /// device, so that a step is the same program in every epoch. Without it, their weight is the
+    /// full one.
+    pub fn with_epoch(mut self, epoch: &'a Tensor<1>) -> Self {
         self.epoch = Some(epoch);
         self
     }
@@ -102,17 +96,17 @@ impl<'a> Step<'a> {
     ///
     /// # Panics
     ///
-    /// If the batches are empty or of different sizes, or if there are gates for other spots or
-    /// batches.
+    /// If the batches are empty or of different sizes, or if gates are for other batches.
     #[track_caller]
-    pub(crate) fn check(&self, method: &str, spots: usize) {
-        let (own, others) = (self.student.logits.dims(), self.teacher.logits.dims());
+    pub(crate) fn check(&self, method: &str) {
+        let (student_shape, teacher_shape) =
+            (self.student.logits.dims(), self.teacher.logits.dims());
         assert!(
-            own[0] == others[0] && own[0] > 0,
-            "{method}: the student's logits are {own:?}, the teacher's are {others:?}: \
+            student_shape[0] == teacher_shape[0] && student_shape[0] > 0,
+            "{method}: the student's logits are {student_shape:?}, the teacher's are {teacher_shape:?}: \
              one batch of at least one sample is needed"
         );
-        let batch = own[0];
+        let batch = student_shape[0];
         for (network, features) in [("student", self.student), ("teacher", self.teacher)] {
             let maps = features.maps.iter().chain(&features.preact);
             let maps = maps.map(|map| map.dims().to_vec());
@@ -132,13 +126,8 @@ impl<'a> Step<'a> {
                 "{method}: there are {length} labels, indices or images for a batch of {batch}"
             );
         }
-        let gates = self.gates.len();
-        assert!(
-            gates <= 1 || gates == spots,
-            "{method}: there are {gates} gates for {spots} spots: give one for all, or one for each"
-        );
         for entries in self.gates.iter().filter_map(Gate::entries) {
-            let (found, batch) = (entries.dims(), own[0]);
+            let (found, batch) = (entries.dims(), student_shape[0]);
             assert_eq!(
                 found,
                 [batch],
@@ -147,34 +136,84 @@ impl<'a> Step<'a> {
         }
     }
 
-    /// The gate of a spot.
-    pub(crate) fn gate(&self, spot: usize) -> Gate {
+    /// Checks that there are as many gates as spots, or one for all.
+    ///
+    /// # Panics
+    ///
+    /// If there is another number of gates.
+    #[track_caller]
+    pub(crate) fn check_gates(&self, name: &str, spots: usize) {
+        let gates = self.gates.len();
+        assert!(
+            gates <= 1 || gates == spots,
+            "{name}: there are {gates} gates for {spots} spots: give one for all, or one for each"
+        );
+    }
+
+    /// The same step for the stages of an alignment only.
+    pub(crate) fn with_features<'b>(self, student: &'b Features, teacher: &'b Features) -> Step<'b>
+    where
+        'a: 'b,
+    {
+        Step {
+            student,
+            teacher,
+            ..self
+        }
+    }
+
+    /// The gate of a spot: which samples are distilled there.
+    ///
+    /// # Panics
+    ///
+    /// If there are several gates and none for this spot.
+    pub fn gate(&self, spot: usize) -> Gate {
         gate_at(self.gates, spot).by_share(self.by_share)
     }
 
+    /// The gates of so many spots, for losses that take one for each.
+    pub(crate) fn gates_of(&self, spots: usize) -> Vec<Gate> {
+        (0..spots).map(|spot| self.gate(spot)).collect()
+    }
+
     /// The loss of a spot, multiplied by the share of its gate if this step asks for it.
-    pub(crate) fn scaled(&self, spot: usize, loss: Tensor<1>) -> Tensor<1> {
+    pub fn scaled(&self, spot: usize, loss: Tensor<1>) -> Tensor<1> {
         self.gate(spot).scaled(loss)
     }
 
-    /// The factor of a warm-up over so many epochs: `min(epoch / epochs, 1)`.
-    pub(crate) fn warm_up(&self, epochs: usize) -> f64 {
+    /// The mean over the samples that are distilled at a spot of one value a sample, `[batch]` to
+    /// `[1]`, multiplied by their share if this step asks for it.
+    pub fn mean_over_chosen(&self, spot: usize, values: Tensor<1>) -> Tensor<1> {
+        let gate = self.gate(spot);
+        gate.scaled(gate.mean(values))
+    }
+
+    /// A loss multiplied by the factor of a warm-up over so many epochs, `min(epoch / epochs, 1)`.
+    pub fn warmed_up(&self, loss: Tensor<1>, epochs: usize) -> Tensor<1> {
         match self.epoch {
-            Some(epoch) if epoch < epochs => epoch as f64 / epochs as f64,
-            _ => 1.0,
+            Some(epoch) if epochs > 0 => {
+                let factor = (epoch.clone().inner() / epochs as f64).clamp_max(1.0);
+                loss.clone() * factor.cast(loss.dtype())
+            }
+            _ => loss,
         }
     }
 
     /// The sum of a loss over all stages but the stem, each a spot; `loss` takes the spot, the
     /// student's and the teacher's map, and the gate.
-    pub(crate) fn over_stages(
+    ///
+    /// # Panics
+    ///
+    /// Unless both networks have the same number of stages, at least one.
+    #[track_caller]
+    pub fn over_stages(
         &self,
         loss: impl Fn(usize, Tensor<4>, Tensor<4>, &Gate) -> Tensor<1>,
-    ) -> Option<Tensor<1>> {
-        let (own, others) = (self.student.maps.len(), self.teacher.maps.len());
+    ) -> Tensor<1> {
+        let (student_maps, teacher_maps) = (self.student.maps.len(), self.teacher.maps.len());
         assert!(
-            own == others && own > 1,
-            "the student has {own} maps with the stem's, the teacher {others}: the same number is \
+            student_maps == teacher_maps && student_maps > 1,
+            "the student has {student_maps} maps with the stem's, the teacher {teacher_maps}: the same number is \
              needed, and a stage"
         );
         let maps = self.student.maps.iter().zip(&self.teacher.maps).skip(1);
@@ -182,12 +221,19 @@ impl<'a> Step<'a> {
             let gate = self.gate(spot);
             gate.scaled(loss(spot, student.clone(), teacher.clone(), &gate))
         });
-        losses.reduce(|sum, loss| sum + loss)
+        match losses.reduce(|sum, loss| sum + loss) {
+            Some(sum) => sum,
+            None => unreachable!("there is a stage"),
+        }
     }
 
     /// The student's and the teacher's map of one stage, or of each network's last.
+    ///
+    /// # Panics
+    ///
+    /// If a network has no such map.
     #[track_caller]
-    pub(crate) fn maps_at(&self, stage: Option<usize>) -> (Tensor<4>, Tensor<4>) {
+    pub fn maps_at(&self, stage: Option<usize>) -> (Tensor<4>, Tensor<4>) {
         let [student, teacher] = [self.student, self.teacher].map(|features| {
             let last = features.maps.len().saturating_sub(1);
             let (stage, count) = (stage.unwrap_or(last), features.maps.len());
@@ -206,10 +252,23 @@ impl<'a> Step<'a> {
     ///
     /// If they are not there.
     #[track_caller]
-    pub(crate) fn expect_labels(&self, method: &str) -> Tensor<1, Int> {
+    pub fn expect_labels(&self, method: &str) -> Tensor<1, Int> {
         match self.labels {
             Some(labels) => labels.clone(),
             None => panic!("{method} needs the labels of the batch: call `Step::with_labels`"),
+        }
+    }
+
+    /// The indices of the samples in the training set, for a method that cannot do without.
+    ///
+    /// # Panics
+    ///
+    /// If they are not there.
+    #[track_caller]
+    pub fn expect_indices(&self, method: &str) -> Tensor<1, Int> {
+        match self.indices {
+            Some(indices) => indices.clone(),
+            None => panic!("{method} needs the indices of the batch: call `Step::with_indices`"),
         }
     }
 
@@ -219,7 +278,7 @@ impl<'a> Step<'a> {
     ///
     /// If they are not there.
     #[track_caller]
-    pub(crate) fn expect_images(&self, method: &str) -> Tensor<4> {
+    pub fn expect_images(&self, method: &str) -> Tensor<4> {
         match self.images {
             Some(images) => images.clone(),
             None => panic!("{method} needs the images of the batch: call `Step::with_images`"),
@@ -232,7 +291,7 @@ impl<'a> Step<'a> {
     ///
     /// If they are not there.
     #[track_caller]
-    pub(crate) fn expect_networks(&self, method: &str) -> [&'a dyn Upper; 2] {
+    pub fn expect_networks(&self, method: &str) -> [&'a dyn DifferentiableHead; 2] {
         match self.networks {
             Some(networks) => networks,
             None => panic!("{method} needs the networks: call `Step::with_networks`"),

@@ -69,9 +69,9 @@ fn moved(scene: &Scene, by: f64) -> Scene {
 #[test]
 fn gradients_are_the_slopes_of_the_values() {
     in_f64();
-    for method in Method::all() {
+    for method in Method::distilling() {
         let name = method.name();
-        if name == "kd" || HELD_CONSTANT.contains(&name) {
+        if HELD_CONSTANT.contains(&name) {
             continue;
         }
         let scene = Scene::new(&method, BATCH, 17);
@@ -82,14 +82,14 @@ fn gradients_are_the_slopes_of_the_values() {
         let value = |by: f64| {
             let scene = moved(&scene, by);
             Device::default().seed(5);
-            scalar(scene.leaves().term(&copy(&loss), &[]).expect("a term"))
+            scalar(scene.leaves().term(&copy(&loss), &[]))
         };
         let slope = (value(STEP) - value(-STEP)) / (2.0 * STEP);
 
         let leaves = scene.leaves();
         Device::default().seed(5);
         let copied = copy(&loss);
-        let term = leaves.term(&copied, &[]).expect("a term");
+        let term = leaves.term(&copied, &[]);
         let grads = term.backward();
         // Directions in the order in which `moved` draws them, which is that of the gradients.
         let zero = moved(&scene, 0.0);

@@ -5,7 +5,7 @@ use burn::module::Module;
 use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::{Device, Tensor};
-use kd_kernels::{BatchNorm, BatchNormConfig, conv2d_layer};
+use kd_nn::{BatchNorm, BatchNormConfig, conv2d_layer};
 
 use crate::Gate;
 
@@ -45,7 +45,7 @@ pub struct Connector {
 }
 
 impl ConnectorConfig {
-    /// Initialises the connector, with the initial values of PyTorch's layers.
+    /// Initializes the connector, with the initial values of PyTorch's layers.
     ///
     /// # Panics
     ///

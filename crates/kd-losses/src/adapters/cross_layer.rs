@@ -6,7 +6,7 @@ use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
-use kd_kernels::{BatchNorm, BatchNormConfig, conv2d_layer};
+use kd_nn::{BatchNorm, BatchNormConfig, conv2d_layer};
 
 use crate::Gate;
 
@@ -36,7 +36,7 @@ pub struct CrossLayerRegressor {
 }
 
 impl CrossLayerRegressorConfig {
-    /// Initialises the regressor, with the initial values of PyTorch's layers.
+    /// Initializes the regressor, with the initial values of PyTorch's layers.
     pub fn init(&self, device: &Device) -> CrossLayerRegressor {
         let inside = 2 * self.teacher;
         let conv = |channels, size: usize| {

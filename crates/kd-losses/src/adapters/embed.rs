@@ -32,7 +32,7 @@ pub struct EmbedConfig {
 }
 
 /// A linear embedding, then [`normalize`] if asked for: the `Embed` of CRD, and without
-/// normalisation the `LinearEmbed` of correlation congruence (RepDistiller).
+/// normalization the `LinearEmbed` of correlation congruence (RepDistiller).
 #[derive(Module, Debug)]
 pub struct Embed {
     /// The linear layer.
@@ -42,7 +42,7 @@ pub struct Embed {
 }
 
 impl EmbedConfig {
-    /// Initialises the embedding, with the initial values of PyTorch's linear layer.
+    /// Initializes the embedding, with the initial values of PyTorch's linear layer.
     pub fn init(&self, device: &Device) -> Embed {
         Embed {
             linear: LinearConfig::new(self.input, self.output).init(device),
@@ -94,7 +94,7 @@ pub struct MlpEmbed {
 }
 
 impl MlpEmbedConfig {
-    /// Initialises the embedding, with the initial values of PyTorch's linear layer.
+    /// Initializes the embedding, with the initial values of PyTorch's linear layer.
     pub fn init(&self, device: &Device) -> MlpEmbed {
         MlpEmbed {
             linear1: LinearConfig::new(self.input, self.hidden).init(device),

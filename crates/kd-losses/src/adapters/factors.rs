@@ -5,7 +5,7 @@ use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfig};
 use burn::tensor::activation::leaky_relu;
 use burn::tensor::{Device, Tensor};
-use kd_kernels::{BatchNorm, BatchNormConfig, conv2d_layer};
+use kd_nn::{BatchNorm, BatchNormConfig, conv2d_layer};
 
 use crate::Gate;
 

@@ -8,7 +8,7 @@ use burn::tensor::activation::sigmoid;
 use burn::tensor::module::interpolate;
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 use burn::tensor::{Device, Tensor};
-use kd_kernels::{BatchNorm, BatchNormConfig, conv2d_layer};
+use kd_nn::{BatchNorm, BatchNormConfig, conv2d_layer};
 
 use crate::Gate;
 
@@ -37,7 +37,7 @@ pub struct FusionConfig {
 /// ```
 ///
 /// The deepest link has no `y`: there, fused = x. Maps are enlarged (or made smaller) by the
-/// nearest neighbour.
+/// nearest neighbor.
 #[derive(Module, Debug)]
 pub struct Fusion {
     /// The 1×1 convolution to the channels in between, without bias.
@@ -62,7 +62,7 @@ pub struct Fused {
 }
 
 impl FusionConfig {
-    /// Initialises the fusion: uniform within `√(3 / fan-in)` for the convolutions without bias,
+    /// Initializes the fusion: uniform within `√(3 / fan-in)` for the convolutions without bias,
     /// PyTorch's initial values for the others.
     pub fn init(&self, device: &Device) -> Fusion {
         let uniform = || Initializer::KaimingUniform {
@@ -144,7 +144,7 @@ impl Fusion {
     }
 }
 
-/// The map in another size, by the nearest neighbour.
+/// The map in another size, by the nearest neighbor.
 fn resize(map: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
     let [batch, channels, height, width] = map.dims();
     if [height, width] == size {
@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_change_by_the_nearest_neighbour() {
+    fn sizes_change_by_the_nearest_neighbor() {
         let device = Device::default();
         let map = Tensor::<4>::from_floats([[[[1.0, 2.0], [3.0, 4.0]]]], &device);
         let values = |map: Tensor<4>| map.into_data().try_to_vec::<f32>().expect("f32");

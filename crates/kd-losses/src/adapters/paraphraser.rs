@@ -42,7 +42,7 @@ pub struct Paraphraser {
 }
 
 impl ParaphraserConfig {
-    /// Initialises the paraphraser, with the initial values of PyTorch's layers.
+    /// Initializes the paraphraser, with the initial values of PyTorch's layers.
     pub fn init(&self, device: &Device) -> Paraphraser {
         let (map, factor) = (self.teacher, factor_channels(self.teacher, self.rate));
         let stack = |transposed| FactorStack {

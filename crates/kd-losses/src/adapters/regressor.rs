@@ -6,7 +6,7 @@ use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
-use kd_kernels::{Activation, BatchNorm, BatchNormConfig, conv2d_layer};
+use kd_nn::{Activation, BatchNorm, BatchNormConfig, conv2d_layer};
 
 use crate::{Gate, LossError};
 
@@ -72,7 +72,7 @@ struct Geometry {
 }
 
 impl RegressorConfig {
-    /// Initialises the regressor, with the initial values of PyTorch's layers.
+    /// Initializes the regressor, with the initial values of PyTorch's layers.
     ///
     /// # Errors
     ///

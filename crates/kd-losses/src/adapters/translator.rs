@@ -37,7 +37,7 @@ pub struct Translator {
 }
 
 impl TranslatorConfig {
-    /// Initialises the translator, with the initial values of PyTorch's layers.
+    /// Initializes the translator, with the initial values of PyTorch's layers.
     pub fn init(&self, device: &Device) -> Translator {
         let (map, factor) = (self.student, factor_channels(self.teacher, self.rate));
         let stack = FactorStack {

@@ -8,9 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use super::directional::{gradient, leaf};
 use crate::gate::sample_sums;
-use crate::method::{Register, Term};
+use crate::method::Register;
 use crate::range::{at_least_one, positive};
-use crate::{Gate, LossError, LossWeights, MethodInfo, Needs, ParameterInfo, Setup, Step};
+use crate::{
+    DistillationLoss, Gate, LossConfig, LossError, LossWeights, MethodInfo, ParameterInfo,
+    Requirements, Setup, Site, Step,
+};
 
 /// Stands for −∞ in place of a logit.
 const NEVER: f64 = -1e30;
@@ -24,7 +27,7 @@ const NOISE_EPSILON: f64 = 1e-20;
 /// Configuration of [`BssLoss`] and its [`BssAttacker`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct BssConfig {
+pub struct BssLossConfig {
     /// Temperature of the divergence, a positive number. Default 4.
     pub temperature: f64,
     /// Length of a step of the attack on a sample that is sure of its label, a positive number.
@@ -36,13 +39,13 @@ pub struct BssConfig {
     /// Default 1e-4.
     pub eps: f64,
     /// Attacked pixels are clamped at this magnitude, a positive number. Default 2.5, which
-    /// holds all of CIFAR's normalised pixels.
+    /// holds all of CIFAR's normalized pixels.
     pub limit: f64,
 }
 
-impl Config for BssConfig {}
+impl Config for BssLossConfig {}
 
-impl Default for BssConfig {
+impl Default for BssLossConfig {
     fn default() -> Self {
         Self {
             temperature: 4.0,
@@ -54,7 +57,7 @@ impl Default for BssConfig {
     }
 }
 
-impl BssConfig {
+impl BssLossConfig {
     /// The defaults.
     pub fn new() -> Self {
         Self::default()
@@ -90,7 +93,7 @@ impl BssConfig {
         self
     }
 
-    /// Initialises the loss.
+    /// Initializes the loss.
     ///
     /// # Errors
     ///
@@ -165,10 +168,10 @@ impl BssLoss {
     ///
     /// As [`forward`](Self::forward), or if the gate is for another batch.
     pub fn forward_gated(&self, student: Tensor<2>, teacher: Tensor<2>, gate: &Gate) -> Tensor<1> {
-        let (own, others) = (student.dims(), teacher.dims());
+        let (student_shape, teacher_shape) = (student.dims(), teacher.dims());
         assert_eq!(
-            own, others,
-            "bss: the student's logits are {own:?}, the teacher's {others:?}"
+            student_shape, teacher_shape,
+            "bss: the student's logits are {student_shape:?}, the teacher's {teacher_shape:?}"
         );
         let log_student = log_softmax(student / self.temperature, 1);
         let log_teacher = log_softmax(teacher.inner() / self.temperature, 1);
@@ -371,49 +374,49 @@ pub fn sample_attack_classes(teacher: Tensor<2>, labels: &Tensor<1, Int>) -> Ten
         .squeeze_dim(1)
 }
 
-impl Register for BssConfig {
+impl Register for BssLossConfig {
     const INFO: MethodInfo = MethodInfo {
         name: "bss",
         title: "The teacher's probabilities of adversarial samples at the decision boundary",
         paper: "Heo et al. 2019, Knowledge Distillation with Adversarial Samples Supporting \
                 Decision Boundary, https://arxiv.org/abs/1805.05532",
-        acts_on: "logits of attacked images",
         weights: LossWeights::method(2.0),
         parameters: &[
             ParameterInfo {
                 name: "temperature",
-                default: "4.0",
                 description: "temperature of the divergence",
             },
             ParameterInfo {
                 name: "step_alpha",
-                default: "0.3",
                 description: "length of a step of the attack",
             },
             ParameterInfo {
                 name: "num_steps",
-                default: "10",
                 description: "steps of the attack",
             },
             ParameterInfo {
                 name: "eps",
-                default: "0.0001",
                 description: "added to the difference of probabilities that scales a step",
             },
             ParameterInfo {
                 name: "limit",
-                default: "2.5",
                 description: "magnitude at which attacked pixels are clamped",
             },
         ],
-        needs: Needs {
-            labels: true,
-            networks: true,
-            ..Needs::NOTHING
-        },
         ..MethodInfo::BASE
     };
+}
+
+impl LossConfig for BssLossConfig {
     type Loss = BssLoss;
+
+    fn name(&self) -> &str {
+        Self::INFO.name
+    }
+
+    fn requirements(&self) -> Requirements {
+        Requirements::at(Site::Logits).with_labels().with_networks()
+    }
 
     fn build(&self, setup: &Setup, _device: &Device) -> Result<BssLoss, LossError> {
         setup.classes("bss", 2)?;
@@ -421,23 +424,29 @@ impl Register for BssConfig {
     }
 }
 
-impl Term for BssLoss {
-    fn term(&self, step: &Step<'_>) -> Option<Tensor<1>> {
+impl DistillationLoss for BssLoss {
+    fn term(&self, step: &Step<'_>) -> Tensor<1> {
         let [student, teacher] = step.expect_networks("bss");
         let labels = step.expect_labels("bss");
-        let (own, others) = (step.student.logits.clone(), step.teacher.logits.clone());
-        let gate = self.attacked(own, others.clone(), &labels, &step.gate(0));
-        Some(step.scaled(
+        let (student_logits, teacher_logits) =
+            (step.student.logits.clone(), step.teacher.logits.clone());
+        let gate = self.attacked(
+            student_logits,
+            teacher_logits.clone(),
+            &labels,
+            &step.gate(0),
+        );
+        step.scaled(
             0,
             self.attack_and_compare(
                 |images| student.from_images(images),
                 |images| teacher.from_images(images),
                 step.expect_images("bss"),
                 labels.clone(),
-                sample_attack_classes(others, &labels),
+                sample_attack_classes(teacher_logits, &labels),
                 &gate,
             ),
-        ))
+        )
     }
 }
 
@@ -448,7 +457,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn loss() -> BssLoss {
-        BssConfig::new().init().expect("a loss")
+        BssLossConfig::new().init().expect("a loss")
     }
 
     fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
@@ -487,7 +496,7 @@ mod tests {
             &device,
         );
         let (labels, classes) = (labels(&[0, 0, 0]), labels(&[1, 1, 1]));
-        let attacker = BssConfig::new()
+        let attacker = BssLossConfig::new()
             .with_num_steps(40)
             .with_limit(1e3)
             .init()
@@ -509,7 +518,7 @@ mod tests {
     fn attacked_pixels_keep_within_the_limit() {
         let device = Device::default();
         let images = Tensor::<4>::from_floats([[[[-2.3, -2.45]]]], &device);
-        let config = BssConfig::new().with_step_alpha(10.0).with_num_steps(1);
+        let config = BssLossConfig::new().with_step_alpha(10.0).with_num_steps(1);
         let attacker = config.init().expect("a loss").attacker;
         let attacked = attacker.attack(pixels, images, labels(&[0]), labels(&[1]));
         // The step would go half a pixel beyond.
@@ -552,7 +561,7 @@ mod tests {
         let device = Device::default();
         let student = Tensor::<2>::from_floats([[2.0 * 3f32.ln(), 0.0]], &device);
         let teacher = Tensor::<2>::zeros([1, 2], &device);
-        let value: f32 = BssConfig::new()
+        let value: f32 = BssLossConfig::new()
             .with_temperature(2.0)
             .init()
             .expect("a loss")
@@ -564,18 +573,23 @@ mod tests {
 
     #[test]
     fn parameters_out_of_range_are_errors() {
-        let message = |config: BssConfig| config.init().expect_err("a mistake").to_string();
+        let message = |config: BssLossConfig| config.init().expect_err("a mistake").to_string();
         assert_eq!(
-            message(BssConfig::new().with_num_steps(0)),
+            message(BssLossConfig::new().with_num_steps(0)),
             "bss: `num_steps` is 0, expected 1 or more"
         );
         assert_eq!(
-            message(BssConfig::new().with_eps(0.0)),
+            message(BssLossConfig::new().with_eps(0.0)),
             "bss: `eps` is 0, expected a positive finite number"
         );
-        assert!(BssConfig::new().with_temperature(-1.0).init().is_err());
-        assert!(BssConfig::new().with_step_alpha(f64::NAN).init().is_err());
-        assert!(BssConfig::new().with_limit(0.0).init().is_err());
+        assert!(BssLossConfig::new().with_temperature(-1.0).init().is_err());
+        assert!(
+            BssLossConfig::new()
+                .with_step_alpha(f64::NAN)
+                .init()
+                .is_err()
+        );
+        assert!(BssLossConfig::new().with_limit(0.0).init().is_err());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Learning without memorising.
+//! Learning without memorizing.
 
 use burn::config::Config;
 use burn::module::Module;
@@ -9,9 +9,12 @@ use serde::{Deserialize, Serialize};
 use super::directional::{input_gradient, loss_of_gradient};
 use crate::adapters::normalize;
 use crate::gate::sample_means;
-use crate::method::{Register, Term};
+use crate::method::Register;
 use crate::pool::{pool_to, smaller};
-use crate::{Gate, LossError, LossWeights, MethodInfo, Needs, ParameterInfo, Place, Setup, Step};
+use crate::{
+    DistillationLoss, Gate, LossConfig, LossError, LossWeights, MethodInfo, ParameterInfo,
+    Requirements, Setup, Site, Step,
+};
 
 /// What the channels' weights are multiplied with: the public implementation differs from the
 /// paper.
@@ -30,16 +33,16 @@ pub enum LwmConvention {
 /// Configuration of [`LwmLoss`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct LwmConfig {
+pub struct LwmLossConfig {
     /// Stage whose maps are looked at; the stem is 0. Default none: the last of each network.
     pub stage: Option<usize>,
     /// What the channels' weights are multiplied with. Default [`LwmConvention::Paper`].
     pub convention: LwmConvention,
 }
 
-impl Config for LwmConfig {}
+impl Config for LwmLossConfig {}
 
-impl LwmConfig {
+impl LwmLossConfig {
     /// The defaults.
     pub fn new() -> Self {
         Self::default()
@@ -57,16 +60,20 @@ impl LwmConfig {
         self
     }
 
-    /// Initialises the loss.
-    pub fn init(&self) -> LwmLoss {
-        LwmLoss {
+    /// Initializes the loss.
+    ///
+    /// # Errors
+    ///
+    /// None so far: it is the form of every loss.
+    pub fn init(&self) -> Result<LwmLoss, LossError> {
+        Ok(LwmLoss {
             stage: self.stage,
             convention: self.convention,
-        }
+        })
     }
 }
 
-/// Learning without memorising (Dhar et al. 2019, <https://arxiv.org/abs/1811.08051>): the student
+/// Learning without memorizing (Dhar et al. 2019, <https://arxiv.org/abs/1811.08051>): the student
 /// is to see the label in the same places as the teacher.
 ///
 /// ```text
@@ -83,7 +90,7 @@ impl LwmConfig {
 ///
 /// The value is exact. The gradient through `α` is that of a finite difference (Burn
 /// differentiates once, and this would take two): exact up to rounding for linear layers above
-/// the map, else as in [`SobolevLoss`](crate::SobolevLoss). The part above the map runs forward
+/// the map, else as in [`SobolevLoss`](crate::gradients::SobolevLoss). The part above the map runs forward
 /// four times and backward once more; in training mode each forward pass also moves the running
 /// statistics of its batch norms.
 #[derive(Module, Debug)]
@@ -132,10 +139,10 @@ impl LwmLoss {
         labels: Tensor<1, Int>,
         gate: &Gate,
     ) -> Tensor<1> {
-        let (own, others, known) = (map.dims(), teacher_map.dims(), labels.dims());
+        let (student_shape, teacher_shape, known) = (map.dims(), teacher_map.dims(), labels.dims());
         assert!(
-            own[0] == others[0] && own[0] == known[0],
-            "lwm: the student's map is {own:?}, the teacher's {others:?}, the labels are {known:?}"
+            student_shape[0] == teacher_shape[0] && student_shape[0] == known[0],
+            "lwm: the student's map is {student_shape:?}, the teacher's {teacher_shape:?}, the labels are {known:?}"
         );
         let teacher_map = teacher_map.inner();
         let gradient = input_gradient(teacher_upper, teacher_map.clone(), labels.clone(), gate);
@@ -165,62 +172,65 @@ fn unit(activation: Tensor<4>) -> Tensor<2> {
     normalize(relu(activation).flatten(1, 3))
 }
 
-impl Register for LwmConfig {
+impl Register for LwmLossConfig {
     const INFO: MethodInfo = MethodInfo {
         name: "lwm",
-        title: "Learning without memorising: where the label is seen, by Grad-CAM",
+        title: "Learning without memorizing: where the label is seen, by Grad-CAM",
         paper: "Dhar et al. 2019, Learning without Memorizing, https://arxiv.org/abs/1811.08051",
-        acts_on: "one feature map and the layers above it",
         weights: LossWeights::method(0.5),
         parameters: &[
             ParameterInfo {
                 name: "stage",
-                default: "null",
                 description: "stage whose maps are looked at; null: the last",
             },
             ParameterInfo {
                 name: "convention",
-                default: "\"paper\"",
                 description: "`paper` (weights times the map) or `zoo` (times the gradient)",
             },
         ],
-        needs: Needs {
-            labels: true,
-            networks: true,
-            ..Needs::NOTHING
-        },
         ..MethodInfo::BASE
     };
+}
+
+impl LossConfig for LwmLossConfig {
     type Loss = LwmLoss;
 
-    fn place(&self) -> Place {
-        Place::Map(self.stage)
+    fn name(&self) -> &str {
+        Self::INFO.name
+    }
+
+    fn requirements(&self) -> Requirements {
+        Requirements::at(Site::Stage(self.stage))
+            .with_labels()
+            .with_networks()
     }
 
     fn build(&self, setup: &Setup, _device: &Device) -> Result<LwmLoss, LossError> {
         setup.classes("lwm", 1)?;
         setup.maps("lwm", self.stage.unwrap_or(0))?;
-        Ok(self.init())
+        self.init()
     }
 }
 
-impl Term for LwmLoss {
-    fn term(&self, step: &Step<'_>) -> Option<Tensor<1>> {
+impl DistillationLoss for LwmLoss {
+    fn term(&self, step: &Step<'_>) -> Tensor<1> {
         let [student, teacher] = step.expect_networks("lwm");
-        let (own, others) = (&step.student.maps, &step.teacher.maps);
+        let (student_maps, teacher_maps) = (&step.student.maps, &step.teacher.maps);
         let at = |maps: &[Tensor<4>]| self.stage.unwrap_or(maps.len() - 1);
-        let (stage, teacher_stage) = (at(own), at(others));
-        Some(step.scaled(
+        let (stage, teacher_stage) = (at(student_maps), at(teacher_maps));
+        step.scaled(
             0,
             self.forward_gated(
-                (own[stage].clone(), |map| student.from_map(stage, map)),
-                (others[teacher_stage].clone(), |map| {
+                (student_maps[stage].clone(), |map| {
+                    student.from_map(stage, map)
+                }),
+                (teacher_maps[teacher_stage].clone(), |map| {
                     teacher.from_map(teacher_stage, map)
                 }),
                 step.expect_labels("lwm"),
                 &step.gate(0),
             ),
-        ))
+        )
     }
 }
 
@@ -234,7 +244,10 @@ mod tests {
     const BOTH: [LwmConvention; 2] = [LwmConvention::Paper, LwmConvention::Zoo];
 
     fn loss(convention: LwmConvention) -> LwmLoss {
-        LwmConfig::new().with_convention(convention).init()
+        LwmLossConfig::new()
+            .with_convention(convention)
+            .init()
+            .expect("a loss")
     }
 
     /// Sums of the channels as logits.

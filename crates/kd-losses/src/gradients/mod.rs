@@ -1,13 +1,20 @@
-//! Methods that differentiate the networks with respect to their inputs or maps.
+//! Losses of the networks' gradients: they differentiate the networks with respect to images or
+//! maps, and cost further passes.
+//!
+//! | method | the student matches | cost | when |
+//! |---|---|---|---|
+//! | `sobolev` ([`SobolevLoss`]) | the gradient with respect to the image | four passes of the student forward, one backward more | small data |
+//! | `lwm` ([`LwmLoss`]) | the class activation map | passes through the layers above a map | incremental learning |
+//! | `bss` ([`BssLoss`]) | the teacher near its decision boundary | an attack: passes for each of its steps | robustness |
 
 mod bss;
 mod directional;
 mod lwm;
 mod sobolev;
 
-pub use bss::{BssAttacker, BssConfig, BssLoss, sample_attack_classes};
-pub use lwm::{LwmConfig, LwmConvention, LwmLoss};
-pub use sobolev::{SobolevConfig, SobolevLoss};
+pub use bss::{BssAttacker, BssLoss, BssLossConfig, sample_attack_classes};
+pub use lwm::{LwmConvention, LwmLoss, LwmLossConfig};
+pub use sobolev::{SobolevLoss, SobolevLossConfig};
 
 /// A pair of small smooth networks, and the gated form of a loss of them against the loss of the
 /// gathered samples.

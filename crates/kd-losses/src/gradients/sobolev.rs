@@ -8,25 +8,32 @@ use serde::{Deserialize, Serialize};
 use super::directional::{input_gradient, loss_of_gradient};
 use crate::adapters::normalize;
 use crate::gate::sample_means;
-use crate::method::{Register, Term};
-use crate::{Gate, LossError, LossWeights, MethodInfo, Needs, Setup, Step};
+use crate::method::Register;
+use crate::{
+    DistillationLoss, Gate, LossConfig, LossError, LossWeights, MethodInfo, Requirements, Setup,
+    Site, Step,
+};
 
 /// Configuration of [`SobolevLoss`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct SobolevConfig {}
+pub struct SobolevLossConfig {}
 
-impl Config for SobolevConfig {}
+impl Config for SobolevLossConfig {}
 
-impl SobolevConfig {
+impl SobolevLossConfig {
     /// The defaults.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Initialises the loss.
-    pub fn init(&self) -> SobolevLoss {
-        SobolevLoss
+    /// Initializes the loss.
+    ///
+    /// # Errors
+    ///
+    /// None so far: it is the form of every loss.
+    pub fn init(&self) -> Result<SobolevLoss, LossError> {
+        Ok(SobolevLoss)
     }
 }
 
@@ -113,33 +120,38 @@ impl SobolevLoss {
     }
 }
 
-impl Register for SobolevConfig {
+impl Register for SobolevLossConfig {
     const INFO: MethodInfo = MethodInfo {
         name: "sobolev",
         title: "Sobolev training: the gradient of the label's logit with respect to the image",
         paper: "Czarnecki et al. 2017, Sobolev Training for Neural Networks, \
                 https://arxiv.org/abs/1706.04859",
-        acts_on: "gradients with respect to the images",
         weights: LossWeights::method(20.0),
-        needs: Needs {
-            labels: true,
-            networks: true,
-            ..Needs::NOTHING
-        },
         ..MethodInfo::BASE
     };
+}
+
+impl LossConfig for SobolevLossConfig {
     type Loss = SobolevLoss;
+
+    fn name(&self) -> &str {
+        Self::INFO.name
+    }
+
+    fn requirements(&self) -> Requirements {
+        Requirements::at(Site::Logits).with_labels().with_networks()
+    }
 
     fn build(&self, setup: &Setup, _device: &Device) -> Result<SobolevLoss, LossError> {
         setup.classes("sobolev", 1)?;
-        Ok(self.init())
+        self.init()
     }
 }
 
-impl Term for SobolevLoss {
-    fn term(&self, step: &Step<'_>) -> Option<Tensor<1>> {
+impl DistillationLoss for SobolevLoss {
+    fn term(&self, step: &Step<'_>) -> Tensor<1> {
         let [student, teacher] = step.expect_networks("sobolev");
-        Some(step.scaled(
+        step.scaled(
             0,
             self.forward_gated(
                 |images| student.from_images(images),
@@ -148,7 +160,7 @@ impl Term for SobolevLoss {
                 step.expect_labels("sobolev"),
                 &step.gate(0),
             ),
-        ))
+        )
     }
 }
 
@@ -168,7 +180,7 @@ mod tests {
     fn a_network_that_is_the_teacher_up_to_a_positive_factor_has_nothing_to_learn() {
         let network = Small::new(&Device::default());
         let labels = Tensor::from_ints([0, 1, 2], &Device::default());
-        let value = SobolevConfig::new().init().forward(
+        let value = SobolevLossConfig::new().init().expect("a loss").forward(
             |x| network.forward(x) * 3.0,
             |x| network.forward(x),
             images(3),
@@ -181,7 +193,7 @@ mod tests {
     fn opposite_gradients_of_linear_networks_are_two_unit_vectors_apart() {
         let linear = |sign: f32| move |x: Tensor<4>| x.flatten::<2>(1, 3) * sign;
         let labels = Tensor::from_ints([3, 1], &Device::default());
-        let loss = SobolevConfig::new().init();
+        let loss = SobolevLossConfig::new().init().expect("a loss");
         let value = loss.forward(linear(-1.0), linear(2.0), images(2), labels);
         // One of four values is −1 against 1.
         assert!((value.into_scalar::<f32>() - 1.0).abs() < 1e-6);
@@ -191,9 +203,11 @@ mod tests {
     fn a_network_without_gradients_is_finite() {
         let labels = Tensor::from_ints([0, 1], &Device::default());
         let flat = |x: Tensor<4>| x.flatten::<2>(1, 3) * 0.0;
-        let value = SobolevConfig::new()
-            .init()
-            .forward(flat, flat, images(2), labels);
+        let value =
+            SobolevLossConfig::new()
+                .init()
+                .expect("a loss")
+                .forward(flat, flat, images(2), labels);
         assert_eq!(value.into_scalar::<f32>(), 0.0);
     }
 
@@ -202,8 +216,9 @@ mod tests {
     fn another_number_of_labels_is_refused() {
         let labels = Tensor::from_ints([0, 1, 2], &Device::default());
         let linear = |x: Tensor<4>| x.flatten::<2>(1, 3);
-        SobolevConfig::new()
+        SobolevLossConfig::new()
             .init()
+            .expect("a loss")
             .forward(linear, linear, images(2), labels);
     }
 
@@ -211,7 +226,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(16))]
         #[test]
         fn a_gate_gathers(chosen in prop::array::uniform6(any::<bool>())) {
-            let loss = SobolevConfig::new().init();
+            let loss = SobolevLossConfig::new().init().expect("a loss");
             gate_gathers(chosen, |student, teacher, images, labels, gate| {
                 loss.forward_gated(
                     |x| student.forward(x),

@@ -6,11 +6,14 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Bool, Device, Int, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::standardise::{check_standardise, standardised};
+use super::standardize::{check_standardize, standardized};
 use crate::gate::sample_sums;
-use crate::method::{Register, Term};
+use crate::method::Register;
 use crate::range::{positive, weight};
-use crate::{Gate, LossError, LossWeights, MethodInfo, Needs, ParameterInfo, Reads, Setup, Step};
+use crate::{
+    DistillationLoss, Gate, LossConfig, LossError, LossWeights, MethodInfo, ParameterInfo,
+    Requirements, Setup, Site, Step,
+};
 
 /// Stands for −∞ in place of the target's logit: no other finite logit comes near, and unlike −∞
 /// its difference to itself is 0.
@@ -31,7 +34,7 @@ pub enum DkdConvention {
 /// Configuration of [`DkdLoss`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct DkdConfig {
+pub struct DkdLossConfig {
     /// Weight of the target class's part, from 0. Default 1.
     pub alpha: f64,
     /// Weight of the other classes' part, from 0. Default 8.
@@ -43,14 +46,15 @@ pub struct DkdConfig {
     pub warm_up: usize,
     /// Which parts are in the loss. Default [`DkdConvention::Mdistiller`].
     pub convention: DkdConvention,
-    /// The multiplier of [standardised](crate::standardise) logits, a positive number. Default
+    /// The multiplier of [standardized](crate::logits::standardize) logits, a positive number. Default
     /// none: the logits are taken as they are.
-    pub standardise: Option<f64>,
+    #[serde(alias = "standardise")]
+    pub standardize: Option<f64>,
 }
 
-impl Config for DkdConfig {}
+impl Config for DkdLossConfig {}
 
-impl Default for DkdConfig {
+impl Default for DkdLossConfig {
     fn default() -> Self {
         Self {
             alpha: 1.0,
@@ -58,12 +62,12 @@ impl Default for DkdConfig {
             temperature: 4.0,
             warm_up: 20,
             convention: DkdConvention::default(),
-            standardise: None,
+            standardize: None,
         }
     }
 }
 
-impl DkdConfig {
+impl DkdLossConfig {
     /// The defaults.
     pub fn new() -> Self {
         Self::default()
@@ -99,13 +103,13 @@ impl DkdConfig {
         self
     }
 
-    /// Sets the multiplier of standardised logits.
-    pub fn with_standardise(mut self, standardise: Option<f64>) -> Self {
-        self.standardise = standardise;
+    /// Sets the multiplier of standardized logits.
+    pub fn with_standardize(mut self, standardize: Option<f64>) -> Self {
+        self.standardize = standardize;
         self
     }
 
-    /// Initialises the loss.
+    /// Initializes the loss.
     ///
     /// # Errors
     ///
@@ -115,7 +119,7 @@ impl DkdConfig {
         weight("dkd", "alpha", self.alpha)?;
         weight("dkd", "beta", self.beta)?;
         positive("dkd", "temperature", self.temperature)?;
-        check_standardise("dkd", self.standardise)?;
+        check_standardize("dkd", self.standardize)?;
         let (alpha, beta) = match self.convention {
             DkdConvention::Mdistiller => (self.alpha, self.beta),
             DkdConvention::KdRefine => (0.0, 1.0),
@@ -125,7 +129,7 @@ impl DkdConfig {
             beta,
             temperature: self.temperature,
             warm_up: self.warm_up,
-            standardise: self.standardise,
+            standardize: self.standardize,
         })
     }
 }
@@ -160,9 +164,9 @@ pub struct DkdLoss {
     pub temperature: f64,
     /// Epochs of warm-up.
     pub warm_up: usize,
-    /// The multiplier of standardised logits, if they are.
+    /// The multiplier of standardized logits, if they are.
     #[module(skip)]
-    pub standardise: Option<f64>,
+    pub standardize: Option<f64>,
 }
 
 impl DkdLoss {
@@ -199,31 +203,31 @@ impl DkdLoss {
         labels: Tensor<1, Int>,
         gate: &Gate,
     ) -> Tensor<1> {
-        let (own, others) = (student.dims(), teacher.dims());
+        let (student_shape, teacher_shape) = (student.dims(), teacher.dims());
         assert!(
-            own == others && own[1] >= 2,
-            "dkd: the student's logits are {own:?}, the teacher's {others:?}; there must be two \
+            student_shape == teacher_shape && student_shape[1] >= 2,
+            "dkd: the student's logits are {student_shape:?}, the teacher's {teacher_shape:?}; there must be two \
              classes at least"
         );
-        let classes = own[1];
+        let classes = student_shape[1];
         let places = Tensor::<1, Int>::arange(0..classes as i64, &labels.device());
         let target = labels
             .clone()
             .unsqueeze_dim::<2>(1)
             .equal(places.unsqueeze_dim(0));
         let parts = |logits: Tensor<2>| {
-            let logits = standardised(logits, self.standardise) / self.temperature;
+            let logits = standardized(logits, self.standardize) / self.temperature;
             decouple(logits, labels.clone(), &target)
         };
-        let ([own_target, own_rest], [others_target, others_rest]) =
+        let ([student_target, student_rest], [teacher_target, teacher_rest]) =
             (parts(student), parts(teacher.inner()));
 
         let divergence = |log_teacher: Tensor<2>, log_student: Tensor<2>| {
             log_teacher.clone().exp() * (log_teacher - log_student)
         };
-        let target_part = sample_sums(divergence(others_target, own_target));
+        let target_part = sample_sums(divergence(teacher_target, student_target));
         // The teacher's probability of the label is exactly 0 there; so is the difference then.
-        let rest = divergence(others_rest, own_rest).mask_fill(target, 0.0);
+        let rest = divergence(teacher_rest, student_rest).mask_fill(target, 0.0);
         let total = target_part * self.alpha + sample_sums(rest) * self.beta;
         gate.mean(total) * (self.temperature * self.temperature)
     }
@@ -241,64 +245,63 @@ impl DkdLoss {
 /// Log-probabilities of (the label, any other class) `[batch, 2]`, and of the other classes among
 /// themselves `[batch, classes]`, where the label's entry means nothing.
 fn decouple(logits: Tensor<2>, labels: Tensor<1, Int>, target: &Tensor<2, Bool>) -> [Tensor<2>; 2] {
-    let own = logits.clone().gather(1, labels.unsqueeze_dim(1));
+    let label = logits.clone().gather(1, labels.unsqueeze_dim(1));
     let others = logits.mask_fill(target.clone(), NEVER);
     // Any constant will do in a log-sum-exp, so the largest needs no gradient.
     let largest = others.clone().inner().max_dim(1);
     let rest = (others.clone() - largest.clone()).exp().sum_dim(1).log() + largest;
-    let binary = log_softmax(Tensor::cat(vec![own, rest], 1), 1);
+    let binary = log_softmax(Tensor::cat(vec![label, rest], 1), 1);
     [binary, log_softmax(others, 1)]
 }
 
-impl Register for DkdConfig {
+impl Register for DkdLossConfig {
     const INFO: MethodInfo = MethodInfo {
         name: "dkd",
         title: "Decoupled distillation: the label's class and the others apart",
         paper: "Zhao et al. 2022, Decoupled Knowledge Distillation, \
                 https://arxiv.org/abs/2203.08679",
-        acts_on: "logits",
-        reads: Reads::Logits,
         weights: LossWeights::method(1.0),
         parameters: &[
             ParameterInfo {
                 name: "alpha",
-                default: "1.0",
                 description: "weight of the label's part",
             },
             ParameterInfo {
                 name: "beta",
-                default: "8.0",
                 description: "weight of the other classes' part",
             },
             ParameterInfo {
                 name: "temperature",
-                default: "4.0",
                 description: "temperature of both parts",
             },
             ParameterInfo {
                 name: "warm_up",
-                default: "20",
                 description: "epochs in which the loss grows to its full weight; 0: none",
             },
             ParameterInfo {
                 name: "convention",
-                default: "\"mdistiller\"",
                 description: "`mdistiller` (both parts) or `kdrefine` (the other classes only, \
                               unweighted)",
             },
             ParameterInfo {
-                name: "standardise",
-                default: "null",
-                description: "multiplier of standardised logits; null: as they are",
+                name: "standardize",
+                description: "multiplier of standardized logits; null: as they are",
             },
         ],
-        needs: Needs {
-            labels: true,
-            ..Needs::NOTHING
-        },
         ..MethodInfo::BASE
     };
+}
+
+impl LossConfig for DkdLossConfig {
     type Loss = DkdLoss;
+
+    fn name(&self) -> &str {
+        Self::INFO.name
+    }
+
+    fn requirements(&self) -> Requirements {
+        Requirements::at(Site::Logits).with_labels()
+    }
 
     fn build(&self, setup: &Setup, _device: &Device) -> Result<DkdLoss, LossError> {
         setup.classes("dkd", 2)?;
@@ -306,25 +309,25 @@ impl Register for DkdConfig {
     }
 }
 
-impl Term for DkdLoss {
-    fn term(&self, step: &Step<'_>) -> Option<Tensor<1>> {
+impl DistillationLoss for DkdLoss {
+    fn term(&self, step: &Step<'_>) -> Tensor<1> {
         let labels = step.expect_labels("dkd");
         let student = step.student.logits.clone();
         let teacher = step.teacher.logits.clone();
         let loss = self.forward_gated(student, teacher, labels, &step.gate(0));
-        Some(step.scaled(0, loss * step.warm_up(self.warm_up)))
+        step.scaled(0, step.warmed_up(loss, self.warm_up))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::KdLossConfig;
+    use crate::logits::KdLossConfig;
     use crate::logits::gated;
     use proptest::prelude::*;
 
     fn loss(alpha: f64, beta: f64) -> DkdLoss {
-        DkdConfig::new()
+        DkdLossConfig::new()
             .with_alpha(alpha)
             .with_beta(beta)
             .with_temperature(1.0)
@@ -373,7 +376,10 @@ mod tests {
         let (student, teacher) = ([1.0, -2.0], [0.5, 3.0]);
         assert_eq!(value(&loss(0.0, 1.0), student, teacher, 1), 0.0);
         let (own, others, _) = tensors(student, teacher, 1);
-        let kd = KdLossConfig::new().with_temperature(1.0).init();
+        let kd = KdLossConfig::new()
+            .with_temperature(1.0)
+            .init()
+            .expect("a loss");
         let kd: f32 = kd.forward(own, others).into_scalar();
         assert!((value(&loss(1.0, 8.0), student, teacher, 1) - kd).abs() < 1e-6);
     }
@@ -398,12 +404,15 @@ mod tests {
 
     #[test]
     fn the_warm_up_is_linear() {
-        let loss = DkdConfig::new().with_warm_up(20).init().expect("a loss");
+        let loss = DkdLossConfig::new()
+            .with_warm_up(20)
+            .init()
+            .expect("a loss");
         assert_eq!(
             [1, 5, 20, 240].map(|epoch| loss.warm_up(epoch)),
             [0.05, 0.25, 1.0, 1.0]
         );
-        let none = DkdConfig::new().with_warm_up(0).init().expect("a loss");
+        let none = DkdLossConfig::new().with_warm_up(0).init().expect("a loss");
         assert_eq!(none.warm_up(1), 1.0);
     }
 
@@ -415,19 +424,24 @@ mod tests {
 
     #[test]
     fn parameters_out_of_range_are_errors() {
-        let message = |config: DkdConfig| config.init().expect_err("a mistake").to_string();
+        let message = |config: DkdLossConfig| config.init().expect_err("a mistake").to_string();
         assert_eq!(
-            message(DkdConfig::new().with_beta(-2.0)),
+            message(DkdLossConfig::new().with_beta(-2.0)),
             "dkd: `beta` is -2, expected a finite number, at least 0"
         );
         assert_eq!(
-            message(DkdConfig::new().with_temperature(-4.0)),
+            message(DkdLossConfig::new().with_temperature(-4.0)),
             "dkd: `temperature` is -4, expected a positive finite number"
         );
-        assert!(DkdConfig::new().with_alpha(f64::INFINITY).init().is_err());
         assert!(
-            DkdConfig::new()
-                .with_standardise(Some(-1.0))
+            DkdLossConfig::new()
+                .with_alpha(f64::INFINITY)
+                .init()
+                .is_err()
+        );
+        assert!(
+            DkdLossConfig::new()
+                .with_standardize(Some(-1.0))
                 .init()
                 .is_err()
         );
@@ -447,7 +461,7 @@ mod tests {
                 .try_to_vec()
                 .expect("f32");
             let doubt = 1.0 - probabilities[label as usize];
-            let kd = KdLossConfig::new().with_temperature(1.0).init();
+            let kd = KdLossConfig::new().with_temperature(1.0).init().expect("a loss");
             let kd: f32 = kd.forward(own, others).into_scalar();
             let sum = value(&loss(1.0, f64::from(doubt)), student, teacher, label);
             prop_assert!((kd - sum).abs() < 1e-4, "{} {}", kd, sum);
@@ -462,9 +476,9 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(32))]
         #[test]
-        fn a_gate_gathers(chosen in prop::array::uniform6(any::<bool>()), standardise: bool) {
-            let loss = DkdConfig::new()
-                .with_standardise(standardise.then_some(2.0))
+        fn a_gate_gathers(chosen in prop::array::uniform6(any::<bool>()), standardize: bool) {
+            let loss = DkdLossConfig::new()
+                .with_standardize(standardize.then_some(2.0))
                 .init()
                 .expect("a loss");
             gated::check(chosen, |student, teacher, labels, gate| {

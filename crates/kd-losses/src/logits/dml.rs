@@ -5,47 +5,49 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::standardise::check_standardise;
-use crate::method::{Register, Term};
+use super::kd::{KdLoss, KdLossConfig};
+use super::standardize::check_standardize;
+use crate::method::Register;
 use crate::{
-    Gate, KdLoss, KdLossConfig, LossError, LossWeights, MethodInfo, ParameterInfo, Reads, Setup,
-    Step,
+    DistillationLoss, Gate, LossConfig, LossError, LossWeights, MethodInfo, ParameterInfo,
+    Requirements, Setup, Site, Step,
 };
 
 /// Configuration of [`DmlLoss`].
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct DmlConfig {
-    /// The multiplier of [standardised](crate::standardise) logits, a positive number. Default
+pub struct DmlLossConfig {
+    /// The multiplier of [standardized](crate::logits::standardize) logits, a positive number. Default
     /// none: the logits are taken as they are.
-    pub standardise: Option<f64>,
+    #[serde(alias = "standardise")]
+    pub standardize: Option<f64>,
 }
 
-impl Config for DmlConfig {}
+impl Config for DmlLossConfig {}
 
-impl DmlConfig {
+impl DmlLossConfig {
     /// The defaults.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets the multiplier of standardised logits.
-    pub fn with_standardise(mut self, standardise: Option<f64>) -> Self {
-        self.standardise = standardise;
+    /// Sets the multiplier of standardized logits.
+    pub fn with_standardize(mut self, standardize: Option<f64>) -> Self {
+        self.standardize = standardize;
         self
     }
 
-    /// Initialises the loss.
+    /// Initializes the loss.
     ///
     /// # Errors
     ///
     /// [`LossError::Parameter`] if the multiplier is not a positive finite number.
     pub fn init(&self) -> Result<DmlLoss, LossError> {
-        check_standardise("dml", self.standardise)?;
+        check_standardize("dml", self.standardize)?;
         let divergence = KdLossConfig::new()
             .with_temperature(1.0)
-            .with_standardise(self.standardise)
-            .init();
+            .with_standardize(self.standardize)
+            .init()?;
         Ok(DmlLoss { divergence })
     }
 }
@@ -54,7 +56,7 @@ impl DmlConfig {
 /// train together, each following the probabilities of the other.
 ///
 /// ```text
-/// L = 1 / N · Σ_n KL( softmax(peer_n) ‖ softmax(own_n) )
+/// L = 1 / N · Σ_n KL( softmax(peer_n) ‖ softmax(student_n) )
 /// ```
 ///
 /// without a temperature, summed over classes and divided by the batch, as in
@@ -71,15 +73,15 @@ impl DmlLoss {
     ///
     /// # Shapes
     ///
-    /// - own: `[batch, classes]`
+    /// - student: `[batch, classes]`
     /// - peer: `[batch, classes]`
     /// - output: `[1]`
     ///
     /// # Panics
     ///
     /// If the shapes differ.
-    pub fn forward(&self, own: Tensor<2>, peer: Tensor<2>) -> Tensor<1> {
-        self.forward_gated(own, peer, &Gate::all())
+    pub fn forward(&self, student: Tensor<2>, peer: Tensor<2>) -> Tensor<1> {
+        self.forward_gated(student, peer, &Gate::all())
     }
 
     /// The loss of the chosen samples: see [`Gate`].
@@ -87,14 +89,14 @@ impl DmlLoss {
     /// # Panics
     ///
     /// As [`forward`](Self::forward), or if the gate is for another batch.
-    pub fn forward_gated(&self, own: Tensor<2>, peer: Tensor<2>, gate: &Gate) -> Tensor<1> {
-        let shapes = (own.dims(), peer.dims());
+    pub fn forward_gated(&self, student: Tensor<2>, peer: Tensor<2>, gate: &Gate) -> Tensor<1> {
+        let shapes = (student.dims(), peer.dims());
         assert_eq!(
             shapes.0, shapes.1,
             "dml: one network's logits are {:?}, the other's {:?}",
             shapes.0, shapes.1
         );
-        self.divergence.forward_gated(own, peer, gate)
+        self.divergence.forward_gated(student, peer, gate)
     }
 
     /// The losses of both networks, each with the other's logits as a constant.
@@ -113,22 +115,30 @@ impl DmlLoss {
     }
 }
 
-impl Register for DmlConfig {
+impl Register for DmlLossConfig {
     const INFO: MethodInfo = MethodInfo {
         name: "dml",
         title: "Deep mutual learning: the probabilities of a peer, without a temperature",
         paper: "Zhang et al. 2018, Deep Mutual Learning, https://arxiv.org/abs/1706.00384",
-        acts_on: "logits",
-        reads: Reads::Logits,
         weights: LossWeights::method(1.0),
         parameters: &[ParameterInfo {
-            name: "standardise",
-            default: "null",
-            description: "multiplier of standardised logits; null: as they are",
+            name: "standardize",
+            description: "multiplier of standardized logits; null: as they are",
         }],
         ..MethodInfo::BASE
     };
+}
+
+impl LossConfig for DmlLossConfig {
     type Loss = DmlLoss;
+
+    fn name(&self) -> &str {
+        Self::INFO.name
+    }
+
+    fn requirements(&self) -> Requirements {
+        Requirements::at(Site::Logits)
+    }
 
     fn build(&self, setup: &Setup, _device: &Device) -> Result<DmlLoss, LossError> {
         setup.classes("dml", 1)?;
@@ -136,13 +146,13 @@ impl Register for DmlConfig {
     }
 }
 
-impl Term for DmlLoss {
-    fn term(&self, step: &Step<'_>) -> Option<Tensor<1>> {
+impl DistillationLoss for DmlLoss {
+    fn term(&self, step: &Step<'_>) -> Tensor<1> {
         let student = step.student.logits.clone();
-        Some(step.scaled(
+        step.scaled(
             0,
             self.forward_gated(student, step.teacher.logits.clone(), &step.gate(0)),
-        ))
+        )
     }
 }
 
@@ -153,7 +163,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn loss() -> DmlLoss {
-        DmlConfig::new().init().expect("a loss")
+        DmlLossConfig::new().init().expect("a loss")
     }
 
     #[test]
@@ -189,13 +199,13 @@ mod tests {
 
     #[test]
     fn a_multiplier_out_of_range_is_an_error() {
-        let error = DmlConfig::new()
-            .with_standardise(Some(f64::NAN))
+        let error = DmlLossConfig::new()
+            .with_standardize(Some(f64::NAN))
             .init()
             .expect_err("out of range");
         assert_eq!(
             error.to_string(),
-            "dml: `standardise` is NaN, expected a positive finite number"
+            "dml: `standardize` is NaN, expected a positive finite number"
         );
     }
 

@@ -6,11 +6,14 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::standardise::{check_standardise, standardised};
+use super::standardize::{check_standardize, standardized};
 use crate::gate::sample_sums;
-use crate::method::{Register, Term};
+use crate::method::Register;
 use crate::range::positive;
-use crate::{Gate, LossError, LossWeights, MethodInfo, Reads, Setup, Step};
+use crate::{
+    DistillationLoss, Gate, LossConfig, LossError, LossWeights, MethodInfo, ParameterInfo,
+    Requirements, Setup, Site, Step,
+};
 
 /// Configuration of [`KdLoss`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -18,9 +21,10 @@ use crate::{Gate, LossError, LossWeights, MethodInfo, Reads, Setup, Step};
 pub struct KdLossConfig {
     /// Temperature `T` that softens both distributions. Default 4.
     pub temperature: f64,
-    /// The multiplier of [standardised](crate::standardise) logits, a positive number. Default
+    /// The multiplier of [standardized](crate::logits::standardize) logits, a positive number. Default
     /// none: the logits are taken as they are.
-    pub standardise: Option<f64>,
+    #[serde(alias = "standardise")]
+    pub standardize: Option<f64>,
 }
 
 // Implemented rather than derived, here and for every method: the derived reader refuses a file
@@ -31,7 +35,7 @@ impl Default for KdLossConfig {
     fn default() -> Self {
         Self {
             temperature: 4.0,
-            standardise: None,
+            standardize: None,
         }
     }
 }
@@ -48,36 +52,25 @@ impl KdLossConfig {
         self
     }
 
-    /// Sets the multiplier of standardised logits.
-    pub fn with_standardise(mut self, standardise: Option<f64>) -> Self {
-        self.standardise = standardise;
+    /// Sets the multiplier of standardized logits.
+    pub fn with_standardize(mut self, standardize: Option<f64>) -> Self {
+        self.standardize = standardize;
         self
     }
 
-    /// Whether [`init`](Self::init) will work.
+    /// Initializes the loss.
     ///
     /// # Errors
     ///
     /// [`LossError::Parameter`] if the temperature or the multiplier is not a positive finite
     /// number.
-    pub fn check(&self) -> Result<(), LossError> {
+    pub fn init(&self) -> Result<KdLoss, LossError> {
         positive("kd", "temperature", self.temperature)?;
-        check_standardise("kd", self.standardise)
-    }
-
-    /// Initialises the loss.
-    ///
-    /// # Panics
-    ///
-    /// If [`check`](Self::check) gives an error.
-    pub fn init(&self) -> KdLoss {
-        if let Err(error) = self.check() {
-            panic!("{error}");
-        }
-        KdLoss {
+        check_standardize("kd", self.standardize)?;
+        Ok(KdLoss {
             temperature: self.temperature,
-            standardise: self.standardise,
-        }
+            standardize: self.standardize,
+        })
     }
 }
 
@@ -95,14 +88,14 @@ impl KdLossConfig {
 /// Both sides are computed as log-probabilities, so that probabilities which underflow to 0 add 0
 /// and the loss is finite for logits of any finite size. Identical logits give exactly 0.
 ///
-/// With [`KdLossConfig::standardise`] both sides are [standardised](crate::standardise) first.
+/// With [`KdLossConfig::standardize`] both sides are [standardized](crate::logits::standardize) first.
 #[derive(Module, Debug)]
 pub struct KdLoss {
     /// Temperature.
     pub temperature: f64,
-    /// The multiplier of standardised logits, if they are.
+    /// The multiplier of standardized logits, if they are.
     #[module(skip)]
-    pub standardise: Option<f64>,
+    pub standardize: Option<f64>,
 }
 
 impl KdLoss {
@@ -127,13 +120,13 @@ impl KdLoss {
     ///
     /// As [`forward`](Self::forward), or if the gate is for another batch.
     pub fn forward_gated(&self, student: Tensor<2>, teacher: Tensor<2>, gate: &Gate) -> Tensor<1> {
-        let (own, others) = (student.dims(), teacher.dims());
+        let (student_shape, teacher_shape) = (student.dims(), teacher.dims());
         assert_eq!(
-            own, others,
-            "kd: student logits are {own:?}, teacher's are {others:?}"
+            student_shape, teacher_shape,
+            "kd: student logits are {student_shape:?}, teacher's are {teacher_shape:?}"
         );
-        let student = standardised(student, self.standardise);
-        let teacher = standardised(teacher.inner(), self.standardise);
+        let student = standardized(student, self.standardize);
+        let teacher = standardized(teacher.inner(), self.standardize);
         let log_student = log_softmax(student / self.temperature, 1);
         let log_teacher = log_softmax(teacher / self.temperature, 1);
         let divergence = log_teacher.clone().exp() * (log_teacher - log_student);
@@ -141,46 +134,52 @@ impl KdLoss {
     }
 }
 
-/// The method `kd`: [`KdLoss`] between the logits and nothing else.
-///
-/// The divergence of logits is a part of *every* distillation loss here, with a weight and a
-/// temperature of its own, because feature methods are used together with it. `kd` is the method
-/// that adds no term to it, so it has no parameters.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct KdMethod {}
-
-/// The term of a method that has none: see [`KdMethod`].
-#[derive(Module, Debug)]
-pub struct NoTerm;
-
-impl Register for KdMethod {
+impl Register for KdLossConfig {
     const INFO: MethodInfo = MethodInfo {
         name: "kd",
         aliases: &["st", "soft_target"],
         title: "Knowledge distillation with a temperature",
         paper: "Hinton, Vinyals & Dean 2015, Distilling the Knowledge in a Neural Network, \
                 https://arxiv.org/abs/1503.02531",
-        acts_on: "logits",
-        reads: Reads::Logits,
         weights: LossWeights {
             ce: 0.1,
             kd: 0.9,
             method: 0.0,
         },
-        ..MethodInfo::BASE
+        parameters: &[
+            ParameterInfo {
+                name: "temperature",
+                description: "temperature of both distributions",
+            },
+            ParameterInfo {
+                name: "standardize",
+                description: "multiplier of standardized logits; null: as they are",
+            },
+        ],
     };
-    type Loss = NoTerm;
+}
 
-    fn build(&self, setup: &Setup, _device: &Device) -> Result<NoTerm, LossError> {
+impl LossConfig for KdLossConfig {
+    type Loss = KdLoss;
+
+    fn name(&self) -> &str {
+        Self::INFO.name
+    }
+
+    fn requirements(&self) -> Requirements {
+        Requirements::at(Site::Logits)
+    }
+
+    fn build(&self, setup: &Setup, _device: &Device) -> Result<KdLoss, LossError> {
         setup.classes("kd", 1)?;
-        Ok(NoTerm)
+        self.init()
     }
 }
 
-impl Term for NoTerm {
-    fn term(&self, _step: &Step<'_>) -> Option<Tensor<1>> {
-        None
+impl DistillationLoss for KdLoss {
+    fn term(&self, step: &Step<'_>) -> Tensor<1> {
+        let (student, teacher) = (step.student.logits.clone(), step.teacher.logits.clone());
+        step.scaled(0, self.forward_gated(student, teacher, &step.gate(0)))
     }
 }
 
@@ -195,6 +194,7 @@ mod tests {
         KdLossConfig::new()
             .with_temperature(temperature)
             .init()
+            .expect("a loss")
             .forward(row(student), row(teacher))
             .into_scalar()
     }
@@ -208,8 +208,8 @@ mod tests {
     }
 
     #[test]
-    fn a_high_temperature_matches_centred_logits() {
-        // The limit given in the paper: half the mean squared difference of centred logits,
+    fn a_high_temperature_matches_centered_logits() {
+        // The limit given in the paper: half the mean squared difference of centered logits,
         // here (1, -1, 0) and (0, 3, -3).
         let loss = value(50.0, vec![2.0, 0.0, 1.0], vec![0.0, 3.0, -3.0]);
         let expected = (1.0 + 16.0 + 9.0) / 3.0 / 2.0;
@@ -231,7 +231,10 @@ mod tests {
         let student =
             Tensor::<2>::from_floats([[3e4, -3e4, 0.0]], &device.clone().autodiff()).require_grad();
         let teacher = Tensor::<2>::from_floats([[-3e4, 0.0, 3e4]], &device);
-        let loss = KdLossConfig::new().init().forward(student.clone(), teacher);
+        let loss = KdLossConfig::new()
+            .init()
+            .expect("a loss")
+            .forward(student.clone(), teacher);
         let grads = loss.backward();
         let gradient: Vec<f32> = student
             .grad(&grads)
@@ -250,6 +253,7 @@ mod tests {
         let teacher = Tensor::<2>::from_floats([[2.0, 1.0]], &device).require_grad();
         let loss = KdLossConfig::new()
             .init()
+            .expect("a loss")
             .forward(student.clone(), teacher.clone());
         let grads = loss.backward();
         assert!(student.grad(&grads).is_some());
@@ -263,21 +267,25 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "kd: `temperature` is 0, expected a positive finite number")]
-    fn a_temperature_of_zero_is_refused() {
-        KdLossConfig::new().with_temperature(0.0).init();
+    fn numbers_that_are_not_positive_are_refused() {
+        let message = |config: KdLossConfig| config.init().expect_err("a mistake").to_string();
+        assert_eq!(
+            message(KdLossConfig::new().with_temperature(0.0)),
+            "kd: `temperature` is 0, expected a positive finite number"
+        );
+        assert_eq!(
+            message(KdLossConfig::new().with_standardize(Some(-1.0))),
+            "kd: `standardize` is -1, expected a positive finite number"
+        );
     }
 
     #[test]
-    #[should_panic(expected = "kd: `standardise` is -1, expected a positive finite number")]
-    fn a_negative_multiplier_is_refused() {
-        KdLossConfig::new().with_standardise(Some(-1.0)).init();
-    }
-
-    #[test]
-    fn standardised_logits_are_compared_up_to_their_scale() {
+    fn standardized_logits_are_compared_up_to_their_scale() {
         let device = Device::default();
-        let kd = KdLossConfig::new().with_standardise(Some(2.0)).init();
+        let kd = KdLossConfig::new()
+            .with_standardize(Some(2.0))
+            .init()
+            .expect("a loss");
         let student = Tensor::<2>::from_floats([[1.0, 2.0, 4.0]], &device);
         let loss: f32 = kd
             .forward(student.clone(), student * 3.0 + 1.0)

@@ -1,47 +1,49 @@
-//! Standardised logits with a cross-entropy of their own.
+//! Standardized logits, with their own cross-entropy.
 
 use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::standardise::{check_standardise, standardised};
-use crate::method::{Register, Term};
+use super::kd::{KdLoss, KdLossConfig};
+use super::standardize::{check_standardize, standardized};
+use crate::method::Register;
 use crate::range::{positive, weight};
 use crate::{
-    Gate, KdLoss, KdLossConfig, LossError, LossWeights, MethodInfo, Needs, ParameterInfo, Reads,
-    Setup, Step, cross_entropy,
+    DistillationLoss, Gate, LossConfig, LossError, LossWeights, MethodInfo, ParameterInfo,
+    Requirements, Setup, Site, Step, cross_entropy,
 };
 
 /// Configuration of [`KdRefineLoss`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct KdRefineConfig {
+pub struct KdRefineLossConfig {
     /// Weight of the cross-entropy, from 0. Default 0.1.
     pub gamma: f64,
     /// Weight of the divergence, from 0. Default 0.9.
     pub alpha: f64,
     /// Temperature of the divergence, a positive number. Default 4.
     pub temperature: f64,
-    /// The multiplier of [standardised](crate::standardise) logits, a positive number. Default 2;
+    /// The multiplier of [standardized](crate::logits::standardize) logits, a positive number. Default 2;
     /// with none, this is plain distillation with a weighted cross-entropy.
-    pub standardise: Option<f64>,
+    #[serde(alias = "standardise")]
+    pub standardize: Option<f64>,
 }
 
-impl Config for KdRefineConfig {}
+impl Config for KdRefineLossConfig {}
 
-impl Default for KdRefineConfig {
+impl Default for KdRefineLossConfig {
     fn default() -> Self {
         Self {
             gamma: 0.1,
             alpha: 0.9,
             temperature: 4.0,
-            standardise: Some(2.0),
+            standardize: Some(2.0),
         }
     }
 }
 
-impl KdRefineConfig {
+impl KdRefineLossConfig {
     /// The defaults.
     pub fn new() -> Self {
         Self::default()
@@ -65,13 +67,13 @@ impl KdRefineConfig {
         self
     }
 
-    /// Sets the multiplier of standardised logits.
-    pub fn with_standardise(mut self, standardise: Option<f64>) -> Self {
-        self.standardise = standardise;
+    /// Sets the multiplier of standardized logits.
+    pub fn with_standardize(mut self, standardize: Option<f64>) -> Self {
+        self.standardize = standardize;
         self
     }
 
-    /// Initialises the loss.
+    /// Initializes the loss.
     ///
     /// # Errors
     ///
@@ -81,29 +83,29 @@ impl KdRefineConfig {
         weight("kdrefine", "gamma", self.gamma)?;
         weight("kdrefine", "alpha", self.alpha)?;
         positive("kdrefine", "temperature", self.temperature)?;
-        check_standardise("kdrefine", self.standardise)?;
+        check_standardize("kdrefine", self.standardize)?;
         Ok(KdRefineLoss {
             gamma: self.gamma,
             alpha: self.alpha,
-            standardise: self.standardise,
+            standardize: self.standardize,
             divergence: KdLossConfig::new()
                 .with_temperature(self.temperature)
-                .init(),
+                .init()?,
         })
     }
 }
 
 /// The objective of KDrefine (<https://github.com/YujieZheng99/KDrefine>): cross-entropy and
-/// divergence, both of standardised logits (Sun et al. 2024, <https://arxiv.org/abs/2403.01427>).
+/// divergence, both of standardized logits (Sun et al. 2024, <https://arxiv.org/abs/2403.01427>).
 ///
 /// ```text
 /// L = gamma · CE( z(s), labels ) + alpha · T² / N · Σ_n KL( softmax(z(t_n) / T) ‖ softmax(z(s_n) / T) )
 /// ```
 ///
-/// for logits `s` of the student and `t` of the teacher, with `z` the [standardised](
-/// crate::standardise) logits. Sun et al. standardise in the divergence only and keep the
+/// for logits `s` of the student and `t` of the teacher, with `z` the [standardized](
+/// crate::logits::standardize) logits. Sun et al. standardize in the divergence only and keep the
 /// cross-entropy of the plain logits: that is the method `kd` with
-/// [`KdLossConfig::with_standardise`] and a weight for each part.
+/// [`KdLossConfig::with_standardize`] and a weight for each part.
 ///
 /// It contains its own cross-entropy, so a recipe gives the cross-entropy beside it the weight 0.
 #[derive(Module, Debug)]
@@ -112,10 +114,10 @@ pub struct KdRefineLoss {
     pub gamma: f64,
     /// Weight of the divergence.
     pub alpha: f64,
-    /// The multiplier of standardised logits, if they are.
+    /// The multiplier of standardized logits, if they are.
     #[module(skip)]
-    pub standardise: Option<f64>,
-    /// The divergence of the standardised logits.
+    pub standardize: Option<f64>,
+    /// The divergence of the standardized logits.
     pub divergence: KdLoss,
 }
 
@@ -154,13 +156,13 @@ impl KdRefineLoss {
         labels: Tensor<1, Int>,
         gate: &Gate,
     ) -> Tensor<1> {
-        let (own, others) = (student.dims(), teacher.dims());
+        let (student_shape, teacher_shape) = (student.dims(), teacher.dims());
         assert_eq!(
-            own, others,
-            "kdrefine: the student's logits are {own:?}, the teacher's {others:?}"
+            student_shape, teacher_shape,
+            "kdrefine: the student's logits are {student_shape:?}, the teacher's {teacher_shape:?}"
         );
-        let student = standardised(student, self.standardise);
-        let teacher = standardised(teacher.inner(), self.standardise);
+        let student = standardized(student, self.standardize);
+        let teacher = standardized(teacher.inner(), self.standardize);
         let divergence = self
             .divergence
             .forward_gated(student.clone(), teacher, gate);
@@ -168,15 +170,13 @@ impl KdRefineLoss {
     }
 }
 
-impl Register for KdRefineConfig {
+impl Register for KdRefineLossConfig {
     const INFO: MethodInfo = MethodInfo {
         name: "kdrefine",
-        title: "Distillation and cross-entropy of standardised logits",
+        title: "Distillation and cross-entropy of standardized logits",
         paper: "Sun et al. 2024, Logit Standardization in Knowledge Distillation, \
                 https://arxiv.org/abs/2403.01427; objective of \
                 https://github.com/YujieZheng99/KDrefine",
-        acts_on: "logits",
-        reads: Reads::Logits,
         weights: LossWeights {
             ce: 0.0,
             kd: 0.0,
@@ -185,32 +185,35 @@ impl Register for KdRefineConfig {
         parameters: &[
             ParameterInfo {
                 name: "gamma",
-                default: "0.1",
-                description: "weight of the cross-entropy of standardised logits",
+                description: "weight of the cross-entropy of standardized logits",
             },
             ParameterInfo {
                 name: "alpha",
-                default: "0.9",
-                description: "weight of the divergence of standardised logits",
+                description: "weight of the divergence of standardized logits",
             },
             ParameterInfo {
                 name: "temperature",
-                default: "4.0",
                 description: "temperature of the divergence",
             },
             ParameterInfo {
-                name: "standardise",
-                default: "2.0",
-                description: "multiplier of standardised logits; null: as they are",
+                name: "standardize",
+                description: "multiplier of standardized logits; null: as they are",
             },
         ],
-        needs: Needs {
-            labels: true,
-            ..Needs::NOTHING
-        },
         ..MethodInfo::BASE
     };
+}
+
+impl LossConfig for KdRefineLossConfig {
     type Loss = KdRefineLoss;
+
+    fn name(&self) -> &str {
+        Self::INFO.name
+    }
+
+    fn requirements(&self) -> Requirements {
+        Requirements::at(Site::Logits).with_labels()
+    }
 
     fn build(&self, setup: &Setup, _device: &Device) -> Result<KdRefineLoss, LossError> {
         setup.classes("kdrefine", 2)?;
@@ -218,12 +221,12 @@ impl Register for KdRefineConfig {
     }
 }
 
-impl Term for KdRefineLoss {
-    fn term(&self, step: &Step<'_>) -> Option<Tensor<1>> {
+impl DistillationLoss for KdRefineLoss {
+    fn term(&self, step: &Step<'_>) -> Tensor<1> {
         let labels = step.expect_labels("kdrefine");
         let student = step.student.logits.clone();
         let teacher = step.teacher.logits.clone();
-        Some(self.forward_gated(student, teacher, labels, &step.gate(0)))
+        self.forward_gated(student, teacher, labels, &step.gate(0))
     }
 }
 
@@ -234,17 +237,17 @@ mod tests {
     use proptest::prelude::*;
 
     fn loss() -> KdRefineLoss {
-        KdRefineConfig::new().init().expect("a loss")
+        KdRefineLossConfig::new().init().expect("a loss")
     }
 
     #[test]
-    fn without_standardising_it_is_the_weighted_sum_of_both_parts() {
+    fn without_standardizing_it_is_the_weighted_sum_of_both_parts() {
         let device = Device::default();
         let student = Tensor::<2>::from_floats([[1.0, 2.0, 0.0], [0.0, 3.0, 1.0]], &device);
         let teacher = Tensor::<2>::from_floats([[0.0, 1.0, 5.0], [2.0, 0.0, 1.0]], &device);
         let labels = Tensor::<1, Int>::from_ints([2, 1], &device);
-        let value: f32 = KdRefineConfig::new()
-            .with_standardise(None)
+        let value: f32 = KdRefineLossConfig::new()
+            .with_standardize(None)
             .with_gamma(0.5)
             .with_alpha(2.0)
             .with_temperature(3.0)
@@ -252,7 +255,10 @@ mod tests {
             .expect("a loss")
             .forward(student.clone(), teacher.clone(), labels.clone())
             .into_scalar();
-        let kd = KdLossConfig::new().with_temperature(3.0).init();
+        let kd = KdLossConfig::new()
+            .with_temperature(3.0)
+            .init()
+            .expect("a loss");
         let expected =
             cross_entropy(student.clone(), labels) * 0.5 + kd.forward(student, teacher) * 2.0;
         assert!((value - expected.into_scalar::<f32>()).abs() < 1e-6);
@@ -266,7 +272,7 @@ mod tests {
         let labels = Tensor::<1, Int>::from_ints([2, 1], &device);
         let none = Gate::new(Tensor::zeros([2], &device));
         let value = loss().forward_gated(student.clone(), teacher, labels.clone(), &none);
-        let expected = cross_entropy(standardised(student, Some(2.0)), labels) * 0.1;
+        let expected = cross_entropy(standardized(student, Some(2.0)), labels) * 0.1;
         let value = value.into_scalar::<f32>();
         assert!((value - expected.into_scalar::<f32>()).abs() < 1e-7);
     }
@@ -284,19 +290,25 @@ mod tests {
 
     #[test]
     fn parameters_out_of_range_are_errors() {
-        let message = |config: KdRefineConfig| config.init().expect_err("a mistake").to_string();
+        let message =
+            |config: KdRefineLossConfig| config.init().expect_err("a mistake").to_string();
         assert_eq!(
-            message(KdRefineConfig::new().with_gamma(-1.0)),
+            message(KdRefineLossConfig::new().with_gamma(-1.0)),
             "kdrefine: `gamma` is -1, expected a finite number, at least 0"
         );
         assert_eq!(
-            message(KdRefineConfig::new().with_temperature(0.0)),
+            message(KdRefineLossConfig::new().with_temperature(0.0)),
             "kdrefine: `temperature` is 0, expected a positive finite number"
         );
-        assert!(KdRefineConfig::new().with_alpha(f64::NAN).init().is_err());
         assert!(
-            KdRefineConfig::new()
-                .with_standardise(Some(0.0))
+            KdRefineLossConfig::new()
+                .with_alpha(f64::NAN)
+                .init()
+                .is_err()
+        );
+        assert!(
+            KdRefineLossConfig::new()
+                .with_standardize(Some(0.0))
                 .init()
                 .is_err()
         );
@@ -308,7 +320,7 @@ mod tests {
         fn the_divergence_is_that_of_the_gathered_samples(
             chosen in prop::array::uniform6(any::<bool>()),
         ) {
-            let loss = KdRefineConfig::new().with_gamma(0.0).init().expect("a loss");
+            let loss = KdRefineLossConfig::new().with_gamma(0.0).init().expect("a loss");
             gated::check(chosen, |student, teacher, labels, gate| {
                 loss.forward_gated(student, teacher, labels, gate)
             })?;

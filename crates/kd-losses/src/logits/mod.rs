@@ -1,20 +1,31 @@
-//! Methods that compare logits.
+//! Losses of logits: they fit any pair of networks with the same classes, and cost next to nothing.
+//!
+//! | method | the student matches | parameters | when |
+//! |---|---|---|---|
+//! | `kd` ([`KdLoss`]) | the teacher's probabilities, softened by a temperature | none | first of all; beside every other method |
+//! | `dkd` ([`DkdLoss`]) | the same, target and other classes weighted apart | none | confident teachers: what they say of the other classes is lost in `kd` |
+//! | `kdrefine` ([`KdRefineLoss`]) | the same after standardizing the logits | none | teacher and student of very different scale |
+//! | `logits` ([`LogitsLoss`]) | the logits themselves | none | a small gap between the two |
+//! | `dml` ([`DmlLoss`]) | a peer that learns at the same time | none | no trained teacher |
+//! | `ce` ([`CeLoss`]) | the labels | none | beside a teacher's losses, or without a teacher |
 
-mod cross_entropy;
+mod ce;
 mod dkd;
 mod dml;
 mod kd;
 mod kdrefine;
-mod regression;
-mod standardise;
+// The method is called as its group.
+#[allow(clippy::module_inception)]
+mod logits;
+mod standardize;
 
-pub use cross_entropy::cross_entropy;
-pub use dkd::{DkdConfig, DkdConvention, DkdLoss};
-pub use dml::{DmlConfig, DmlLoss};
-pub use kd::{KdLoss, KdLossConfig, KdMethod, NoTerm};
-pub use kdrefine::{KdRefineConfig, KdRefineLoss};
-pub use regression::{LogitsRegressionConfig, LogitsRegressionLoss};
-pub use standardise::standardise;
+pub use ce::{CeLoss, CeLossConfig, cross_entropy};
+pub use dkd::{DkdConvention, DkdLoss, DkdLossConfig};
+pub use dml::{DmlLoss, DmlLossConfig};
+pub use kd::{KdLoss, KdLossConfig};
+pub use kdrefine::{KdRefineLoss, KdRefineLossConfig};
+pub use logits::{LogitsLoss, LogitsLossConfig};
+pub use standardize::standardize;
 
 /// The gated form of a loss of logits against the loss of the gathered samples.
 #[cfg(test)]

@@ -6,14 +6,17 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::activation::{log_sigmoid, relu, softmax};
 use burn::tensor::module::adaptive_avg_pool2d;
 use burn::tensor::{Device, Tensor};
-use kd_kernels::conv2d_layer;
+use kd_nn::conv2d_layer;
 use serde::{Deserialize, Serialize};
 
 use crate::gate::sample_sums;
-use crate::method::{Register, Term};
+use crate::method::Register;
 use crate::pool::{pool_to, smaller};
 use crate::range::within;
-use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Place, Setup, Step};
+use crate::{
+    DistillationLoss, Gate, LossConfig, LossError, LossWeights, MethodInfo, Pair, ParameterInfo,
+    Requirements, Setup, Site, Step,
+};
 
 /// Added to the norms.
 const EPSILON: f64 = 1e-6;
@@ -24,7 +27,7 @@ const SMALLEST_SQUARE: f64 = 1e-24;
 /// Configuration of [`AfdLoss`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct AfdConfig {
+pub struct AfdLossConfig {
     /// Channels inside the attention, as a share of the teacher's, above 0 and at most 1.
     /// Default 0.5.
     pub attention: f64,
@@ -32,9 +35,9 @@ pub struct AfdConfig {
     pub stage: Option<usize>,
 }
 
-impl Config for AfdConfig {}
+impl Config for AfdLossConfig {}
 
-impl Default for AfdConfig {
+impl Default for AfdLossConfig {
     fn default() -> Self {
         Self {
             attention: 0.5,
@@ -43,7 +46,7 @@ impl Default for AfdConfig {
     }
 }
 
-impl AfdConfig {
+impl AfdLossConfig {
     /// The defaults.
     pub fn new() -> Self {
         Self::default()
@@ -61,17 +64,13 @@ impl AfdConfig {
         self
     }
 
-    /// Initialises the loss for maps with these channels.
+    /// Initializes the loss for maps with these channels.
     ///
     /// # Errors
     ///
     /// [`LossError::Parameter`] if the share is out of range.
-    pub fn init(
-        &self,
-        student: usize,
-        teacher: usize,
-        device: &Device,
-    ) -> Result<AfdLoss, LossError> {
+    pub fn init(&self, channels: Pair<usize>, device: &Device) -> Result<AfdLoss, LossError> {
+        let Pair { student, teacher } = channels;
         let inside = self.attention > 0.0 && self.attention <= 1.0;
         let expected = "above 0 and at most 1";
         within("afd", "attention", self.attention, inside, expected)?;
@@ -122,7 +121,7 @@ impl AfdLoss {
     ///
     /// # Panics
     ///
-    /// If the batches differ in size, or the channels are not those of [`AfdConfig::init`].
+    /// If the batches differ in size, or the channels are not those of [`AfdLossConfig::init`].
     pub fn forward(&self, student: Tensor<4>, teacher: Tensor<4>) -> Tensor<1> {
         self.forward_gated(student, teacher, &Gate::all())
     }
@@ -139,12 +138,12 @@ impl AfdLoss {
             None => pool_to(student, size),
         };
         let teacher = pool_to(teacher.inner(), size);
-        let (own, others) = (student.dims(), teacher.dims());
+        let (student_shape, teacher_shape) = (student.dims(), teacher.dims());
         assert_eq!(
-            own, others,
-            "afd: the student's map arrives as {own:?}, the teacher's is {others:?}"
+            student_shape, teacher_shape,
+            "afd: the student's map arrives as {student_shape:?}, the teacher's is {teacher_shape:?}"
         );
-        let [batch, channels, ..] = others;
+        let [batch, channels, ..] = teacher_shape;
         let pooled = adaptive_avg_pool2d(teacher.clone(), [1, 1]);
         let attention = conv2d_layer(&self.expand, relu(conv2d_layer(&self.squeeze, pooled)));
         // σ divided by its sum over channels, which may not be 0 / 0 where all of σ vanishes.
@@ -163,45 +162,48 @@ fn unit(map: Tensor<4>) -> Tensor<3> {
     rows / (squares.clamp_min(SMALLEST_SQUARE).sqrt() + EPSILON)
 }
 
-impl Register for AfdConfig {
+impl Register for AfdLossConfig {
     const INFO: MethodInfo = MethodInfo {
         name: "afd",
         aliases: &[],
         title: "Attentive features: channels weighted by the teacher",
         paper: "Wang et al. 2020, Pay Attention to Features, Transfer Learn Faster CNNs, \
                 https://openreview.net/forum?id=ryxyCeHtPB",
-        acts_on: "one feature map",
         weights: LossWeights::method(500.0),
         parameters: &[
             ParameterInfo {
                 name: "attention",
-                default: "0.5",
                 description: "channels inside the attention, as a share of the teacher's",
             },
             ParameterInfo {
                 name: "stage",
-                default: "null",
                 description: "stage whose maps are compared; the stem is 0, null is the last",
             },
         ],
-        ..MethodInfo::BASE
     };
+}
+
+impl LossConfig for AfdLossConfig {
     type Loss = AfdLoss;
 
-    fn place(&self) -> Place {
-        Place::Map(self.stage)
+    fn name(&self) -> &str {
+        Self::INFO.name
+    }
+
+    fn requirements(&self) -> Requirements {
+        Requirements::at(Site::Stage(self.stage))
     }
 
     fn build(&self, setup: &Setup, device: &Device) -> Result<AfdLoss, LossError> {
-        let (student, teacher) = setup.maps_at("afd", self.stage)?;
-        self.init(student[0], teacher[0], device)
+        let shapes = setup.maps_at("afd", self.stage)?;
+        self.init(shapes.map(|[channels, ..]| channels), device)
     }
 }
 
-impl Term for AfdLoss {
-    fn term(&self, step: &Step<'_>) -> Option<Tensor<1>> {
+impl DistillationLoss for AfdLoss {
+    fn term(&self, step: &Step<'_>) -> Tensor<1> {
         let (student, teacher) = step.maps_at(self.stage);
-        Some(step.scaled(0, self.forward_gated(student, teacher, &step.gate(0))))
+        step.scaled(0, self.forward_gated(student, teacher, &step.gate(0)))
     }
 }
 
@@ -215,7 +217,7 @@ mod tests {
     }
 
     fn loss(student: usize, teacher: usize) -> AfdLoss {
-        let loss = AfdConfig::new().init(student, teacher, &Device::default());
+        let loss = AfdLossConfig::new().init(Pair { student, teacher }, &Device::default());
         loss.expect("a loss")
     }
 
@@ -239,7 +241,9 @@ mod tests {
     #[test]
     fn an_attention_that_vanishes_in_all_channels_is_finite() {
         let device = Device::default().autodiff();
-        let mut loss = AfdConfig::new().init(3, 3, &device).expect("a loss");
+        let mut loss = AfdLossConfig::new()
+            .init(Pair::both(3), &device)
+            .expect("a loss");
         let bias = loss.expand.bias.take().expect("a bias");
         loss.expand.bias = Some(bias.map(|old| (old * 0.0 - 200.0).detach().require_grad()));
         let (student, teacher) = (map([2, 3, 2, 2]), map([2, 3, 2, 2]));
@@ -270,9 +274,9 @@ mod tests {
 
     #[test]
     fn a_share_out_of_range_is_a_typed_error() {
-        let error = AfdConfig::new()
+        let error = AfdLossConfig::new()
             .with_attention(0.0)
-            .init(1, 1, &Device::default())
+            .init(Pair::both(1), &Device::default())
             .expect_err("a mistake");
         assert_eq!(
             error.to_string(),

@@ -7,13 +7,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::adapters::{Regressor, RegressorConfig};
 use crate::gate::sample_means;
-use crate::method::{Register, Term};
-use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Place, Setup, Step};
+use crate::method::Register;
+use crate::{
+    DistillationLoss, Gate, LossConfig, LossError, LossWeights, MethodInfo, Pair, ParameterInfo,
+    Requirements, Setup, Site, Step,
+};
 
 /// Configuration of [`HintLoss`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct HintConfig {
+pub struct HintLossConfig {
     /// The stage whose maps are compared; the stem is 0. Default 2.
     pub stage: usize,
     /// Whether the student's map goes through a [`Regressor`]. Default true; without it, both
@@ -26,9 +29,9 @@ pub struct HintConfig {
     pub whole_batch: bool,
 }
 
-impl Config for HintConfig {}
+impl Config for HintLossConfig {}
 
-impl Default for HintConfig {
+impl Default for HintLossConfig {
     fn default() -> Self {
         Self {
             stage: 2,
@@ -39,7 +42,7 @@ impl Default for HintConfig {
     }
 }
 
-impl HintConfig {
+impl HintLossConfig {
     /// The defaults.
     pub fn new() -> Self {
         Self::default()
@@ -69,19 +72,15 @@ impl HintConfig {
         self
     }
 
-    /// Initialises the loss between a student's and a teacher's map of shape
+    /// Initializes the loss between a student's and a teacher's map of shape
     /// `[channels, height, width]`.
     ///
     /// # Errors
     ///
     /// If no regressor leads from one shape to the other, or if they differ and there is to be
     /// no regressor.
-    pub fn init(
-        &self,
-        student: [usize; 3],
-        teacher: [usize; 3],
-        device: &Device,
-    ) -> Result<HintLoss, LossError> {
+    pub fn init(&self, shapes: Pair<[usize; 3]>, device: &Device) -> Result<HintLoss, LossError> {
+        let Pair { student, teacher } = shapes;
         let regressor = if self.regressor {
             let config = RegressorConfig::new(student, teacher).with_use_relu(self.use_relu);
             Some(config.init(device)?)
@@ -117,7 +116,7 @@ impl HintConfig {
 /// takes half the sum of squares. This is the form of RepDistiller and spot-adaptive
 /// distillation: the mean of squares, trained together with the other parts of the loss.
 /// Their [`Regressor`] has a batch norm, the paper's has none; Knowledge-Distillation-Zoo has no
-/// regressor at all ([`HintConfig::regressor`]).
+/// regressor at all ([`HintLossConfig::regressor`]).
 #[derive(Module, Debug)]
 pub struct HintLoss {
     /// The regressor, if the student's map goes through one.
@@ -133,8 +132,8 @@ impl HintLoss {
     ///
     /// # Shapes
     ///
-    /// - student: `[batch, channels, height, width]` as given to [`HintConfig::init`]
-    /// - teacher: `[batch, channels, height, width]` as given to [`HintConfig::init`]
+    /// - student: `[batch, channels, height, width]` as given to [`HintLossConfig::init`]
+    /// - teacher: `[batch, channels, height, width]` as given to [`HintLossConfig::init`]
     /// - output: `[1]`
     ///
     /// # Panics
@@ -156,23 +155,22 @@ impl HintLoss {
             Some(regressor) => regressor.forward_gated(student, gate),
             None => student,
         };
-        let (own, others) = (student.dims(), teacher.dims());
+        let (student_shape, teacher_shape) = (student.dims(), teacher.dims());
         assert_eq!(
-            own, others,
-            "hint: the student's map arrives as {own:?}, the teacher's is {others:?}"
+            student_shape, teacher_shape,
+            "hint: the student's map arrives as {student_shape:?}, the teacher's is {teacher_shape:?}"
         );
         gate.mean(sample_means((student - teacher.inner()).square()))
     }
 }
 
-impl Register for HintConfig {
+impl Register for HintLossConfig {
     const INFO: MethodInfo = MethodInfo {
         name: "hint",
         aliases: &["fitnet"],
         title: "FitNet hints: one map of the teacher predicted through a regressor",
         paper: "Romero et al. 2014, FitNets: Hints for Thin Deep Nets, \
                 https://arxiv.org/abs/1412.6550",
-        acts_on: "one feature map",
         weights: LossWeights {
             ce: 1.0,
             kd: 0.0,
@@ -181,45 +179,46 @@ impl Register for HintConfig {
         parameters: &[
             ParameterInfo {
                 name: "stage",
-                default: "2",
                 description: "stage whose maps are compared; the stem is 0",
             },
             ParameterInfo {
                 name: "regressor",
-                default: "true",
                 description: "whether the student's map goes through a trained convolution",
             },
             ParameterInfo {
                 name: "use_relu",
-                default: "true",
                 description: "whether the regressor ends in a ReLU",
             },
             ParameterInfo {
                 name: "whole_batch",
-                default: "false",
                 description: "whether the regressor's batch norm takes its statistics from all \
                               samples under any gate, as in spot-adaptive-pytorch",
             },
         ],
-        ..MethodInfo::BASE
     };
+}
+
+impl LossConfig for HintLossConfig {
     type Loss = HintLoss;
 
-    fn place(&self) -> Place {
-        Place::Map(Some(self.stage))
+    fn name(&self) -> &str {
+        Self::INFO.name
+    }
+
+    fn requirements(&self) -> Requirements {
+        Requirements::at(Site::Stage(Some(self.stage)))
     }
 
     fn build(&self, setup: &Setup, device: &Device) -> Result<HintLoss, LossError> {
-        let (student, teacher) = setup.maps("hint", self.stage)?;
-        self.init(student, teacher, device)
+        self.init(setup.maps("hint", self.stage)?, device)
     }
 }
 
-impl Term for HintLoss {
-    fn term(&self, step: &Step<'_>) -> Option<Tensor<1>> {
+impl DistillationLoss for HintLoss {
+    fn term(&self, step: &Step<'_>) -> Tensor<1> {
         let student = step.student.maps[self.stage].clone();
         let teacher = step.teacher.maps[self.stage].clone();
-        Some(step.scaled(0, self.forward_gated(student, teacher, &step.gate(0))))
+        step.scaled(0, self.forward_gated(student, teacher, &step.gate(0)))
     }
 }
 
@@ -235,9 +234,9 @@ mod tests {
     #[test]
     fn without_a_regressor_it_is_the_mean_squared_difference() {
         let device = Device::default();
-        let hint = HintConfig::new()
+        let hint = HintLossConfig::new()
             .with_regressor(false)
-            .init([2, 1, 1], [2, 1, 1], &device)
+            .init(Pair::both([2, 1, 1]), &device)
             .expect("equal shapes");
         let student = Tensor::from_floats([[[[1.0]], [[2.0]]]], &device);
         let teacher = Tensor::from_floats([[[[2.0]], [[5.0]]]], &device);
@@ -250,10 +249,16 @@ mod tests {
     #[test]
     fn different_shapes_without_a_regressor_are_an_error() {
         let device = Device::default();
-        let error = HintConfig::new()
+        let error = HintLossConfig::new()
             .with_stage(3)
             .with_regressor(false)
-            .init([64, 8, 8], [256, 8, 8], &device)
+            .init(
+                Pair {
+                    student: [64, 8, 8],
+                    teacher: [256, 8, 8],
+                },
+                &device,
+            )
             .expect_err("different shapes");
         assert_eq!(
             error.to_string(),
@@ -265,8 +270,14 @@ mod tests {
     fn a_batch_of_one_gives_finite_values_and_gradients() {
         let device = Device::default();
         let training = device.clone().autodiff();
-        let hint = HintConfig::new()
-            .init([2, 2, 2], [3, 2, 2], &training)
+        let hint = HintLossConfig::new()
+            .init(
+                Pair {
+                    student: [2, 2, 2],
+                    teacher: [3, 2, 2],
+                },
+                &training,
+            )
             .expect("a hint");
         let student = map([1, 2, 2, 2], &training).require_grad();
         let loss = hint.forward(student.clone(), map([1, 3, 2, 2], &device));
@@ -280,8 +291,14 @@ mod tests {
     #[should_panic(expected = "arrives as [2, 3, 2, 2], the teacher's is [1, 3, 2, 2]")]
     fn a_smaller_teacher_batch_is_not_broadcast() {
         let device = Device::default();
-        let hint = HintConfig::new()
-            .init([2, 2, 2], [3, 2, 2], &device)
+        let hint = HintLossConfig::new()
+            .init(
+                Pair {
+                    student: [2, 2, 2],
+                    teacher: [3, 2, 2],
+                },
+                &device,
+            )
             .expect("a hint");
         hint.forward(map([2, 2, 2, 2], &device), map([1, 3, 2, 2], &device));
     }

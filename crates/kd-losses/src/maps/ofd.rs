@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::adapters::{Connector, ConnectorConfig};
 use crate::gate::{gate_at, sample_means, sample_sums};
-use crate::method::{Register, Term};
+use crate::method::Register;
 use crate::pool::{pool_to, smaller};
 use crate::{
-    Gate, LossError, LossWeights, MethodInfo, Needs, NormAffine, ParameterInfo, Place, Setup, Step,
+    DistillationLoss, Gate, LossConfig, LossError, LossWeights, MethodInfo, NormAffine, Pair,
+    ParameterInfo, Requirements, Setup, Site, Step,
 };
 
 /// Added to the number of negative values of a channel.
@@ -36,14 +37,14 @@ pub enum OfdConvention {
 /// Configuration of [`OfdLoss`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct OfdConfig {
+pub struct OfdLossConfig {
     /// Where the margins come from, and how the loss is averaged. Default [`OfdConvention::Zoo`].
     pub convention: OfdConvention,
 }
 
-impl Config for OfdConfig {}
+impl Config for OfdLossConfig {}
 
-impl OfdConfig {
+impl OfdLossConfig {
     /// The defaults.
     pub fn new() -> Self {
         Self::default()
@@ -55,36 +56,50 @@ impl OfdConfig {
         self
     }
 
-    /// Initialises the loss for pairs of maps with these channels, student's and teacher's. With
-    /// `norms`, scale and shift of the batch norms in front of the teacher's maps, the margins come
+    /// Initializes the loss for pairs of maps with these channels. With `norms`, scale and shift of the batch norms in front of the teacher's maps, the margins come
     /// from them; without, from each batch.
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// If there are not as many norms as pairs of maps.
+    /// [`LossError::Parameter`] if the norms are not one for each pair of maps, with its channels.
     pub fn init(
         &self,
-        channels: &[[usize; 2]],
+        channels: &[Pair<usize>],
         norms: Option<&[NormAffine]>,
         device: &Device,
-    ) -> OfdLoss {
-        let connector = |[student, teacher]: &[usize; 2]| {
+    ) -> Result<OfdLoss, LossError> {
+        let connector = |Pair { student, teacher }: &Pair<usize>| {
             ConnectorConfig::new(*student, *teacher)
                 .with_bias(false)
                 .init(device)
         };
         if let Some(norms) = norms {
-            let (found, expected) = (norms.len(), channels.len());
-            assert_eq!(
-                found, expected,
-                "ofd: {found} norms for {expected} pairs of maps"
-            );
+            let wrong = |value, expected| LossError::Parameter {
+                method: "ofd",
+                parameter: "norms",
+                value,
+                expected,
+            };
+            let (found, pairs) = (norms.len(), channels.len());
+            if found != pairs {
+                let value = format!("a list of {found} for {pairs} pairs of maps");
+                return Err(wrong(value, "one for each pair of maps"));
+            }
+            for (norm, Pair { teacher, .. }) in norms.iter().zip(channels) {
+                let (weight, bias) = (norm.weight.dims(), norm.bias.dims());
+                if [weight, bias] != [[*teacher]; 2] {
+                    return Err(wrong(
+                        format!("a weight of {weight:?} and a bias of {bias:?}"),
+                        "vectors with the channels of the teacher's maps",
+                    ));
+                }
+            }
         }
-        OfdLoss {
+        Ok(OfdLoss {
             connectors: channels.iter().map(connector).collect(),
             margins: norms.map(|norms| norms.iter().map(margin_of_norm).collect()),
             convention: self.convention,
-        }
+        })
     }
 }
 
@@ -121,29 +136,38 @@ pub struct OfdLoss {
 }
 
 impl OfdLoss {
-    /// The loss of pairs of maps before the activation; the teacher's are constants. There is one
-    /// gate for each pair, one for all, or none.
+    /// The loss of pairs of maps before the activation; the teacher's are constants.
     ///
     /// # Shapes
     ///
-    /// - student: `[batch, channels, height, width]` each, as given to [`OfdConfig::init`]
-    /// - teacher: `[batch, channels, height, width]` each, as given to [`OfdConfig::init`]
+    /// - student: `[batch, channels, height, width]` each, as given to [`OfdLossConfig::init`]
+    /// - teacher: `[batch, channels, height, width]` each, as given to [`OfdLossConfig::init`]
     /// - output: `[1]`
     ///
     /// # Panics
     ///
-    /// If numbers of maps, batches or channels are others, or a gate is for another batch.
-    pub fn forward(
+    /// If there are other numbers of maps, batches or channels.
+    pub fn forward(&self, student: &[Tensor<4>], teacher: &[Tensor<4>]) -> Tensor<1> {
+        self.forward_gated(student, teacher, &[])
+    }
+
+    /// The loss of the chosen samples, each pair a spot: see [`Gate`]. Margins of the batch and the
+    /// connectors' batch norms take their statistics from them alone.
+    ///
+    /// # Panics
+    ///
+    /// As [`forward`](Self::forward), or if a gate is for another batch.
+    pub fn forward_gated(
         &self,
         student: &[Tensor<4>],
         teacher: &[Tensor<4>],
         gates: &[Gate],
     ) -> Tensor<1> {
-        let (own, others) = (student.len(), teacher.len());
+        let (student_maps, teacher_maps) = (student.len(), teacher.len());
         let count = self.connectors.len();
         assert!(
-            own == count && others == count && count > 0,
-            "ofd: the student has {own} maps, the teacher {others}, expected {count}"
+            student_maps == count && teacher_maps == count && count > 0,
+            "ofd: the student has {student_maps} maps, the teacher {teacher_maps}, expected {count}"
         );
         let losses = (0..count).map(|pair| {
             let gate = gate_at(gates, pair);
@@ -176,12 +200,12 @@ impl OfdLoss {
         let size = smaller(student, teacher);
         let student = self.connectors[pair].forward_gated(pool_to(student.clone(), size), gate);
         let teacher = pool_to(teacher.clone().inner(), size);
-        let (own, others) = (student.dims(), teacher.dims());
+        let (student_shape, teacher_shape) = (student.dims(), teacher.dims());
         assert_eq!(
-            own, others,
-            "ofd: the student's map arrives as {own:?}, the teacher's is {others:?}"
+            student_shape, teacher_shape,
+            "ofd: the student's map arrives as {student_shape:?}, the teacher's is {teacher_shape:?}"
         );
-        let margin = self.margin(pair, &teacher, gate).expand(others);
+        let margin = self.margin(pair, &teacher, gate).expand(teacher_shape);
         let target = teacher.max_pair(margin);
 
         let difference = student - target.clone();
@@ -216,28 +240,20 @@ fn margin_of_norm(norm: &NormAffine) -> Tensor<1> {
     expected.mask_where(few, deviation * -3.0)
 }
 
-impl Register for OfdConfig {
+impl Register for OfdLossConfig {
     const INFO: MethodInfo = MethodInfo {
         name: "ofd",
         aliases: &["overhaul"],
         title: "Overhaul of feature distillation: maps before the activation, with margins",
         paper: "Heo et al. 2019, A Comprehensive Overhaul of Feature Distillation, \
                 https://arxiv.org/abs/1904.01866",
-        acts_on: "maps before the activation",
         weights: LossWeights::method(1.0),
         parameters: &[ParameterInfo {
             name: "convention",
-            default: "\"zoo\"",
             description: "`zoo` (last map, margins of the batch, mean) or `mdistiller` (all \
                           stages, margins of the teacher's batch norms, sum: weight 0.001)",
         }],
-        needs: Needs {
-            preact: true,
-            ..Needs::NOTHING
-        },
-        ..MethodInfo::BASE
     };
-    type Loss = OfdLoss;
 
     /// A sum over the values of a sample needs a smaller weight than their mean.
     fn weights(&self) -> LossWeights {
@@ -246,19 +262,29 @@ impl Register for OfdConfig {
             OfdConvention::Mdistiller => LossWeights::method(0.001),
         }
     }
+}
 
-    fn place(&self) -> Place {
-        match self.convention {
-            OfdConvention::Zoo => Place::Map(None),
-            OfdConvention::Mdistiller => Place::Stages,
-        }
+impl LossConfig for OfdLossConfig {
+    type Loss = OfdLoss;
+
+    fn name(&self) -> &str {
+        Self::INFO.name
+    }
+
+    fn requirements(&self) -> Requirements {
+        let requirements = match self.convention {
+            OfdConvention::Zoo => Requirements::at(Site::Stage(None)),
+            // The margins are those of the teacher's batch norms.
+            OfdConvention::Mdistiller => Requirements::at(Site::EachStage).with_teacher_weights(),
+        };
+        requirements.with_preact()
     }
 
     fn build(&self, setup: &Setup, device: &Device) -> Result<OfdLoss, LossError> {
         match self.convention {
             OfdConvention::Zoo => {
-                let (student, teacher) = setup.maps_at("ofd", None)?;
-                Ok(self.init(&[[student[0], teacher[0]]], None, device))
+                let shapes = setup.maps_at("ofd", None)?;
+                self.init(&[shapes.map(|[channels, ..]| channels)], None, device)
             }
             OfdConvention::Mdistiller => {
                 let stages = setup.stages("ofd")?;
@@ -266,32 +292,16 @@ impl Register for OfdConfig {
                             or `convention: zoo`";
                 let norms = setup.require("ofd", what, setup.norms.as_ref())?;
                 let norms = setup.require("ofd", what, norms.get(1..=stages))?;
-                let channels = (1..=stages).map(|stage| {
-                    let (student, teacher) = setup.maps("ofd", stage)?;
-                    Ok([student[0], teacher[0]])
-                });
-                let channels = channels.collect::<Result<Vec<_>, LossError>>()?;
-                for (norm, [_, teacher]) in norms.iter().zip(&channels) {
-                    let (weight, bias) = (norm.weight.dims(), norm.bias.dims());
-                    if [weight, bias] != [[*teacher]; 2] {
-                        return Err(LossError::Parameter {
-                            method: "ofd",
-                            parameter: "norms",
-                            value: format!("a weight of {weight:?} and a bias of {bias:?}"),
-                            expected: "vectors with the channels of the teacher's maps",
-                        });
-                    }
-                }
-                Ok(self.init(&channels, Some(norms), device))
+                self.init(&setup.stage_channels("ofd")?, Some(norms), device)
             }
         }
     }
 }
 
-impl Term for OfdLoss {
-    fn term(&self, step: &Step<'_>) -> Option<Tensor<1>> {
+impl DistillationLoss for OfdLoss {
+    fn term(&self, step: &Step<'_>) -> Tensor<1> {
         let count = self.connectors.len();
-        let gates: Vec<Gate> = (0..count).map(|spot| step.gate(spot)).collect();
+        let gates = step.gates_of(count);
         let (student, teacher) = (&step.student.preact, &step.teacher.preact);
         assert!(
             student.len() >= count && teacher.len() >= count,
@@ -301,11 +311,7 @@ impl Term for OfdLoss {
         );
         let last = |maps: &[Tensor<4>]| maps[maps.len() - count..].to_vec();
         let (student, teacher) = (last(student), last(teacher));
-        Some(self.forward(&student, &teacher, &gates))
-    }
-
-    fn spots(&self, _stages: usize) -> usize {
-        self.connectors.len()
+        self.forward_gated(&student, &teacher, &gates)
     }
 }
 
@@ -326,8 +332,10 @@ mod tests {
     /// A loss whose connector changes nothing (in evaluation, its batch norm is the identity).
     fn identity(convention: OfdConvention) -> OfdLoss {
         let device = Device::default();
-        let config = OfdConfig::new().with_convention(convention);
-        let mut loss = config.init(&[[1, 1]], None, &device);
+        let config = OfdLossConfig::new().with_convention(convention);
+        let mut loss = config
+            .init(&[Pair::both(1)], None, &device)
+            .expect("a loss");
         let connector = &mut loss.connectors[0];
         connector.conv.weight = connector
             .conv
@@ -345,11 +353,11 @@ mod tests {
         // The margin is −3: targets 2, −1, −1, −3. The second value stays below its target.
         let (student, teacher) = (row([1.0, -4.0, 0.0, -1.0]), row([2.0, -1.0, -1.0, -7.0]));
         let sum: f32 = identity(OfdConvention::Mdistiller)
-            .forward(slice::from_ref(&student), slice::from_ref(&teacher), &[])
+            .forward(slice::from_ref(&student), slice::from_ref(&teacher))
             .into_scalar();
         assert!((sum - (1.0 + 0.0 + 1.0 + 4.0)).abs() < 1e-4, "{sum}");
         let mean: f32 = identity(OfdConvention::Zoo)
-            .forward(&[student], &[teacher], &[])
+            .forward(&[student], &[teacher])
             .into_scalar();
         assert!((mean - 6.0 / 4.0).abs() < 1e-4, "{mean}");
     }
@@ -374,7 +382,7 @@ mod tests {
     fn a_teacher_without_negative_values_is_followed_in_all() {
         let (student, teacher) = (row([1.0, -1.0]), row([2.0, 0.5]));
         let mean: f32 = identity(OfdConvention::Zoo)
-            .forward(&[student], &[teacher], &[])
+            .forward(&[student], &[teacher])
             .into_scalar();
         assert!((mean - (1.0 + 1.5 * 1.5) / 2.0).abs() < 1e-4, "{mean}");
     }
@@ -387,8 +395,10 @@ mod tests {
                 weight: Tensor::from_floats([0.8], &device),
                 bias: Tensor::from_floats([shift], &device),
             };
-            let config = OfdConfig::new().with_convention(OfdConvention::Mdistiller);
-            config.init(&[[1, 1]], Some(&[norm]), &device)
+            let config = OfdLossConfig::new().with_convention(OfdConvention::Mdistiller);
+            config
+                .init(&[Pair::both(1)], Some(&[norm]), &device)
+                .expect("a loss")
         };
         let margin = |loss: &OfdLoss| values(loss.margin(0, &row([0.0]), &Gate::all()));
         let loss = init(0.3);
@@ -399,7 +409,7 @@ mod tests {
         let record = init(-0.5).into_record();
         let moved = loss.valid().train();
         assert_eq!(margin(&moved), expected);
-        // The margins come from the set-up, not from the record.
+        // The margins come from the setup, not from the record.
         let loaded = moved.try_load_record(record).expect("the same module");
         assert_eq!(margin(&loaded), expected);
     }
@@ -411,7 +421,7 @@ mod tests {
             pooled: 1,
             classes: 2,
         };
-        let error = OfdConfig::new()
+        let error = OfdLossConfig::new()
             .with_convention(OfdConvention::Mdistiller)
             .build(&Setup::new(shapes(), shapes()), &Device::default())
             .expect_err("a mistake");
@@ -419,6 +429,18 @@ mod tests {
             error.to_string(),
             "ofd needs the teacher's last batch norm of each stage (Setup::with_norms), \
              or `convention: zoo`"
+        );
+    }
+
+    #[test]
+    fn other_numbers_of_norms_are_a_typed_error() {
+        let error = OfdLossConfig::new()
+            .init(&[Pair::both(1)], Some(&[]), &Device::default())
+            .expect_err("a mistake")
+            .to_string();
+        assert_eq!(
+            error,
+            "ofd: `norms` is a list of 0 for 1 pairs of maps, expected one for each pair of maps"
         );
     }
 
@@ -434,7 +456,7 @@ mod tests {
             weight: Tensor::ones([channels], &device),
             bias: Tensor::zeros([1], &device),
         };
-        let config = OfdConfig::new().with_convention(OfdConvention::Mdistiller);
+        let config = OfdLossConfig::new().with_convention(OfdConvention::Mdistiller);
         let build = |channels| {
             let setup = Setup::new(shapes(), shapes());
             config.build(&setup.with_norms(vec![norm(1), norm(channels)]), &device)
@@ -465,6 +487,6 @@ mod tests {
     #[should_panic(expected = "ofd: the student has 2 maps, the teacher 1, expected 1")]
     fn other_numbers_of_maps_are_refused() {
         let map = row([1.0]);
-        identity(OfdConvention::Zoo).forward(&[map.clone(), map.clone()], &[map], &[]);
+        identity(OfdConvention::Zoo).forward(&[map.clone(), map.clone()], &[map]);
     }
 }

@@ -7,10 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::adapters::{Fusion, FusionConfig};
 use crate::gate::sample_means;
-use crate::method::{Register, Term};
+use crate::method::Register;
 use crate::pool::pool_to;
 use crate::range::at_least_one;
-use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Setup, Step};
+use crate::{
+    DistillationLoss, Gate, LossConfig, LossError, LossWeights, MethodInfo, Pair, ParameterInfo,
+    Requirements, Setup, Site, Step,
+};
 
 /// Sizes of the pyramid below a map.
 const LEVELS: [usize; 3] = [4, 2, 1];
@@ -18,7 +21,7 @@ const LEVELS: [usize; 3] = [4, 2, 1];
 /// Configuration of [`ReviewKdLoss`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct ReviewKdConfig {
+pub struct ReviewKdLossConfig {
     /// Most channels of the maps that are fused: they have as many as the student's deepest
     /// feature, but no more than this. Default 512; 1 or more.
     pub max_mid: usize,
@@ -27,9 +30,9 @@ pub struct ReviewKdConfig {
     pub warm_up: usize,
 }
 
-impl Config for ReviewKdConfig {}
+impl Config for ReviewKdLossConfig {}
 
-impl Default for ReviewKdConfig {
+impl Default for ReviewKdLossConfig {
     fn default() -> Self {
         Self {
             max_mid: 512,
@@ -38,7 +41,7 @@ impl Default for ReviewKdConfig {
     }
 }
 
-impl ReviewKdConfig {
+impl ReviewKdLossConfig {
     /// The defaults.
     pub fn new() -> Self {
         Self::default()
@@ -56,17 +59,17 @@ impl ReviewKdConfig {
         self
     }
 
-    /// Initialises the loss between maps of these channels, the shallowest first.
+    /// Initializes the loss between maps of these channels, the shallowest first.
     ///
     /// # Errors
     ///
     /// If the lists differ in length or are empty, or [`LossError::Parameter`] if `max_mid` is 0.
     pub fn init(
         &self,
-        student: &[usize],
-        teacher: &[usize],
+        channels: Pair<&[usize]>,
         device: &Device,
     ) -> Result<ReviewKdLoss, LossError> {
+        let Pair { student, teacher } = channels;
         at_least_one("reviewkd", "max_mid", self.max_mid)?;
         if student.len() != teacher.len() {
             return Err(LossError::StageCounts {
@@ -112,7 +115,7 @@ impl ReviewKdConfig {
 ///
 /// As registered, the maps are those of all stages after the stem, and the pooled feature as the
 /// deepest map, of one position. One gate serves for all, because a map is matched from several.
-/// The term grows over the first epochs ([`ReviewKdConfig::warm_up`]); `forward` knows no epochs
+/// The term grows over the first epochs ([`ReviewKdLossConfig::warm_up`]); `forward` knows no epochs
 /// and has the full size.
 ///
 /// This follows mdistiller and the paper's authors in all but one thing: they take the *teacher's*
@@ -134,7 +137,7 @@ impl ReviewKdLoss {
     /// # Shapes
     ///
     /// Both lists start with the shallowest map, and have the length and the channels given to
-    /// [`ReviewKdConfig::init`].
+    /// [`ReviewKdLossConfig::init`].
     ///
     /// - student: `[batch, channels, height, width]` each
     /// - teacher: `[batch, other channels, other height, other width]` each
@@ -171,7 +174,9 @@ impl ReviewKdLoss {
         let losses = reviewed
             .into_iter()
             .zip(teacher)
-            .map(|(own, teacher)| Self::hierarchical_context_gated(own, teacher.clone(), gate))
+            .map(|(student, teacher)| {
+                Self::hierarchical_context_gated(student, teacher.clone(), gate)
+            })
             .collect();
         Tensor::cat(losses, 0).sum()
     }
@@ -181,7 +186,7 @@ impl ReviewKdLoss {
     ///
     /// # Panics
     ///
-    /// If the lists have other lengths than those given to [`ReviewKdConfig::init`], or the maps
+    /// If the lists have other lengths than those given to [`ReviewKdLossConfig::init`], or the maps
     /// other channels.
     pub fn review(&self, student: &[Tensor<4>], sizes: &[[usize; 2]]) -> Vec<Tensor<4>> {
         self.review_gated(student, sizes, &Gate::all())
@@ -193,10 +198,10 @@ impl ReviewKdLoss {
         sizes: &[[usize; 2]],
         gate: &Gate,
     ) -> Vec<Tensor<4>> {
-        let (own, others, known) = (student.len(), sizes.len(), self.fusions.len());
+        let (student_maps, teacher_maps, known) = (student.len(), sizes.len(), self.fusions.len());
         assert!(
-            own == known && others == known,
-            "reviewkd: the student has {own} maps, the teacher {others}, initialised for {known}"
+            student_maps == known && teacher_maps == known,
+            "reviewkd: the student has {student_maps} maps, the teacher {teacher_maps}, initialized for {known}"
         );
         let mut deeper = None;
         let mut reviewed = Vec::with_capacity(known);
@@ -236,12 +241,12 @@ impl ReviewKdLoss {
         teacher: Tensor<4>,
         gate: &Gate,
     ) -> Tensor<1> {
-        let (own, others) = (student.dims(), teacher.dims());
+        let (student_shape, teacher_shape) = (student.dims(), teacher.dims());
         assert_eq!(
-            own, others,
-            "reviewkd: the student's map arrives as {own:?}, the teacher's is {others:?}"
+            student_shape, teacher_shape,
+            "reviewkd: the student's map arrives as {student_shape:?}, the teacher's is {teacher_shape:?}"
         );
-        let [_, _, height, width] = own;
+        let [_, _, height, width] = student_shape;
         // Pooling is linear: the difference is pooled, and only once.
         let difference = student - teacher.inner();
         let (mut weight, mut total) = (1.0, 1.0);
@@ -260,31 +265,38 @@ impl ReviewKdLoss {
     }
 }
 
-impl Register for ReviewKdConfig {
+impl Register for ReviewKdLossConfig {
     const INFO: MethodInfo = MethodInfo {
         name: "reviewkd",
         aliases: &["review"],
         title: "Knowledge review: each map of the teacher matched from all deeper ones",
         paper: "Chen et al. 2021, Distilling Knowledge via Knowledge Review, \
                 https://arxiv.org/abs/2104.09044",
-        acts_on: "all stages and the pooled feature",
         weights: LossWeights::method(1.0),
         parameters: &[
             ParameterInfo {
                 name: "max_mid",
-                default: "512",
                 description: "most channels of the fused maps; as many as the student's pooled \
                               feature, but no more",
             },
             ParameterInfo {
                 name: "warm_up",
-                default: "20",
                 description: "epochs in which the term grows to its full size; 0 for none",
             },
         ],
-        ..MethodInfo::BASE
     };
+}
+
+impl LossConfig for ReviewKdLossConfig {
     type Loss = ReviewKdLoss;
+
+    fn name(&self) -> &str {
+        Self::INFO.name
+    }
+
+    fn requirements(&self) -> Requirements {
+        Requirements::at(Site::AllStages).with_pairs()
+    }
 
     fn build(&self, setup: &Setup, device: &Device) -> Result<ReviewKdLoss, LossError> {
         setup.stages("reviewkd")?;
@@ -292,12 +304,17 @@ impl Register for ReviewKdConfig {
             let maps = shapes.maps.iter().skip(1).map(|[channels, ..]| *channels);
             maps.chain([shapes.pooled]).collect()
         };
-        self.init(&channels(&setup.student), &channels(&setup.teacher), device)
+        let (student, teacher) = (channels(&setup.student), channels(&setup.teacher));
+        let channels = Pair {
+            student: &student[..],
+            teacher: &teacher[..],
+        };
+        self.init(channels, device)
     }
 }
 
-impl Term for ReviewKdLoss {
-    fn term(&self, step: &Step<'_>) -> Option<Tensor<1>> {
+impl DistillationLoss for ReviewKdLoss {
+    fn term(&self, step: &Step<'_>) -> Tensor<1> {
         let maps = |features: &crate::Features| -> Vec<Tensor<4>> {
             let [batch, channels] = features.pooled.dims();
             let pooled = features.pooled.clone().reshape([batch, channels, 1, 1]);
@@ -305,7 +322,7 @@ impl Term for ReviewKdLoss {
             maps.chain([pooled]).collect()
         };
         let loss = self.forward_gated(&maps(step.student), &maps(step.teacher), &step.gate(0));
-        Some(step.scaled(0, loss * step.warm_up(self.warm_up)))
+        step.scaled(0, step.warmed_up(loss, self.warm_up))
     }
 }
 
@@ -347,8 +364,14 @@ mod tests {
     #[test]
     fn the_deepest_map_reaches_all_others() {
         let device = Device::default().autodiff();
-        let loss = ReviewKdConfig::new()
-            .init(&[2, 3, 4], &[5, 6, 7], &device)
+        let loss = ReviewKdLossConfig::new()
+            .init(
+                Pair {
+                    student: &[2, 3, 4],
+                    teacher: &[5, 6, 7],
+                },
+                &device,
+            )
             .expect("a loss");
         let sizes = [[4, 4], [2, 3], [1, 1]];
         let student = [[2, 2, 4, 4], [2, 3, 2, 3], [2, 4, 1, 1]];
@@ -367,12 +390,12 @@ mod tests {
     #[test]
     fn the_fused_maps_have_no_more_channels_than_allowed() {
         let device = Device::default();
-        let mid = |config: ReviewKdConfig| {
-            let loss = config.init(&[8, 16], &[8, 16], &device).expect("a loss");
+        let mid = |config: ReviewKdLossConfig| {
+            let loss = config.init(Pair::both(&[8, 16]), &device).expect("a loss");
             loss.fusions[1].conv1.weight.dims()[0]
         };
-        assert_eq!(mid(ReviewKdConfig::new()), 16);
-        assert_eq!(mid(ReviewKdConfig::new().with_max_mid(3)), 3);
+        assert_eq!(mid(ReviewKdLossConfig::new()), 16);
+        assert_eq!(mid(ReviewKdLossConfig::new().with_max_mid(3)), 3);
     }
 
     #[test]
@@ -386,11 +409,12 @@ mod tests {
         };
         let setup = Setup::new(features.shapes(), features.shapes());
         let terms = |warm_up| {
-            let loss = ReviewKdConfig::new().with_warm_up(warm_up);
+            let loss = ReviewKdLossConfig::new().with_warm_up(warm_up);
             let loss = loss.build(&setup, &device).expect("a loss");
             [1, 5, 10, 11].map(|epoch| {
-                let step = Step::new(&features, &features).with_epoch(epoch);
-                loss.term(&step).expect("a term").into_scalar::<f32>()
+                let epoch = Tensor::from_floats([epoch as f32], &device);
+                let step = Step::new(&features, &features).with_epoch(&epoch);
+                loss.term(&step).into_scalar::<f32>()
             })
         };
         let close = |found: f32, expected: f32| (found / expected - 1.0).abs() < 1e-5;
@@ -403,11 +427,11 @@ mod tests {
     #[test]
     fn mistakes_are_typed_errors() {
         let device = Device::default();
-        let message = |config: ReviewKdConfig, student: &[usize], teacher: &[usize]| {
-            let loss = config.init(student, teacher, &device);
+        let message = |config: ReviewKdLossConfig, student: &[usize], teacher: &[usize]| {
+            let loss = config.init(Pair { student, teacher }, &device);
             loss.expect_err("a mistake").to_string()
         };
-        let new = ReviewKdConfig::new;
+        let new = ReviewKdLossConfig::new;
         assert_eq!(
             message(new().with_max_mid(0), &[1], &[1]),
             "reviewkd: `max_mid` is 0, expected 1 or more"
@@ -432,10 +456,10 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "reviewkd: the student has 1 maps, the teacher 2, initialised for 1")]
+    #[should_panic(expected = "reviewkd: the student has 1 maps, the teacher 2, initialized for 1")]
     fn other_numbers_of_maps_are_refused() {
-        ReviewKdConfig::new()
-            .init(&[2], &[2], &Device::default())
+        ReviewKdLossConfig::new()
+            .init(Pair::both(&[2]), &Device::default())
             .expect("a loss")
             .forward(
                 &[map([2, 2, 4, 4])],

@@ -8,29 +8,32 @@ use serde::{Deserialize, Serialize};
 
 use crate::adapters::{CrossLayerRegressor, CrossLayerRegressorConfig, MlpEmbed, MlpEmbedConfig};
 use crate::gate::sample_means;
-use crate::method::{Register, Term};
+use crate::method::Register;
 use crate::pool::{pool_to, smaller};
 use crate::range::at_least_one;
-use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Setup, Step};
+use crate::{
+    DistillationLoss, Gate, LossConfig, LossError, LossWeights, MethodInfo, Pair, ParameterInfo,
+    Requirements, Setup, Site, Step,
+};
 
 /// Configuration of [`SemCkdLoss`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct SemCkdConfig {
+pub struct SemCkdLossConfig {
     /// The samples of a batch divided by this, and at least 2, is the length of queries and keys.
     /// Default 4.
     pub factor: usize,
 }
 
-impl Config for SemCkdConfig {}
+impl Config for SemCkdLossConfig {}
 
-impl Default for SemCkdConfig {
+impl Default for SemCkdLossConfig {
     fn default() -> Self {
         Self { factor: 4 }
     }
 }
 
-impl SemCkdConfig {
+impl SemCkdLossConfig {
     /// The defaults.
     pub fn new() -> Self {
         Self::default()
@@ -42,7 +45,7 @@ impl SemCkdConfig {
         self
     }
 
-    /// Initialises the loss for stages with these channels, and batches of up to `batch` samples.
+    /// Initializes the loss for stages with these channels, and batches of up to `batch` samples.
     ///
     /// # Errors
     ///
@@ -50,11 +53,11 @@ impl SemCkdConfig {
     /// stage or the batch no sample.
     pub fn init(
         &self,
-        student: &[usize],
-        teacher: &[usize],
+        channels: Pair<&[usize]>,
         batch: usize,
         device: &Device,
     ) -> Result<SemCkdLoss, LossError> {
+        let Pair { student, teacher } = channels;
         at_least_one("semckd", "factor", self.factor)?;
         if student.is_empty() || teacher.is_empty() || batch == 0 {
             return Err(LossError::Incomplete {
@@ -99,6 +102,10 @@ impl SemCkdConfig {
 /// shorter last batch; here the missing similarities are 0. With a gate, the chosen samples form
 /// such a shorter batch. The reference's embeddings hold a second branch that is never used; it is
 /// not here.
+///
+/// Queries and keys are at least 2 wide: of norm 1, a vector of length 1 is only a sign, and learns
+/// nothing. The reference makes them 1 wide where `batch / factor` is 1, as for batches of 4 with the
+/// default factor; there the values differ.
 #[derive(Module, Debug)]
 pub struct SemCkdLoss {
     /// Embeddings of the student's similarities, one a stage.
@@ -116,8 +123,8 @@ impl SemCkdLoss {
     ///
     /// # Shapes
     ///
-    /// - student: `[batch, channels, height, width]` each, as given to [`SemCkdConfig::init`]
-    /// - teacher: `[batch, channels, height, width]` each, as given to [`SemCkdConfig::init`]
+    /// - student: `[batch, channels, height, width]` each, as given to [`SemCkdLossConfig::init`]
+    /// - teacher: `[batch, channels, height, width]` each, as given to [`SemCkdLossConfig::init`]
     /// - output: `[1]`
     ///
     /// # Panics
@@ -180,10 +187,10 @@ impl SemCkdLoss {
         teacher: &[Tensor<4>],
         gate: &Gate,
     ) -> Tensor<3> {
-        let (own, others) = (student.len(), teacher.len());
+        let (student_maps, teacher_maps) = (student.len(), teacher.len());
         assert!(
-            own == self.queries.len() && others == self.keys.len(),
-            "semckd: the student has {own} maps and the teacher {others}, expected {} and {}",
+            student_maps == self.queries.len() && teacher_maps == self.keys.len(),
+            "semckd: the student has {student_maps} maps and the teacher {teacher_maps}, expected {} and {}",
             self.queries.len(),
             self.keys.len()
         );
@@ -205,7 +212,7 @@ impl SemCkdLoss {
         let batch = map.dims()[0];
         assert!(
             batch <= self.batch,
-            "semckd: a batch of {batch} samples is larger than the {} it was initialised for",
+            "semckd: a batch of {batch} samples is larger than the {} it was initialized for",
             self.batch
         );
         let rows = gate.compact(map.flatten(1, 3));
@@ -218,23 +225,31 @@ impl SemCkdLoss {
     }
 }
 
-impl Register for SemCkdConfig {
+impl Register for SemCkdLossConfig {
     const INFO: MethodInfo = MethodInfo {
         name: "semckd",
         aliases: &["semantic"],
         title: "Semantic calibration: all stages of the teacher, by similarity",
         paper: "Chen et al. 2020, Cross-Layer Distillation with Semantic Calibration, \
                 https://arxiv.org/abs/2012.03236",
-        acts_on: "all stages",
         weights: LossWeights::method(400.0),
         parameters: &[ParameterInfo {
             name: "factor",
-            default: "4",
             description: "samples of a batch for each value of queries and keys",
         }],
-        ..MethodInfo::BASE
     };
+}
+
+impl LossConfig for SemCkdLossConfig {
     type Loss = SemCkdLoss;
+
+    fn name(&self) -> &str {
+        Self::INFO.name
+    }
+
+    fn requirements(&self) -> Requirements {
+        Requirements::at(Site::AllStages)
+    }
 
     fn build(&self, setup: &Setup, device: &Device) -> Result<SemCkdLoss, LossError> {
         let what = "the number of samples in a batch: Setup::with_batch";
@@ -242,15 +257,19 @@ impl Register for SemCkdConfig {
         let channels =
             |maps: &[[usize; 3]]| -> Vec<usize> { maps.iter().skip(1).map(|map| map[0]).collect() };
         let (student, teacher) = (channels(&setup.student.maps), channels(&setup.teacher.maps));
-        self.init(&student, &teacher, batch, device)
+        let channels = Pair {
+            student: &student[..],
+            teacher: &teacher[..],
+        };
+        self.init(channels, batch, device)
     }
 }
 
-impl Term for SemCkdLoss {
+impl DistillationLoss for SemCkdLoss {
     /// All stages but the stem.
-    fn term(&self, step: &Step<'_>) -> Option<Tensor<1>> {
+    fn term(&self, step: &Step<'_>) -> Tensor<1> {
         let (student, teacher) = (&step.student.maps[1..], &step.teacher.maps[1..]);
-        Some(step.scaled(0, self.forward_gated(student, teacher, &step.gate(0))))
+        step.scaled(0, self.forward_gated(student, teacher, &step.gate(0)))
     }
 }
 
@@ -264,9 +283,16 @@ mod tests {
     }
 
     fn loss(batch: usize) -> SemCkdLoss {
-        let config = SemCkdConfig::new().with_factor(2);
+        let config = SemCkdLossConfig::new().with_factor(2);
         config
-            .init(&[2, 3], &[3, 4], batch, &Device::default())
+            .init(
+                Pair {
+                    student: &[2, 3],
+                    teacher: &[3, 4],
+                },
+                batch,
+                &Device::default(),
+            )
             .expect("a loss")
     }
 
@@ -294,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "a batch of 6 samples is larger than the 4 it was initialised for")]
+    #[should_panic(expected = "a batch of 6 samples is larger than the 4 it was initialized for")]
     fn a_longer_batch_is_refused() {
         let [student, teacher] = maps(6);
         loss(4).forward(&student, &teacher);
@@ -310,16 +336,23 @@ mod tests {
     #[test]
     fn mistakes_are_typed_errors() {
         let device = Device::default();
-        let message = |config: SemCkdConfig, stages: &[usize]| {
+        let message = |config: SemCkdLossConfig, stages: &[usize]| {
             let error = config
-                .init(stages, &[1], 4, &device)
+                .init(
+                    Pair {
+                        student: stages,
+                        teacher: &[1],
+                    },
+                    4,
+                    &device,
+                )
                 .expect_err("a mistake");
             error.to_string()
         };
         assert_eq!(
-            message(SemCkdConfig::new().with_factor(0), &[1]),
+            message(SemCkdLossConfig::new().with_factor(0), &[1]),
             "semckd: `factor` is 0, expected 1 or more"
         );
-        assert!(message(SemCkdConfig::new(), &[]).contains("a stage after the stem"));
+        assert!(message(SemCkdLossConfig::new(), &[]).contains("a stage after the stem"));
     }
 }

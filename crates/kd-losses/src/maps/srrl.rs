@@ -8,23 +8,26 @@ use serde::{Deserialize, Serialize};
 
 use crate::adapters::{Connector, ConnectorConfig};
 use crate::gate::sample_means;
-use crate::method::{Register, Term};
-use crate::{Classifier, Gate, LossError, LossWeights, MethodInfo, Reads, Setup, Step};
+use crate::method::Register;
+use crate::{
+    Classifier, DistillationLoss, Gate, LossConfig, LossError, LossWeights, MethodInfo,
+    Requirements, Setup, Site, Step,
+};
 
 /// Configuration of [`SrrlLoss`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct SrrlConfig {}
+pub struct SrrlLossConfig {}
 
-impl Config for SrrlConfig {}
+impl Config for SrrlLossConfig {}
 
-impl SrrlConfig {
+impl SrrlLossConfig {
     /// The method has no parameters.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Initialises the loss for a student's vector of this length and a teacher's classifier.
+    /// Initializes the loss for a student's vector of this length and a teacher's classifier.
     ///
     /// # Errors
     ///
@@ -115,15 +118,15 @@ impl SrrlLoss {
     ) -> Tensor<1> {
         let transferred = self.transfer_gated(student, gate);
         let predicted = self.predict(transferred.clone());
-        let (own, others) = (transferred.dims(), teacher.dims());
+        let (student_shape, teacher_shape) = (transferred.dims(), teacher.dims());
         assert_eq!(
-            own, others,
-            "srrl: the student's vector arrives as {own:?}, the teacher's is {others:?}"
+            student_shape, teacher_shape,
+            "srrl: the student's vector arrives as {student_shape:?}, the teacher's is {teacher_shape:?}"
         );
-        let (own, others) = (predicted.dims(), logits.dims());
+        let (student_shape, teacher_shape) = (predicted.dims(), logits.dims());
         assert_eq!(
-            own, others,
-            "srrl: the classifier gives {own:?}, the teacher's logits are {others:?}"
+            student_shape, teacher_shape,
+            "srrl: the classifier gives {student_shape:?}, the teacher's logits are {teacher_shape:?}"
         );
         let vectors = sample_means((transferred - teacher.inner()).square());
         let logits = sample_means((predicted - logits.inner()).square());
@@ -157,19 +160,28 @@ impl SrrlLoss {
     }
 }
 
-impl Register for SrrlConfig {
+impl Register for SrrlLossConfig {
     const INFO: MethodInfo = MethodInfo {
         name: "srrl",
         aliases: &["softmax_regression"],
         title: "Softmax regression: what the teacher's classifier makes of the student's vector",
         paper: "Yang et al. 2021, Knowledge Distillation via Softmax Regression Representation \
                 Learning, https://openreview.net/forum?id=ZzwDy_wiWv",
-        acts_on: "pooled features and logits",
-        reads: Reads::Pooled,
         weights: LossWeights::method(1.0),
         ..MethodInfo::BASE
     };
+}
+
+impl LossConfig for SrrlLossConfig {
     type Loss = SrrlLoss;
+
+    fn name(&self) -> &str {
+        Self::INFO.name
+    }
+
+    fn requirements(&self) -> Requirements {
+        Requirements::at(Site::Pooled).with_teacher_weights()
+    }
 
     fn build(&self, setup: &Setup, device: &Device) -> Result<SrrlLoss, LossError> {
         let what = "the teacher's classifier (Setup::with_classifier)";
@@ -190,14 +202,14 @@ impl Register for SrrlConfig {
     }
 }
 
-impl Term for SrrlLoss {
-    fn term(&self, step: &Step<'_>) -> Option<Tensor<1>> {
+impl DistillationLoss for SrrlLoss {
+    fn term(&self, step: &Step<'_>) -> Tensor<1> {
         let (student, teacher) = (step.student.pooled.clone(), step.teacher.pooled.clone());
         let logits = step.teacher.logits.clone();
-        Some(step.scaled(
+        step.scaled(
             0,
             self.forward_gated(student, teacher, logits, &step.gate(0)),
-        ))
+        )
     }
 }
 
@@ -215,7 +227,7 @@ mod tests {
     }
 
     fn loss(device: &Device) -> SrrlLoss {
-        SrrlConfig::new()
+        SrrlLossConfig::new()
             .init(1, &classifier(1, 1), device)
             .expect("a loss")
     }
@@ -260,7 +272,9 @@ mod tests {
             weight: Tensor::full([1, 2], 3.0, &device),
             bias: Tensor::full([1], 7.0, &device),
         };
-        let fresh = SrrlConfig::new().init(1, &other, &device).expect("a loss");
+        let fresh = SrrlLossConfig::new()
+            .init(1, &other, &device)
+            .expect("a loss");
         let vectors = || Tensor::<2>::ones([1, 2], &device);
         let student = || Tensor::<2>::from_floats([[2.0], [-1.0], [0.5]], &device);
         let transferred = |loss: &SrrlLoss| loss.transfer(student()).into_data();
@@ -268,7 +282,7 @@ mod tests {
         let loaded = fresh
             .try_load_record(saved.into_record())
             .expect("the record of the same module");
-        // What is trained comes from the record, the classifier from the set-up.
+        // What is trained comes from the record, the classifier from the setup.
         assert_eq!(transferred(&loaded), expected);
         let predicted: f32 = loaded.predict(vectors()).into_scalar();
         assert_eq!(predicted, 2.0 * 3.0 + 7.0);
@@ -277,7 +291,7 @@ mod tests {
     #[test]
     fn a_classifier_that_does_not_fit_is_a_typed_error() {
         let device = Device::default();
-        let error = SrrlConfig::new()
+        let error = SrrlLossConfig::new()
             .init(1, &classifier(3, 2), &device)
             .expect_err("a mistake");
         assert_eq!(
@@ -291,7 +305,7 @@ mod tests {
             classes: 3,
         };
         let setup = Setup::new(shapes.clone(), shapes);
-        let error = SrrlConfig::new()
+        let error = SrrlLossConfig::new()
             .build(&setup, &device)
             .expect_err("a mistake");
         assert_eq!(
@@ -299,7 +313,7 @@ mod tests {
             "srrl needs the teacher's classifier (Setup::with_classifier)"
         );
         let setup = setup.with_classifier(classifier(3, 3));
-        let error = SrrlConfig::new()
+        let error = SrrlLossConfig::new()
             .build(&setup, &device)
             .expect_err("a mistake");
         assert_eq!(

@@ -5,14 +5,17 @@ use burn::module::{Module, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::activation::{log_sigmoid, relu};
 use burn::tensor::{Device, Tensor};
-use kd_kernels::conv2d_layer;
+use kd_nn::conv2d_layer;
 use serde::{Deserialize, Serialize};
 
 use crate::gate::sample_means;
-use crate::method::{Register, Term};
+use crate::method::Register;
 use crate::pool::{pool_to, smaller};
 use crate::range::within;
-use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Place, Setup, Step};
+use crate::{
+    DistillationLoss, Gate, LossConfig, LossError, LossWeights, MethodInfo, Pair, ParameterInfo,
+    Requirements, Setup, Site, Step,
+};
 
 /// The small number that is added to the variance.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,16 +40,16 @@ impl VidConvention {
 /// Configuration of [`VidLoss`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct VidConfig {
+pub struct VidLossConfig {
     /// The variance at the start, above 0.001. Default 5.
     pub variance: f64,
     /// The small number that is added to the variance. Default [`VidConvention::RepDistiller`].
     pub convention: VidConvention,
 }
 
-impl Config for VidConfig {}
+impl Config for VidLossConfig {}
 
-impl Default for VidConfig {
+impl Default for VidLossConfig {
     fn default() -> Self {
         Self {
             variance: 5.0,
@@ -55,7 +58,7 @@ impl Default for VidConfig {
     }
 }
 
-impl VidConfig {
+impl VidLossConfig {
     /// The defaults.
     pub fn new() -> Self {
         Self::default()
@@ -73,12 +76,12 @@ impl VidConfig {
         self
     }
 
-    /// Initialises the loss for pairs of maps with these channels, student's and teacher's.
+    /// Initializes the loss for pairs of maps with these channels.
     ///
     /// # Errors
     ///
     /// [`LossError::Parameter`] if the variance is too small or not finite.
-    pub fn init(&self, channels: &[[usize; 2]], device: &Device) -> Result<VidLoss, LossError> {
+    pub fn init(&self, channels: &[Pair<usize>], device: &Device) -> Result<VidLoss, LossError> {
         let expected = "a finite number above 0.001";
         within(
             "vid",
@@ -91,7 +94,7 @@ impl VidConfig {
         // The inverse of the softplus, log(exp(v) − 1), without overflow.
         let variance = self.variance - epsilon;
         let log_scale = variance + (-(-variance).exp_m1()).ln();
-        let predictor = |[student, teacher]: &[usize; 2]| {
+        let predictor = |Pair { student, teacher }: &Pair<usize>| {
             let conv = |input| {
                 Conv2dConfig::new([input, *teacher], [1, 1])
                     .with_bias(false)
@@ -151,7 +154,7 @@ impl VidPredictor {
     ///
     /// # Panics
     ///
-    /// If the batches differ in size, or the channels are not those of [`VidConfig::init`].
+    /// If the batches differ in size, or the channels are not those of [`VidLossConfig::init`].
     pub fn forward(&self, student: Tensor<4>, teacher: Tensor<4>) -> Tensor<1> {
         self.forward_gated(student, teacher, &Gate::all())
     }
@@ -162,10 +165,10 @@ impl VidPredictor {
     ///
     /// As [`forward`](Self::forward), or if the gate is for another batch.
     pub fn forward_gated(&self, student: Tensor<4>, teacher: Tensor<4>, gate: &Gate) -> Tensor<1> {
-        let (own, others) = (student.dims(), teacher.dims());
+        let (student_shape, teacher_shape) = (student.dims(), teacher.dims());
         assert!(
-            own[0] == others[0] && [others[1]] == self.log_scale.dims(),
-            "vid: the student's map is {own:?}, the teacher's is {others:?}, for {:?} channels",
+            student_shape[0] == teacher_shape[0] && [teacher_shape[1]] == self.log_scale.dims(),
+            "vid: the student's map is {student_shape:?}, the teacher's is {teacher_shape:?}, for {:?} channels",
             self.log_scale.dims()
         );
         let size = smaller(&student, &teacher);
@@ -180,61 +183,55 @@ impl VidPredictor {
 
         // log(1 + exp(α)) = −log sigmoid(−α), which does not overflow.
         let variance = log_sigmoid(self.log_scale.val().neg()).neg() + self.epsilon;
-        let variance = variance.reshape([1, others[1] as i32, 1, 1]);
+        let variance = variance.reshape([1, teacher_shape[1] as i32, 1, 1]);
         gate.mean(sample_means(squares / variance.clone() + variance.log()) * 0.5)
     }
 }
 
-impl Register for VidConfig {
+impl Register for VidLossConfig {
     const INFO: MethodInfo = MethodInfo {
         name: "vid",
         aliases: &["variational"],
         title: "Variational information: maps predicted, with a variance",
         paper: "Ahn et al. 2019, Variational Information Distillation for Knowledge Transfer, \
                 https://arxiv.org/abs/1904.05835",
-        acts_on: "all stages",
         weights: LossWeights::method(1.0),
         parameters: &[
             ParameterInfo {
                 name: "variance",
-                default: "5.0",
                 description: "variance at the start",
             },
             ParameterInfo {
                 name: "convention",
-                default: "\"repdistiller\"",
                 description: "small number added to the variance: `repdistiller` (1e-5) or `zoo` \
                               (1e-6)",
             },
         ],
-        ..MethodInfo::BASE
     };
+}
+
+impl LossConfig for VidLossConfig {
     type Loss = VidLoss;
 
-    fn place(&self) -> Place {
-        Place::Stages
+    fn name(&self) -> &str {
+        Self::INFO.name
+    }
+
+    fn requirements(&self) -> Requirements {
+        Requirements::at(Site::EachStage)
     }
 
     fn build(&self, setup: &Setup, device: &Device) -> Result<VidLoss, LossError> {
-        let stages = setup.stages("vid")?;
-        let channels = (1..=stages).map(|stage| {
-            let (student, teacher) = setup.maps("vid", stage)?;
-            Ok([student[0], teacher[0]])
-        });
-        self.init(&channels.collect::<Result<Vec<_>, LossError>>()?, device)
+        self.init(&setup.stage_channels("vid")?, device)
     }
 }
 
-impl Term for VidLoss {
+impl DistillationLoss for VidLoss {
     /// All stages but the stem, as in RepDistiller; one spot for each.
-    fn term(&self, step: &Step<'_>) -> Option<Tensor<1>> {
+    fn term(&self, step: &Step<'_>) -> Tensor<1> {
         step.over_stages(|spot, student, teacher, gate| {
             self.predictors[spot].forward_gated(student, teacher, gate)
         })
-    }
-
-    fn spots(&self, _stages: usize) -> usize {
-        self.predictors.len()
     }
 }
 
@@ -242,8 +239,10 @@ impl Term for VidLoss {
 mod tests {
     use super::*;
 
-    fn one(config: &VidConfig) -> VidPredictor {
-        let loss = config.init(&[[1, 1]], &Device::default()).expect("a loss");
+    fn one(config: &VidLossConfig) -> VidPredictor {
+        let loss = config
+            .init(&[Pair::both(1)], &Device::default())
+            .expect("a loss");
         let mut predictor = loss.predictors.into_iter().next().expect("one pair");
         for conv in &mut predictor.convs {
             conv.weight = conv.weight.clone().map(|weight| weight.ones_like());
@@ -256,7 +255,7 @@ mod tests {
         let device = Device::default();
         let map = |value: f32| Tensor::<4>::full([1, 1, 2, 2], value, &device);
         // The prediction is the student's value, 3 away from the teacher's; the variance is 5.
-        let value = one(&VidConfig::new()).forward(map(1.0), map(4.0));
+        let value = one(&VidLossConfig::new()).forward(map(1.0), map(4.0));
         let expected = 0.5 * (9.0 / 5.0 + 5f32.ln());
         assert!((value.into_scalar::<f32>() - expected).abs() < 1e-5);
     }
@@ -267,7 +266,7 @@ mod tests {
         let map = |value: f32| Tensor::<4>::full([1, 1, 2, 2], value, &device);
         for variance in [0.002, 5.0, 1e3, 1e6] {
             // Nothing is left to predict, so the value is half the logarithm of the variance.
-            let loss = one(&VidConfig::new().with_variance(variance));
+            let loss = one(&VidLossConfig::new().with_variance(variance));
             let value: f32 = loss.forward(map(1.0), map(1.0)).into_scalar();
             let expected = 0.5 * variance.ln() as f32;
             assert!((value - expected).abs() < 1e-4, "{variance}: {value}");
@@ -279,7 +278,7 @@ mod tests {
         let device = Device::default().autodiff();
         let map = |value: f32| Tensor::<4>::full([1, 1, 2, 2], value, &device);
         for scale in [-1e3, 1e3] {
-            let mut predictor = one(&VidConfig::new());
+            let mut predictor = one(&VidLossConfig::new());
             predictor.log_scale = Param::from_tensor(Tensor::full([1], scale, &device));
             let loss = predictor.forward(map(1.0), map(1.5));
             let grads = loss.backward();
@@ -291,9 +290,9 @@ mod tests {
 
     #[test]
     fn a_variance_that_is_too_small_is_a_typed_error() {
-        let error = VidConfig::new()
+        let error = VidLossConfig::new()
             .with_variance(0.0)
-            .init(&[[1, 1]], &Device::default())
+            .init(&[Pair::both(1)], &Device::default())
             .expect_err("a mistake");
         assert_eq!(
             error.to_string(),
@@ -306,6 +305,6 @@ mod tests {
     fn other_channels_are_refused() {
         let device = Device::default();
         let map = |channels| Tensor::<4>::zeros([1, channels, 2, 2], &device);
-        one(&VidConfig::new()).forward(map(1), map(2));
+        one(&VidLossConfig::new()).forward(map(1), map(2));
     }
 }

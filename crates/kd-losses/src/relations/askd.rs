@@ -4,15 +4,19 @@ use burn::config::Config;
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::{Device, Tensor};
-use kd_kernels::conv2d_layer;
+use kd_nn::conv2d_layer;
 use serde::{Deserialize, Serialize};
 
-use super::class_similarity::{ClassSimilarityConfig, ClassSimilarityLoss};
-use super::regional_similarity::{RegionShrink, RegionalSimilarityConfig, RegionalSimilarityLoss};
-use crate::method::{Register, Term};
+use super::class_similarity::{ClassSimilarityLoss, ClassSimilarityLossConfig};
+use super::regional_similarity::{
+    RegionShrink, RegionalSimilarityLoss, RegionalSimilarityLossConfig,
+};
+use crate::gate::gate_at;
+use crate::method::Register;
 use crate::range::weight;
 use crate::{
-    Features, Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Place, Setup, Step,
+    DistillationLoss, Features, Gate, LossConfig, LossError, LossWeights, MethodInfo, Pair,
+    ParameterInfo, Requirements, Setup, Site, Step,
 };
 
 /// At which maps the regions are compared; written `last`, `all` or as a number.
@@ -32,7 +36,7 @@ pub enum AskdPosition {
 /// Configuration of [`AskdLoss`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct AskdConfig {
+pub struct AskdLossConfig {
     /// Weight of the regions, from 0. Default 5.
     pub region_weight: f64,
     /// Weight of the classes, from 0. Default 1.
@@ -46,9 +50,9 @@ pub struct AskdConfig {
     pub shrink: RegionShrink,
 }
 
-impl Config for AskdConfig {}
+impl Config for AskdLossConfig {}
 
-impl Default for AskdConfig {
+impl Default for AskdLossConfig {
     fn default() -> Self {
         Self {
             region_weight: 5.0,
@@ -60,7 +64,7 @@ impl Default for AskdConfig {
     }
 }
 
-impl AskdConfig {
+impl AskdLossConfig {
     /// The defaults.
     pub fn new() -> Self {
         Self::default()
@@ -96,24 +100,26 @@ impl AskdConfig {
         self
     }
 
-    /// Initialises the loss for pairs of maps with these channels: the student's, the teacher's.
+    /// Initializes the loss for pairs of maps with these channels.
     ///
     /// # Errors
     ///
     /// [`LossError::Parameter`] if a weight is negative or not finite, or if there are no
     /// regions.
-    pub fn init(&self, channels: &[[usize; 2]], device: &Device) -> Result<AskdLoss, LossError> {
+    pub fn init(&self, channels: &[Pair<usize>], device: &Device) -> Result<AskdLoss, LossError> {
         weight("askd", "region_weight", self.region_weight)?;
         weight("askd", "class_weight", self.class_weight)?;
-        let region = RegionalSimilarityConfig::new()
+        let region = RegionalSimilarityLossConfig::new()
             .with_regions(self.regions)
             .with_shrink(self.shrink)
             .init()?;
-        let connector = |channels: &[usize; 2]| Conv2dConfig::new(*channels, [1, 1]).init(device);
+        let connector = |channels: &Pair<usize>| {
+            Conv2dConfig::new([channels.student, channels.teacher], [1, 1]).init(device)
+        };
         Ok(AskdLoss {
             connectors: channels.iter().map(connector).collect(),
             region,
-            class: ClassSimilarityConfig::new().init(),
+            class: ClassSimilarityLossConfig::new().init()?,
             region_weight: self.region_weight,
             class_weight: self.class_weight,
             position: self.position,
@@ -159,7 +165,7 @@ impl AskdLoss {
     /// # Shapes
     ///
     /// - student maps: `[batch, channels, height, width]`, the channels as given to
-    ///   [`AskdConfig::init`]
+    ///   [`AskdLossConfig::init`]
     /// - teacher maps: `[batch, channels, other height, other width]`
     /// - logits: `[batch, classes]` both
     /// - output: `[1]`
@@ -172,38 +178,42 @@ impl AskdLoss {
         student: (&[Tensor<4>], Tensor<2>),
         teacher: (&[Tensor<4>], Tensor<2>),
     ) -> Tensor<1> {
-        self.forward_gated(student, teacher, |_| Gate::all())
+        self.forward_gated(student, teacher, &[])
     }
 
-    /// The loss of the chosen samples of each pair of maps, by its place in the list; the logits
-    /// have the last pair's gate. See [`Gate`].
+    /// The loss of the chosen samples, a spot for each pair of maps; the logits have the last
+    /// pair's gate. See [`Gate`].
     ///
     /// # Panics
     ///
     /// As [`forward`](Self::forward), or if a gate is for another batch.
     pub fn forward_gated(
         &self,
-        (student, own_logits): (&[Tensor<4>], Tensor<2>),
-        (teacher, others_logits): (&[Tensor<4>], Tensor<2>),
-        gate: impl Fn(usize) -> Gate,
+        (student, student_logits): (&[Tensor<4>], Tensor<2>),
+        (teacher, teacher_logits): (&[Tensor<4>], Tensor<2>),
+        gates: &[Gate],
     ) -> Tensor<1> {
-        let (own, others, known) = (student.len(), teacher.len(), self.connectors.len());
+        let (student_maps, teacher_maps, known) =
+            (student.len(), teacher.len(), self.connectors.len());
         assert!(
-            own == known && others == known,
-            "askd: the student has {own} maps, the teacher {others}, and there are {known} \
+            student_maps == known && teacher_maps == known,
+            "askd: the student has {student_maps} maps, the teacher {teacher_maps}, and there are {known} \
              connectors"
         );
-        let last = gate(known.saturating_sub(1));
-        let classes = last.scaled(self.class.forward_gated(own_logits, others_logits, &last));
+        let last = gate_at(gates, known.saturating_sub(1));
+        let classes = last.scaled(
+            self.class
+                .forward_gated(student_logits, teacher_logits, &last),
+        );
         let connected: Vec<_> = student
             .iter()
             .zip(&self.connectors)
             .map(|(map, connector)| conv2d_layer(connector, map.clone()))
             .collect();
-        let regions = self.region.forward_stages_gated(&connected, teacher, &gate);
+        let regions = self.region.forward_stages_gated(&connected, teacher, gates);
         let regions = regions.into_iter().enumerate();
         regions.fold(classes * self.class_weight, |sum, (spot, region)| {
-            sum + gate(spot).scaled(region) * self.region_weight
+            sum + gate_at(gates, spot).scaled(region) * self.region_weight
         })
     }
 
@@ -218,88 +228,78 @@ impl AskdLoss {
     }
 }
 
-impl Register for AskdConfig {
+impl Register for AskdLossConfig {
     const INFO: MethodInfo = MethodInfo {
         name: "askd",
         title: "Distances between regions of a map and between classes of a sample",
         paper: "ASKD, https://github.com/Crishawy/ASKD",
-        acts_on: "logits, and all stages, the last or one",
         weights: LossWeights::method(1.0),
         parameters: &[
             ParameterInfo {
                 name: "region_weight",
-                default: "5.0",
                 description: "weight of the regions",
             },
             ParameterInfo {
                 name: "class_weight",
-                default: "1.0",
                 description: "weight of the classes",
             },
             ParameterInfo {
                 name: "regions",
-                default: "4",
                 description: "regions along each axis of a map",
             },
             ParameterInfo {
                 name: "position",
-                default: "\"all\"",
                 description: "maps whose regions are compared: `all`, `last` or a stage",
             },
             ParameterInfo {
                 name: "shrink",
-                default: "\"map\"",
                 description: "whether a map with too few pixels lowers the regions of itself \
                               (`map`) or of all later maps too (`permanent`)",
             },
         ],
         ..MethodInfo::BASE
     };
+}
+
+impl LossConfig for AskdLossConfig {
     type Loss = AskdLoss;
 
-    fn place(&self) -> Place {
-        match self.position {
-            AskdPosition::All => Place::Stages,
-            AskdPosition::Last => Place::Map(None),
-            AskdPosition::Stage(stage) => Place::Map(Some(stage)),
-        }
+    fn name(&self) -> &str {
+        Self::INFO.name
+    }
+
+    fn requirements(&self) -> Requirements {
+        let site = match self.position {
+            AskdPosition::All => Site::EachStage,
+            AskdPosition::Last => Site::Stage(None),
+            AskdPosition::Stage(stage) => Site::Stage(Some(stage)),
+        };
+        Requirements::at(site)
     }
 
     fn build(&self, setup: &Setup, device: &Device) -> Result<AskdLoss, LossError> {
         setup.classes("askd", 2)?;
-        let pair = |stage| {
-            setup
-                .maps("askd", stage)
-                .map(|(student, teacher)| [student[0], teacher[0]])
+        let at = |stage| -> Result<_, LossError> {
+            let shapes = setup.maps_at("askd", stage)?;
+            Ok(vec![shapes.map(|[channels, ..]| channels)])
         };
         let channels = match self.position {
-            AskdPosition::All => (1..=setup.stages("askd")?).map(pair).collect(),
-            AskdPosition::Stage(stage) => pair(stage).map(|pair| vec![pair]),
-            // The last maps may be of different stages.
-            AskdPosition::Last => {
-                let (student, teacher) = (&setup.student.maps, &setup.teacher.maps);
-                match (student.last(), teacher.last()) {
-                    (Some(student), Some(teacher)) => Ok(vec![[student[0], teacher[0]]]),
-                    _ => pair(0).map(|pair| vec![pair]),
-                }
-            }
+            AskdPosition::All => setup.stage_channels("askd")?,
+            AskdPosition::Last => at(None)?,
+            AskdPosition::Stage(stage) => at(Some(stage))?,
         };
-        self.init(&channels?, device)
+        self.init(&channels, device)
     }
 }
 
-impl Term for AskdLoss {
-    fn term(&self, step: &Step<'_>) -> Option<Tensor<1>> {
+impl DistillationLoss for AskdLoss {
+    fn term(&self, step: &Step<'_>) -> Tensor<1> {
         let (student, teacher) = (step.student, step.teacher);
-        Some(self.forward_gated(
+        self.forward_gated(
             (self.at(student), student.logits.clone()),
             (self.at(teacher), teacher.logits.clone()),
-            |spot| step.gate(spot),
-        ))
-    }
-
-    fn spots(&self, _stages: usize) -> usize {
-        self.connectors.len()
+            &step.gates_of(self.connectors.len()),
+        )
     }
 }
 
@@ -324,13 +324,13 @@ mod tests {
         student: &[[usize; 3]],
         teacher: &[[usize; 3]],
     ) -> Result<usize, String> {
-        AskdConfig::new()
-            .with_position(position)
+        let config = AskdLossConfig::new().with_position(position);
+        config
             .build(
                 &Setup::new(shapes(student), shapes(teacher)),
                 &Device::default(),
             )
-            .map(|loss| loss.spots(student.len() - 1))
+            .map(|_| config.requirements().spots(student.len() - 1))
             .map_err(|error| error.to_string())
     }
 
@@ -358,7 +358,8 @@ mod tests {
 
     #[test]
     fn the_position_is_a_word_or_a_number() {
-        let read = |text| serde_json::from_str::<AskdConfig>(text).map(|config| config.position);
+        let read =
+            |text| serde_json::from_str::<AskdLossConfig>(text).map(|config| config.position);
         assert_eq!(
             read(r#"{"position": "last"}"#).ok(),
             Some(AskdPosition::Last)
@@ -370,7 +371,7 @@ mod tests {
         assert!(read(r#"{"position": "first"}"#).is_err());
         let method: Method =
             serde_saphyr::from_str("{ name: askd, position: 3 }").expect("a method");
-        let expected = AskdConfig::new().with_position(AskdPosition::Stage(3));
+        let expected = AskdLossConfig::new().with_position(AskdPosition::Stage(3));
         assert_eq!(method, Method::Askd(expected.clone()));
         let written = serde_json::to_string(&expected).expect("JSON");
         assert!(written.contains(r#""position":3"#), "{written}");
@@ -379,20 +380,20 @@ mod tests {
 
     #[test]
     fn parameters_out_of_range_are_errors() {
-        let message = |config: AskdConfig| {
-            let error = config.init(&[[2, 2]], &Device::default());
+        let message = |config: AskdLossConfig| {
+            let error = config.init(&[Pair::both(2)], &Device::default());
             error.expect_err("a mistake").to_string()
         };
         assert_eq!(
-            message(AskdConfig::new().with_region_weight(-1.0)),
+            message(AskdLossConfig::new().with_region_weight(-1.0)),
             "askd: `region_weight` is -1, expected a finite number, at least 0"
         );
         assert_eq!(
-            message(AskdConfig::new().with_class_weight(f64::NAN)),
+            message(AskdLossConfig::new().with_class_weight(f64::NAN)),
             "askd: `class_weight` is NaN, expected a finite number, at least 0"
         );
         assert_eq!(
-            message(AskdConfig::new().with_regions(0)),
+            message(AskdLossConfig::new().with_regions(0)),
             "askd: `regions` is 0, expected 1 or more"
         );
     }
@@ -407,10 +408,16 @@ mod tests {
         );
         let own = crate::testing::random::<2>([2, 3], fill, &device);
         let others = crate::testing::random::<2>([2, 3], fill, &device);
-        let loss = AskdConfig::new()
+        let loss = AskdLossConfig::new()
             .with_region_weight(2.0)
             .with_class_weight(3.0)
-            .init(&[[3, 5]; 2], &device)
+            .init(
+                &[Pair {
+                    student: 3,
+                    teacher: 5,
+                }; 2],
+                &device,
+            )
             .expect("a loss");
         let found = loss.forward((&student, own.clone()), (&teacher, others.clone()));
         let connected = |place: usize| loss.connectors[place].forward(student[place].clone());
@@ -425,7 +432,9 @@ mod tests {
     #[should_panic(expected = "the student has 1 maps, the teacher 0, and there are 1 connectors")]
     fn missing_maps_are_refused() {
         let device = Device::default();
-        let loss = AskdConfig::new().init(&[[1, 1]], &device).expect("a loss");
+        let loss = AskdLossConfig::new()
+            .init(&[Pair::both(1)], &device)
+            .expect("a loss");
         let map: Tensor<4> = Tensor::zeros([1, 1, 2, 2], &device);
         let logits: Tensor<2> = Tensor::zeros([1, 2], &device);
         loss.forward((&[map], logits.clone()), (&[], logits));
@@ -436,21 +445,25 @@ mod tests {
         #[test]
         fn a_gate_gathers(chosen in prop::array::uniform6(any::<bool>())) {
             let device = Device::default().autodiff();
-            let loss = AskdConfig::new().init(&[[1, 3]], &device).expect("a loss");
+            let channels = Pair {
+                student: 1,
+                teacher: 3,
+            };
+            let loss = AskdLossConfig::new().init(&[channels], &device).expect("a loss");
             let weight = loss.connectors[0].weight.val();
             gated::check(chosen, |student, teacher, _, gate| {
                 let batch = student.dims()[0];
                 let own = student.clone().reshape([batch, 1, 2, 2]);
                 let others = teacher.clone().reshape([batch, 1, 2, 2]).repeat_dim(1, 3);
                 let others = others.clone() * others;
-                loss.forward_gated((&[own], student), (&[others], teacher), |_| gate.clone())
+                loss.forward_gated((&[own], student), (&[others], teacher), std::slice::from_ref(gate))
             })?;
             // And the connector's gradient.
             gated::check_leaf(chosen, weight, |student, teacher, gate| {
                 let batch = student.dims()[0];
                 let own = student.clone().reshape([batch, 1, 2, 2]);
                 let others = teacher.clone().reshape([batch, 1, 2, 2]).repeat_dim(1, 3);
-                loss.forward_gated((&[own], student), (&[others], teacher), |_| gate.clone())
+                loss.forward_gated((&[own], student), (&[others], teacher), std::slice::from_ref(gate))
             })?;
         }
     }

@@ -5,25 +5,29 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::similarity::mismatch;
-use crate::Gate;
+use super::distances::mismatch;
+use crate::{Gate, LossError};
 
 /// Configuration of [`ClassSimilarityLoss`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct ClassSimilarityConfig {}
+pub struct ClassSimilarityLossConfig {}
 
-impl Config for ClassSimilarityConfig {}
+impl Config for ClassSimilarityLossConfig {}
 
-impl ClassSimilarityConfig {
+impl ClassSimilarityLossConfig {
     /// The defaults.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Initialises the loss.
-    pub fn init(&self) -> ClassSimilarityLoss {
-        ClassSimilarityLoss
+    /// Initializes the loss.
+    ///
+    /// # Errors
+    ///
+    /// None so far: it is the form of every loss.
+    pub fn init(&self) -> Result<ClassSimilarityLoss, LossError> {
+        Ok(ClassSimilarityLoss)
     }
 }
 
@@ -68,10 +72,10 @@ impl ClassSimilarityLoss {
     ///
     /// As [`forward`](Self::forward), or if the gate is for another batch.
     pub fn forward_gated(&self, student: Tensor<2>, teacher: Tensor<2>, gate: &Gate) -> Tensor<1> {
-        let (own, others) = (student.dims(), teacher.dims());
+        let (student_shape, teacher_shape) = (student.dims(), teacher.dims());
         assert_eq!(
-            own, others,
-            "askd: the student's logits are {own:?}, the teacher's {others:?}"
+            student_shape, teacher_shape,
+            "askd: the student's logits are {student_shape:?}, the teacher's {teacher_shape:?}"
         );
         mismatch(student.unsqueeze_dim(1), teacher.unsqueeze_dim(1), gate)
     }
@@ -85,7 +89,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn loss() -> ClassSimilarityLoss {
-        ClassSimilarityConfig::new().init()
+        ClassSimilarityLossConfig::new().init().expect("a loss")
     }
 
     fn logits(values: &[[f32; 3]]) -> Tensor<2> {

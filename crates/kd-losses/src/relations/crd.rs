@@ -8,9 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::adapters::{Embed, EmbedConfig, normalize};
 use crate::gate::sample_sums;
-use crate::method::{Register, Term};
+use crate::method::Register;
 use crate::range::{at_least_one, positive, within};
-use crate::{Gate, LossError, LossWeights, MethodInfo, Needs, ParameterInfo, Reads, Setup, Step};
+use crate::{
+    DistillationLoss, Gate, LossConfig, LossError, LossWeights, MethodInfo, Pair, ParameterInfo,
+    Requirements, Setup, Site, Step,
+};
 
 /// Added to denominators by the reference.
 const EPSILON: f64 = 1e-7;
@@ -37,7 +40,7 @@ pub enum CrdSampling {
 /// Configuration of [`CrdLoss`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct CrdConfig {
+pub struct CrdLossConfig {
     /// Length of the embeddings. Default 128.
     pub dim: usize,
     /// Number `K` of negatives a sample. Default 16384.
@@ -50,9 +53,9 @@ pub struct CrdConfig {
     pub sampling: CrdSampling,
 }
 
-impl Config for CrdConfig {}
+impl Config for CrdLossConfig {}
 
-impl Default for CrdConfig {
+impl Default for CrdLossConfig {
     fn default() -> Self {
         Self {
             dim: 128,
@@ -64,7 +67,7 @@ impl Default for CrdConfig {
     }
 }
 
-impl CrdConfig {
+impl CrdLossConfig {
     /// The defaults.
     pub fn new() -> Self {
         Self::default()
@@ -100,7 +103,7 @@ impl CrdConfig {
         self
     }
 
-    /// Initialises the loss for vectors of these lengths and `samples` training samples, whose
+    /// Initializes the loss for vectors of these lengths and `samples` training samples, whose
     /// labels are needed to sample by class.
     ///
     /// # Errors
@@ -109,8 +112,7 @@ impl CrdConfig {
     /// same, so that there are no negatives.
     pub fn init(
         &self,
-        student: usize,
-        teacher: usize,
+        lengths: Pair<usize>,
         samples: usize,
         labels: Option<&[usize]>,
         device: &Device,
@@ -145,8 +147,8 @@ impl CrdConfig {
         };
         let unset = || RunningState::new(Tensor::from_inner(Tensor::full([1], UNSET, &plain)));
         Ok(CrdLoss {
-            embed_student: EmbedConfig::new(student, self.dim).init(device),
-            embed_teacher: EmbedConfig::new(teacher, self.dim).init(device),
+            embed_student: EmbedConfig::new(lengths.student, self.dim).init(device),
+            embed_teacher: EmbedConfig::new(lengths.teacher, self.dim).init(device),
             largest: LARGEST_SCORES,
             memory_student: bank(),
             memory_teacher: bank(),
@@ -351,8 +353,8 @@ impl CrdLoss {
     ///
     /// # Shapes
     ///
-    /// - student: `[batch, length]` as given to [`CrdConfig::init`]
-    /// - teacher: `[batch, other length]` as given to [`CrdConfig::init`]
+    /// - student: `[batch, length]` as given to [`CrdLossConfig::init`]
+    /// - teacher: `[batch, other length]` as given to [`CrdLossConfig::init`]
     /// - indices: `[batch]`, of the samples in the training set, none twice
     /// - contrast: `[batch, 1 + K]`, the positive's index first ([`CrdLoss::draw`])
     /// - output: `[1]`
@@ -384,13 +386,13 @@ impl CrdLoss {
         contrast: Tensor<2, Int>,
         gate: &Gate,
     ) -> Tensor<1> {
-        let (own, others) = (student.dims(), teacher.dims());
+        let (student_shape, teacher_shape) = (student.dims(), teacher.dims());
         assert!(
-            own[0] == others[0]
-                && [own[0]] == indices.dims()
-                && own[0] == contrast.dims()[0]
+            student_shape[0] == teacher_shape[0]
+                && [student_shape[0]] == indices.dims()
+                && student_shape[0] == contrast.dims()[0]
                 && contrast.dims()[1] > 1,
-            "crd: the student's vectors are {own:?}, the teacher's are {others:?}, \
+            "crd: the student's vectors are {student_shape:?}, the teacher's are {teacher_shape:?}, \
              for indices {:?} and contrasts {:?}",
             indices.dims(),
             contrast.dims()
@@ -524,52 +526,50 @@ fn scores(
     Tensor::cat(parts, 0)
 }
 
-impl Register for CrdConfig {
+impl Register for CrdLossConfig {
     const INFO: MethodInfo = MethodInfo {
         name: "crd",
         aliases: &["contrastive"],
         title: "Contrastive representation distillation",
         paper: "Tian, Krishnan & Isola 2020, Contrastive Representation Distillation, \
                 https://arxiv.org/abs/1910.10699",
-        acts_on: "pooled features",
-        reads: Reads::Pooled,
         weights: LossWeights::method(0.8),
         parameters: &[
             ParameterInfo {
                 name: "dim",
-                default: "128",
                 description: "length of the embeddings",
             },
             ParameterInfo {
                 name: "negatives",
-                default: "16384",
                 description: "number of negatives a sample",
             },
             ParameterInfo {
                 name: "temperature",
-                default: "0.07",
                 description: "temperature of the scores",
             },
             ParameterInfo {
                 name: "momentum",
-                default: "0.5",
                 description: "momentum of the memory banks",
             },
             ParameterInfo {
                 name: "sampling",
-                default: "\"exact\"",
                 description: "negatives: `uniform`, or of other classes with the sample itself \
                               (`exact`) or one of its class (`relax`) as the positive",
             },
         ],
-        needs: Needs {
-            labels: true,
-            indices: true,
-            ..Needs::NOTHING
-        },
-        ..MethodInfo::BASE
     };
+}
+
+impl LossConfig for CrdLossConfig {
     type Loss = CrdLoss;
+
+    fn name(&self) -> &str {
+        Self::INFO.name
+    }
+
+    fn requirements(&self) -> Requirements {
+        Requirements::at(Site::Pooled).with_labels().with_indices()
+    }
 
     fn build(&self, setup: &Setup, device: &Device) -> Result<CrdLoss, LossError> {
         let samples = setup.require(
@@ -577,23 +577,22 @@ impl Register for CrdConfig {
             "the number of training samples: Setup::with_samples or Setup::with_labels",
             setup.samples,
         )?;
-        let (student, teacher) = (setup.student.pooled, setup.teacher.pooled);
-        self.init(student, teacher, samples, setup.labels.as_deref(), device)
+        self.init(setup.pooled(), samples, setup.labels.as_deref(), device)
     }
 }
 
-impl Term for CrdLoss {
-    fn term(&self, step: &Step<'_>) -> Option<Tensor<1>> {
+impl DistillationLoss for CrdLoss {
+    fn term(&self, step: &Step<'_>) -> Tensor<1> {
         let Some(indices) = step.indices else {
             panic!("crd needs the indices of the samples: call `Step::with_indices`");
         };
         let contrast = self.draw(indices, step.labels);
         let (student, teacher) = (step.student.pooled.clone(), step.teacher.pooled.clone());
         let indices = indices.clone();
-        Some(step.scaled(
+        step.scaled(
             0,
             self.forward_gated(student, teacher, indices, contrast, &step.gate(0)),
-        ))
+        )
     }
 }
 
@@ -602,14 +601,19 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    const LENGTHS: Pair<usize> = Pair {
+        student: 3,
+        teacher: 5,
+    };
+
     const LABELS: [usize; 8] = [0, 1, 2, 0, 1, 2, 0, 1];
 
     fn loss(sampling: CrdSampling, device: &Device) -> CrdLoss {
-        CrdConfig::new()
+        CrdLossConfig::new()
             .with_dim(4)
             .with_negatives(40)
             .with_sampling(sampling)
-            .init(3, 5, LABELS.len(), Some(&LABELS), device)
+            .init(LENGTHS, LABELS.len(), Some(&LABELS), device)
             .expect("a loss")
     }
 
@@ -691,12 +695,12 @@ mod tests {
     #[test]
     fn a_low_temperature_does_not_overflow() {
         let device = Device::default().autodiff();
-        let loss = CrdConfig::new()
+        let loss = CrdLossConfig::new()
             .with_temperature(1e-3)
             .with_dim(4)
             .with_negatives(5)
             .with_sampling(CrdSampling::Uniform)
-            .init(3, 5, 8, None, &device)
+            .init(LENGTHS, 8, None, &device)
             .expect("a loss");
         let indices = integers(&[6, 2]);
         for _ in 0..2 {
@@ -724,13 +728,13 @@ mod tests {
 
     #[test]
     fn mistakes_are_typed_errors() {
-        let message = |config: CrdConfig, samples, labels: Option<&[usize]>| {
+        let message = |config: CrdLossConfig, samples, labels: Option<&[usize]>| {
             config
-                .init(2, 2, samples, labels, &Device::default())
+                .init(Pair::both(2), samples, labels, &Device::default())
                 .expect_err("a mistake")
                 .to_string()
         };
-        let new = CrdConfig::new;
+        let new = CrdLossConfig::new;
         assert_eq!(
             message(new().with_momentum(1.0), 8, None),
             "crd: `momentum` is 1, expected at least 0 and below 1"

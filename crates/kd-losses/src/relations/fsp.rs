@@ -6,26 +6,33 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::gate::{gate_at, sample_means};
-use crate::method::{Register, Term};
+use crate::method::Register;
 use crate::pool::{pool_to, smaller};
-use crate::{Gate, LossError, LossWeights, MethodInfo, Place, Preliminary, Setup, Step};
+use crate::{
+    DistillationLoss, Gate, LossConfig, LossError, LossWeights, MethodInfo, Pair, Pretrain,
+    Requirements, Setup, Site, Step,
+};
 
 /// Configuration of [`FspLoss`]: it has no parameters.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct FspConfig {}
+pub struct FspLossConfig {}
 
-impl Config for FspConfig {}
+impl Config for FspLossConfig {}
 
-impl FspConfig {
+impl FspLossConfig {
     /// The defaults.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Initialises the loss.
-    pub fn init(&self) -> FspLoss {
-        FspLoss {}
+    /// Initializes the loss.
+    ///
+    /// # Errors
+    ///
+    /// None so far: it is the form of every loss.
+    pub fn init(&self) -> Result<FspLoss, LossError> {
+        Ok(FspLoss {})
     }
 }
 
@@ -42,7 +49,7 @@ impl FspConfig {
 /// pools the first map only, which is the same where maps shrink. The channels of student and
 /// teacher must agree map by map: there is no adapter.
 ///
-/// The paper, and RepDistiller, train the student by this loss in a preliminary phase only: the
+/// The paper, and RepDistiller, pretrain the student by this loss and drop it afterwards: the
 /// default weight in the main phase is 0.
 #[derive(Module, Debug)]
 pub struct FspLoss {}
@@ -75,32 +82,40 @@ impl FspLoss {
         gate: &Gate,
     ) -> Tensor<1> {
         let shapes = |maps: &[Tensor<4>; 2]| [maps[0].dims(), maps[1].dims()];
-        let (own, others) = (shapes(&student), shapes(&teacher));
-        let fit = |own: [usize; 4], other: [usize; 4]| own[..2] == other[..2];
+        let (student_shapes, teacher_shapes) = (shapes(&student), shapes(&teacher));
+        let fit = |at: usize| student_shapes[at][..2] == teacher_shapes[at][..2];
         assert!(
-            fit(own[0], others[0]) && fit(own[1], others[1]),
-            "fsp: the student's maps are {own:?}, the teacher's are {others:?}"
+            fit(0) && fit(1),
+            "fsp: the student's maps are {student_shapes:?}, the teacher's are {teacher_shapes:?}"
         );
         let teacher = flow(teacher.map(Tensor::inner));
         gate.mean(sample_means((flow(student) - teacher).square()))
     }
 
-    /// The sum of the losses of all adjacent maps. There is one gate for each pair, one for all, or
-    /// none.
+    /// The sum of the losses of all adjacent maps.
     ///
     /// # Panics
     ///
-    /// If there are less than two maps, or their numbers, batches or channels differ.
-    pub fn forward_stages(
+    /// If there are fewer than two maps, or their numbers, batches or channels differ.
+    pub fn forward_stages(&self, student: &[Tensor<4>], teacher: &[Tensor<4>]) -> Tensor<1> {
+        self.forward_stages_gated(student, teacher, &[])
+    }
+
+    /// The sum of the losses of the chosen samples, each pair of adjacent maps a spot: see [`Gate`].
+    ///
+    /// # Panics
+    ///
+    /// As [`forward_stages`](Self::forward_stages), or if a gate is for another batch.
+    pub fn forward_stages_gated(
         &self,
         student: &[Tensor<4>],
         teacher: &[Tensor<4>],
         gates: &[Gate],
     ) -> Tensor<1> {
-        let (own, others) = (student.len(), teacher.len());
+        let (student_maps, teacher_maps) = (student.len(), teacher.len());
         assert!(
-            own == others && own > 1,
-            "fsp: the student has {own} maps, the teacher {others}, and two are needed at least"
+            student_maps == teacher_maps && student_maps > 1,
+            "fsp: the student has {student_maps} maps, the teacher {teacher_maps}, and two are needed at least"
         );
         let pair = |maps: &[Tensor<4>]| [maps[0].clone(), maps[1].clone()];
         let pairs = student.windows(2).zip(teacher.windows(2)).enumerate();
@@ -120,7 +135,7 @@ fn flow([first, second]: [Tensor<4>; 2]) -> Tensor<3> {
     rows(first).matmul(rows(second).swap_dims(1, 2)) / positions
 }
 
-impl Register for FspConfig {
+impl Register for FspLossConfig {
     const INFO: MethodInfo = MethodInfo {
         name: "fsp",
         aliases: &["flow"],
@@ -128,20 +143,29 @@ impl Register for FspConfig {
         paper: "Yim et al. 2017, A Gift from Knowledge Distillation, \
                 https://openaccess.thecvf.com/content_cvpr_2017/html/\
                 Yim_A_Gift_From_CVPR_2017_paper.html",
-        acts_on: "adjacent stages, stem included",
         weights: LossWeights::method(0.0),
-        preliminary: Preliminary::Student,
         ..MethodInfo::BASE
     };
+}
+
+impl LossConfig for FspLossConfig {
     type Loss = FspLoss;
 
-    fn place(&self) -> Place {
-        Place::Stages
+    fn name(&self) -> &str {
+        Self::INFO.name
+    }
+
+    fn requirements(&self) -> Requirements {
+        Requirements::at(Site::EachStage)
+    }
+
+    fn pretrain(&self) -> Pretrain {
+        Pretrain::Student
     }
 
     fn build(&self, setup: &Setup, _device: &Device) -> Result<FspLoss, LossError> {
         for stage in 0..=setup.stages("fsp")? {
-            let (student, teacher) = setup.maps("fsp", stage)?;
+            let Pair { student, teacher } = setup.maps("fsp", stage)?;
             if student[0] != teacher[0] {
                 return Err(LossError::Shapes {
                     stage,
@@ -151,24 +175,22 @@ impl Register for FspConfig {
                 });
             }
         }
-        Ok(self.init())
+        self.init()
     }
 }
 
-impl Term for FspLoss {
-    fn term(&self, step: &Step<'_>) -> Option<Tensor<1>> {
+impl DistillationLoss for FspLoss {
+    fn term(&self, step: &Step<'_>) -> Tensor<1> {
         let spots = step.student.maps.len().saturating_sub(1);
-        let gates: Vec<Gate> = (0..spots).map(|spot| step.gate(spot)).collect();
-        Some(self.forward_stages(&step.student.maps, &step.teacher.maps, &gates))
+        self.forward_stages_gated(
+            &step.student.maps,
+            &step.teacher.maps,
+            &step.gates_of(spots),
+        )
     }
 
-    fn preliminary(&self, step: &Step<'_>) -> Option<Tensor<1>> {
-        self.term(step)
-    }
-
-    /// One for each pair of adjacent maps, the stem's first.
-    fn spots(&self, stages: usize) -> usize {
-        stages
+    fn pretrain(&self, step: &Step<'_>) -> Option<Tensor<1>> {
+        Some(self.term(step))
     }
 }
 
@@ -185,7 +207,7 @@ mod tests {
 
     #[test]
     fn a_worked_example() {
-        let loss = FspConfig::new().init();
+        let loss = FspLossConfig::new().init().expect("a loss");
         // Flows (1, 0; 0, 0) and (1, 1; 1, 1): three of four entries differ by 1.
         let student = [constant([1.0, 0.0]), constant([1.0, 0.0])];
         let teacher = [constant([1.0, 1.0]), constant([1.0, 1.0])];
@@ -202,7 +224,7 @@ mod tests {
             pooled: channels,
             classes: 3,
         };
-        let error = FspConfig::new()
+        let error = FspLossConfig::new()
             .build(&Setup::new(shapes(4), shapes(6)), &Device::default())
             .expect_err("a mistake");
         assert_eq!(
@@ -216,11 +238,10 @@ mod tests {
     #[should_panic(expected = "fsp: the student has 1 maps, the teacher 2")]
     fn lists_of_different_lengths_are_refused() {
         let map = constant([1.0, 2.0]);
-        FspConfig::new().init().forward_stages(
-            std::slice::from_ref(&map),
-            &[map.clone(), map.clone()],
-            &[],
-        );
+        FspLossConfig::new()
+            .init()
+            .expect("a loss")
+            .forward_stages(std::slice::from_ref(&map), &[map.clone(), map.clone()]);
     }
 
     #[test]
@@ -228,8 +249,9 @@ mod tests {
     fn other_channels_are_refused() {
         let map = constant([1.0, 2.0]);
         let wide = Tensor::cat(vec![map.clone(), map.clone()], 1);
-        FspConfig::new()
+        FspLossConfig::new()
             .init()
+            .expect("a loss")
             .forward([map.clone(), map.clone()], [map, wide]);
     }
 }

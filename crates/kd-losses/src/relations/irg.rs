@@ -7,11 +7,12 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::gate::{different, sample_means, sample_sums};
-use crate::method::{Register, Term};
+use crate::method::Register;
 use crate::pool::{pool_to, smaller};
 use crate::range::weight;
 use crate::{
-    FeatureShapes, Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Place, Setup, Step,
+    DistillationLoss, FeatureShapes, Gate, LossConfig, LossError, LossWeights, MethodInfo,
+    ParameterInfo, Requirements, Setup, Site, Step,
 };
 
 /// Squared distances count as none if the largest is below this share of the largest squared norm:
@@ -21,7 +22,7 @@ const NO_DISTANCE: f64 = 1e-12;
 /// Configuration of [`IrgLoss`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct IrgConfig {
+pub struct IrgLossConfig {
     /// Weight of the vertices, at least 0. Default 0.1.
     pub vertex: f64,
     /// Weight of the edges, at least 0. Default 5.
@@ -34,9 +35,9 @@ pub struct IrgConfig {
     pub second: Option<usize>,
 }
 
-impl Config for IrgConfig {}
+impl Config for IrgLossConfig {}
 
-impl Default for IrgConfig {
+impl Default for IrgLossConfig {
     fn default() -> Self {
         Self {
             vertex: 0.1,
@@ -48,7 +49,7 @@ impl Default for IrgConfig {
     }
 }
 
-impl IrgConfig {
+impl IrgLossConfig {
     /// The defaults.
     pub fn new() -> Self {
         Self::default()
@@ -84,7 +85,7 @@ impl IrgConfig {
         self
     }
 
-    /// Initialises the loss.
+    /// Initializes the loss.
     ///
     /// # Errors
     ///
@@ -121,7 +122,7 @@ impl IrgConfig {
 ///
 /// `D_ij` are squared distances between samples, divided by the largest; `d_i` is the squared
 /// distance of a sample's earlier map to its later one, divided by the largest of the batch. For
-/// `d`, the larger map is average-pooled to the size of the smaller one, and neighbouring channels
+/// `d`, the larger map is average-pooled to the size of the smaller one, and neighboring channels
 /// of the one with more channels are averaged, so that both have the fewer. This is the form of
 /// Knowledge-Distillation-Zoo, for maps that shrink and channels whose number doubles.
 ///
@@ -203,10 +204,10 @@ impl IrgLoss {
     ///
     /// As [`forward_gated`](Self::forward_gated).
     pub fn parts(&self, student: IrgFeatures, teacher: IrgFeatures, gate: &Gate) -> IrgParts {
-        let (own, others) = (student.logits.dims(), teacher.logits.dims());
+        let (student_shape, teacher_shape) = (student.logits.dims(), teacher.logits.dims());
         assert_eq!(
-            own, others,
-            "irg: student logits are {own:?}, teacher's are {others:?}"
+            student_shape, teacher_shape,
+            "irg: student logits are {student_shape:?}, teacher's are {teacher_shape:?}"
         );
         for features in [&student, &teacher] {
             let batches = [
@@ -215,8 +216,8 @@ impl IrgLoss {
                 features.pooled.dims()[0],
             ];
             assert_eq!(
-                batches, [own[0]; 3],
-                "irg: maps and vectors have batches of {batches:?}, the logits are {own:?}"
+                batches, [student_shape[0]; 3],
+                "irg: maps and vectors have batches of {batches:?}, the logits are {student_shape:?}"
             );
         }
         let teacher = IrgFeatures {
@@ -239,11 +240,11 @@ impl IrgLoss {
             .map(|(student, teacher)| gate.pair_mean((student - teacher).square()));
         let transforms = [&student, &teacher]
             .map(|features| transforms(features.first.clone(), features.second.clone(), gate));
-        let [own, others] = transforms;
+        let [of_student, of_teacher] = transforms;
         IrgParts {
             vertex: gate.mean(sample_means((student.logits - teacher.logits).square())),
             edge: Tensor::cat(edge.collect(), 0).mean(),
-            transform: gate.mean((own - others).square()),
+            transform: gate.mean((of_student - of_teacher).square()),
         }
     }
 }
@@ -306,7 +307,7 @@ fn transforms(first: Tensor<4>, second: Tensor<4>, gate: &Gate) -> Tensor<1> {
     largest_one(sample_sums((first - second).square()), floor)
 }
 
-impl Register for IrgConfig {
+impl Register for IrgLossConfig {
     const INFO: MethodInfo = MethodInfo {
         name: "irg",
         aliases: &[],
@@ -314,41 +315,41 @@ impl Register for IrgConfig {
         paper: "Liu et al. 2019, Knowledge Distillation via Instance Relationship Graph, \
                 https://openaccess.thecvf.com/content_CVPR_2019/html/\
                 Liu_Knowledge_Distillation_via_Instance_Relationship_Graph_CVPR_2019_paper.html",
-        acts_on: "logits, pooled features, two stages",
         weights: LossWeights::method(10.0),
         parameters: &[
             ParameterInfo {
                 name: "vertex",
-                default: "0.1",
                 description: "weight of the vertices (logits)",
             },
             ParameterInfo {
                 name: "edge",
-                default: "5.0",
                 description: "weight of the edges (distances between samples)",
             },
             ParameterInfo {
                 name: "transform",
-                default: "5.0",
                 description: "weight of the transformations (distances between stages)",
             },
             ParameterInfo {
                 name: "first",
-                default: "null",
                 description: "earlier stage; the stem is 0, null is the last but one",
             },
             ParameterInfo {
                 name: "second",
-                default: "null",
                 description: "later stage; the stem is 0, null is the last",
             },
         ],
-        ..MethodInfo::BASE
     };
+}
+
+impl LossConfig for IrgLossConfig {
     type Loss = IrgLoss;
 
-    fn place(&self) -> Place {
-        Place::Map(self.second)
+    fn name(&self) -> &str {
+        Self::INFO.name
+    }
+
+    fn requirements(&self) -> Requirements {
+        Requirements::at(Site::Stage(self.second))
     }
 
     fn build(&self, setup: &Setup, _device: &Device) -> Result<IrgLoss, LossError> {
@@ -386,8 +387,8 @@ impl Register for IrgConfig {
     }
 }
 
-impl Term for IrgLoss {
-    fn term(&self, step: &Step<'_>) -> Option<Tensor<1>> {
+impl DistillationLoss for IrgLoss {
+    fn term(&self, step: &Step<'_>) -> Tensor<1> {
         let [student, teacher] = [step.student, step.teacher].map(|features| {
             let count = features.maps.len();
             IrgFeatures {
@@ -397,7 +398,7 @@ impl Term for IrgLoss {
                 logits: features.logits.clone(),
             }
         });
-        Some(step.scaled(0, self.forward_gated(student, teacher, &step.gate(0))))
+        step.scaled(0, self.forward_gated(student, teacher, &step.gate(0)))
     }
 }
 
@@ -458,7 +459,7 @@ mod tests {
             pooled: crate::testing::random([3, 4], fill, &device),
             logits: crate::testing::random([3, 5], fill, &device),
         };
-        let loss = IrgConfig::new().init().expect("a loss");
+        let loss = IrgLossConfig::new().init().expect("a loss");
         let (student, teacher) = (features(), features());
         let zero = loss.forward(teacher.clone(), teacher.clone());
         assert_eq!(zero.into_scalar::<f32>(), 0.0);
@@ -484,23 +485,23 @@ mod tests {
             pooled: 1,
             classes,
         };
-        let message = |config: IrgConfig, student, teacher| {
+        let message = |config: IrgLossConfig, student, teacher| {
             config
                 .build(&Setup::new(student, teacher), &Device::default())
                 .expect_err("a mistake")
                 .to_string()
         };
         assert_eq!(
-            message(IrgConfig::new(), shapes(2, 3), shapes(1, 3)),
+            message(IrgLossConfig::new(), shapes(2, 3), shapes(1, 3)),
             "irg acts at stage 1, but the teacher has maps of stage 0 only"
         );
         assert_eq!(
-            message(IrgConfig::new(), shapes(2, 3), shapes(2, 4)),
+            message(IrgLossConfig::new(), shapes(2, 3), shapes(2, 4)),
             "irg: the student has 3 classes, the teacher 4"
         );
         assert_eq!(
             message(
-                IrgConfig::new().with_edge(f64::NAN),
+                IrgLossConfig::new().with_edge(f64::NAN),
                 shapes(2, 3),
                 shapes(2, 3)
             ),
@@ -508,7 +509,7 @@ mod tests {
         );
         assert_eq!(
             message(
-                IrgConfig::new().with_second(Some(1)),
+                IrgLossConfig::new().with_second(Some(1)),
                 shapes(4, 3),
                 shapes(4, 3)
             ),
@@ -565,7 +566,7 @@ mod tests {
             }
         };
         let gate = Gate::new(Tensor::from_floats([1.0, 1.0, 0.0], &Device::default()));
-        let loss = IrgConfig::new().init().expect("a loss");
+        let loss = IrgLossConfig::new().init().expect("a loss");
         let value = |student: &IrgFeatures, teacher: &IrgFeatures| {
             let value = loss.forward_gated(student.clone(), teacher.clone(), &gate);
             value.into_scalar::<f32>()
@@ -582,7 +583,7 @@ mod tests {
 
     #[test]
     fn one_sample_has_no_relations() {
-        let loss = IrgConfig::new().init().expect("a loss");
+        let loss = IrgLossConfig::new().init().expect("a loss");
         let parts = loss.parts(maps(1), maps(1), &Gate::all());
         assert_eq!(values(parts.edge), [0.0]);
         assert_eq!(values(parts.transform), [0.0]);

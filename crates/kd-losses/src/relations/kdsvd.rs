@@ -7,10 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use super::singular::Leading;
 use crate::gate::{gate_at, sample_sums};
-use crate::method::{Register, Term};
+use crate::method::Register;
 use crate::range::at_least_one;
 use crate::surrogate::with_gradient;
-use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Place, Setup, Step};
+use crate::{
+    DistillationLoss, Gate, LossConfig, LossError, LossWeights, MethodInfo, Pair, ParameterInfo,
+    Requirements, Setup, Site, Step,
+};
 
 /// Vectors of the student among which the counterpart of a teacher's vector is looked for, besides
 /// as many as the teacher's.
@@ -32,16 +35,16 @@ pub enum KdSvdConvention {
 /// Configuration of [`KdSvdLoss`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct KdSvdConfig {
+pub struct KdSvdLossConfig {
     /// Number of singular vectors of the teacher. Default 1.
     pub k: usize,
     /// Which matrix of a map is decomposed. Default [`KdSvdConvention::RepDistiller`].
     pub convention: KdSvdConvention,
 }
 
-impl Config for KdSvdConfig {}
+impl Config for KdSvdLossConfig {}
 
-impl Default for KdSvdConfig {
+impl Default for KdSvdLossConfig {
     fn default() -> Self {
         Self {
             k: 1,
@@ -50,7 +53,7 @@ impl Default for KdSvdConfig {
     }
 }
 
-impl KdSvdConfig {
+impl KdSvdLossConfig {
     /// The defaults.
     pub fn new() -> Self {
         Self::default()
@@ -68,7 +71,7 @@ impl KdSvdConfig {
         self
     }
 
-    /// Initialises the loss.
+    /// Initializes the loss.
     ///
     /// # Errors
     ///
@@ -87,7 +90,7 @@ impl KdSvdConfig {
 ///
 /// Of each map's matrix, the `k` leading right singular vectors `v` of the teacher are taken, and
 /// for each the most similar (up to its sign, which is then made the same) of the student's `k + 3`
-/// leading ones. All are multiplied by the teacher's singular values, normalised over the `k`.
+/// leading ones. All are multiplied by the teacher's singular values, normalized over the `k`.
 ///
 /// ```text
 /// R_ab = exp( − ( v_a − v'_b )² / 8 )     for vectors v, v' of adjacent maps, entry by entry
@@ -117,7 +120,7 @@ pub struct KdSvdLoss {
 pub struct SingularVectors {
     /// `[batch, length, k]`, of norm 1.
     pub vectors: Tensor<3>,
-    /// Singular values, normalised over the `k`, `[batch, 1, k]`.
+    /// Singular values, normalized over the `k`, `[batch, 1, k]`.
     pub values: Tensor<3>,
 }
 
@@ -133,13 +136,12 @@ impl KdSvdLoss {
     ///
     /// # Panics
     ///
-    /// If there are less than two maps, or their numbers, batches, channels or widths differ.
+    /// If there are fewer than two maps, or their numbers, batches, channels or widths differ.
     pub fn forward(&self, student: &[Tensor<4>], teacher: &[Tensor<4>]) -> Tensor<1> {
         self.forward_gated(student, teacher, &[])
     }
 
-    /// The loss of the chosen samples: see [`Gate`]. There is one gate for each pair of adjacent
-    /// maps, or none.
+    /// The loss of the chosen samples, each pair of adjacent maps a spot: see [`Gate`].
     ///
     /// # Panics
     ///
@@ -150,10 +152,10 @@ impl KdSvdLoss {
         teacher: &[Tensor<4>],
         gates: &[Gate],
     ) -> Tensor<1> {
-        let (own, others) = (student.len(), teacher.len());
+        let (student_maps, teacher_maps) = (student.len(), teacher.len());
         assert_eq!(
-            own, others,
-            "kdsvd: the student has {own} maps, the teacher {others}"
+            student_maps, teacher_maps,
+            "kdsvd: the student has {student_maps} maps, the teacher {teacher_maps}"
         );
         let teacher: Vec<_> = teacher
             .iter()
@@ -196,12 +198,12 @@ impl KdSvdLoss {
             .map(|matrix| Leading::new(matrix.clone(), self.k + MORE))
             .collect();
         let vectors: Vec<_> = leading.iter().map(Leading::vectors).collect();
-        for (own, other) in vectors.iter().zip(teacher) {
-            let (own, other) = (own.dims(), other.vectors.dims());
+        for (student, teacher) in vectors.iter().zip(teacher) {
+            let (student, teacher) = (student.dims(), teacher.vectors.dims());
             assert_eq!(
-                own[..2],
-                other[..2],
-                "kdsvd: the student's singular vectors are {own:?}, the teacher's {other:?}"
+                student[..2],
+                teacher[..2],
+                "kdsvd: the student's singular vectors are {student:?}, the teacher's {teacher:?}"
             );
         }
         if !student.iter().any(Tensor::is_autodiff) {
@@ -271,40 +273,43 @@ fn align(student: Tensor<3>, teacher: &Tensor<3>) -> Tensor<3> {
     student.matmul(choice)
 }
 
-impl Register for KdSvdConfig {
+impl Register for KdSvdLossConfig {
     const INFO: MethodInfo = MethodInfo {
         name: "kdsvd",
         aliases: &["svd"],
         title: "Singular vectors of adjacent maps",
         paper: "Lee, Kim & Song 2018, Self-supervised Knowledge Distillation Using Singular \
                 Value Decomposition, https://arxiv.org/abs/1807.06819",
-        acts_on: "adjacent stages, stem included",
         weights: LossWeights::method(1.0),
         parameters: &[
             ParameterInfo {
                 name: "k",
-                default: "1",
                 description: "number of singular vectors of the teacher",
             },
             ParameterInfo {
                 name: "convention",
-                default: "\"repdistiller\"",
                 description: "matrix of a map: `repdistiller` (positions × channels) or \
                               `mdistiller` (channels and rows × columns)",
             },
         ],
-        ..MethodInfo::BASE
     };
+}
+
+impl LossConfig for KdSvdLossConfig {
     type Loss = KdSvdLoss;
 
-    fn place(&self) -> Place {
-        Place::Stages
+    fn name(&self) -> &str {
+        Self::INFO.name
+    }
+
+    fn requirements(&self) -> Requirements {
+        Requirements::at(Site::EachStage)
     }
 
     fn build(&self, setup: &Setup, _device: &Device) -> Result<KdSvdLoss, LossError> {
         let stages = setup.stages("kdsvd")?;
         for stage in 0..=stages {
-            let (student, teacher) = setup.maps("kdsvd", stage)?;
+            let Pair { student, teacher } = setup.maps("kdsvd", stage)?;
             let (axis, advice) = match self.convention {
                 KdSvdConvention::RepDistiller => (
                     0,
@@ -328,16 +333,11 @@ impl Register for KdSvdConfig {
     }
 }
 
-impl Term for KdSvdLoss {
-    fn term(&self, step: &Step<'_>) -> Option<Tensor<1>> {
+impl DistillationLoss for KdSvdLoss {
+    fn term(&self, step: &Step<'_>) -> Tensor<1> {
         let spots = step.student.maps.len().saturating_sub(1);
         let gates: Vec<Gate> = (0..spots).map(|spot| step.gate(spot)).collect();
-        Some(self.forward_gated(&step.student.maps, &step.teacher.maps, &gates))
-    }
-
-    /// One for each pair of adjacent maps, the stem's first.
-    fn spots(&self, stages: usize) -> usize {
-        stages
+        self.forward_gated(&step.student.maps, &step.teacher.maps, &gates)
     }
 }
 
@@ -358,7 +358,7 @@ mod tests {
     }
 
     fn loss(convention: KdSvdConvention) -> KdSvdLoss {
-        KdSvdConfig::new()
+        KdSvdLossConfig::new()
             .with_convention(convention)
             .init()
             .expect("a loss")
@@ -380,7 +380,7 @@ mod tests {
 
     #[test]
     fn several_vectors_are_weighted_by_their_singular_values() {
-        let loss = KdSvdConfig::new().with_k(2).init().expect("a loss");
+        let loss = KdSvdLossConfig::new().with_k(2).init().expect("a loss");
         let decomposed = loss.decompose(maps(2).remove(0));
         assert_eq!(decomposed.vectors.dims(), [2, 3, 2]);
         let values: Vec<f32> = decomposed.values.into_data().try_to_vec().expect("f32");
@@ -398,21 +398,21 @@ mod tests {
             pooled: channels,
             classes: 3,
         };
-        let message = |config: KdSvdConfig, student, teacher| {
+        let message = |config: KdSvdLossConfig, student, teacher| {
             config
                 .build(&Setup::new(student, teacher), &Device::default())
                 .expect_err("a mistake")
                 .to_string()
         };
         assert_eq!(
-            message(KdSvdConfig::new(), shapes(4, 8), shapes(6, 8)),
+            message(KdSvdLossConfig::new(), shapes(4, 8), shapes(6, 8)),
             "student stage 1 is [N, 4, 8, 8], teacher's is [N, 6, 8, 8]: \
              kdsvd compares channel with channel: take networks of equal channels"
         );
-        let mdistiller = KdSvdConfig::new().with_convention(KdSvdConvention::Mdistiller);
+        let mdistiller = KdSvdLossConfig::new().with_convention(KdSvdConvention::Mdistiller);
         assert!(message(mdistiller, shapes(4, 8), shapes(6, 4)).contains("equal width"));
         assert_eq!(
-            message(KdSvdConfig::new().with_k(0), shapes(4, 8), shapes(4, 8)),
+            message(KdSvdLossConfig::new().with_k(0), shapes(4, 8), shapes(4, 8)),
             "kdsvd: `k` is 0, expected 1 or more"
         );
     }

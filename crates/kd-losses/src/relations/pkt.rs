@@ -5,8 +5,11 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::method::{Register, Term};
-use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Reads, Setup, Step};
+use crate::method::Register;
+use crate::{
+    DistillationLoss, Gate, LossConfig, LossError, LossWeights, MethodInfo, ParameterInfo,
+    Requirements, Setup, Site, Step,
+};
 
 /// Where the square of a norm counts as 0: 1e-12 for the norm itself.
 const SMALLEST_SQUARE: f64 = 1e-24;
@@ -34,14 +37,14 @@ impl PktConvention {
 /// Configuration of [`PktLoss`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct PktConfig {
+pub struct PktLossConfig {
     /// The small number that is added. Default [`PktConvention::RepDistiller`].
     pub convention: PktConvention,
 }
 
-impl Config for PktConfig {}
+impl Config for PktLossConfig {}
 
-impl PktConfig {
+impl PktLossConfig {
     /// The defaults.
     pub fn new() -> Self {
         Self::default()
@@ -53,16 +56,20 @@ impl PktConfig {
         self
     }
 
-    /// Initialises the loss.
-    pub fn init(&self) -> PktLoss {
-        PktLoss {
+    /// Initializes the loss.
+    ///
+    /// # Errors
+    ///
+    /// None so far: it is the form of every loss.
+    pub fn init(&self) -> Result<PktLoss, LossError> {
+        Ok(PktLoss {
             epsilon: self.convention.epsilon(),
-        }
+        })
     }
 }
 
 /// Probabilistic knowledge transfer (Passalis & Tefas 2018, <https://arxiv.org/abs/1803.10837>): the
-/// probability with which a sample would choose another as its neighbour.
+/// probability with which a sample would choose another as its neighbor.
 ///
 /// ```text
 /// K_ij = ( cos(f_i, f_j) + 1 ) / 2,     p_ij = K_ij / Σ_k K_ik
@@ -103,10 +110,10 @@ impl PktLoss {
     ///
     /// As [`forward`](Self::forward), or if the gate is for another batch.
     pub fn forward_gated(&self, student: Tensor<2>, teacher: Tensor<2>, gate: &Gate) -> Tensor<1> {
-        let (own, others) = (student.dims(), teacher.dims());
+        let (student_shape, teacher_shape) = (student.dims(), teacher.dims());
         assert_eq!(
-            own[0], others[0],
-            "pkt: the student's vectors are {own:?}, the teacher's are {others:?}"
+            student_shape[0], teacher_shape[0],
+            "pkt: the student's vectors are {student_shape:?}, the teacher's are {teacher_shape:?}"
         );
         let student = self.probabilities(student, gate);
         let teacher = self.probabilities(teacher.inner(), gate);
@@ -142,34 +149,41 @@ impl PktLoss {
     }
 }
 
-impl Register for PktConfig {
+impl Register for PktLossConfig {
     const INFO: MethodInfo = MethodInfo {
         name: "pkt",
         aliases: &[],
-        title: "Probabilistic knowledge transfer: whom a sample takes for its neighbour",
+        title: "Probabilistic knowledge transfer: whom a sample takes for its neighbor",
         paper: "Passalis & Tefas 2018, Learning Deep Representations with Probabilistic Knowledge \
                 Transfer, https://arxiv.org/abs/1803.10837",
-        acts_on: "pooled features",
-        reads: Reads::Pooled,
         weights: LossWeights::method(30000.0),
         parameters: &[ParameterInfo {
             name: "convention",
-            default: "\"repdistiller\"",
             description: "small number that is added: `repdistiller` (1e-7) or `zoo` (1e-6)",
         }],
-        ..MethodInfo::BASE
     };
+}
+
+impl LossConfig for PktLossConfig {
     type Loss = PktLoss;
 
+    fn name(&self) -> &str {
+        Self::INFO.name
+    }
+
+    fn requirements(&self) -> Requirements {
+        Requirements::at(Site::Pooled)
+    }
+
     fn build(&self, _setup: &Setup, _device: &Device) -> Result<PktLoss, LossError> {
-        Ok(self.init())
+        self.init()
     }
 }
 
-impl Term for PktLoss {
-    fn term(&self, step: &Step<'_>) -> Option<Tensor<1>> {
+impl DistillationLoss for PktLoss {
+    fn term(&self, step: &Step<'_>) -> Tensor<1> {
         let (student, teacher) = (step.student.pooled.clone(), step.teacher.pooled.clone());
-        Some(step.scaled(0, self.forward_gated(student, teacher, &step.gate(0))))
+        step.scaled(0, self.forward_gated(student, teacher, &step.gate(0)))
     }
 }
 
@@ -188,7 +202,7 @@ mod tests {
     }
 
     fn value(student: &Tensor<2>, teacher: &Tensor<2>) -> f32 {
-        let loss = PktConfig::new().init();
+        let loss = PktLossConfig::new().init().expect("a loss");
         loss.forward(student.clone(), teacher.clone()).into_scalar()
     }
 
@@ -219,7 +233,10 @@ mod tests {
         let device = Device::default().autodiff();
         let student = Tensor::<2>::from_floats([[0.0, 0.0], [1.0, 2.0], [-2.0, 1.0]], &device);
         let student = student.require_grad();
-        let loss = PktConfig::new().init().forward(student.clone(), rows(3, 4));
+        let loss = PktLossConfig::new()
+            .init()
+            .expect("a loss")
+            .forward(student.clone(), rows(3, 4));
         let grads = loss.backward();
         let gradient = student.grad(&grads).expect("a gradient").abs().max();
         assert!(gradient.into_scalar::<f32>() < 10.0);

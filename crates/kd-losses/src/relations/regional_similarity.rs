@@ -7,7 +7,8 @@ use burn::tensor::module::avg_pool2d;
 use burn::tensor::ops::AvgPoolOptions;
 use serde::{Deserialize, Serialize};
 
-use super::similarity::mismatch;
+use super::distances::mismatch;
+use crate::gate::gate_at;
 use crate::pool::{pool_to, smaller};
 use crate::range::at_least_one;
 use crate::{Gate, LossError};
@@ -28,7 +29,7 @@ pub enum RegionShrink {
 /// Configuration of [`RegionalSimilarityLoss`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct RegionalSimilarityConfig {
+pub struct RegionalSimilarityLossConfig {
     /// Regions along each axis, from 1; with 1 there is nothing to compare and the loss is 0.
     /// Default 4.
     pub regions: usize,
@@ -36,9 +37,9 @@ pub struct RegionalSimilarityConfig {
     pub shrink: RegionShrink,
 }
 
-impl Config for RegionalSimilarityConfig {}
+impl Config for RegionalSimilarityLossConfig {}
 
-impl Default for RegionalSimilarityConfig {
+impl Default for RegionalSimilarityLossConfig {
     fn default() -> Self {
         Self {
             regions: 4,
@@ -47,7 +48,7 @@ impl Default for RegionalSimilarityConfig {
     }
 }
 
-impl RegionalSimilarityConfig {
+impl RegionalSimilarityLossConfig {
     /// The defaults.
     pub fn new() -> Self {
         Self::default()
@@ -65,7 +66,7 @@ impl RegionalSimilarityConfig {
         self
     }
 
-    /// Initialises the loss.
+    /// Initializes the loss.
     ///
     /// # Errors
     ///
@@ -144,10 +145,10 @@ impl RegionalSimilarityLoss {
     ///
     /// As [`forward`](Self::forward), or if the lists differ in length.
     pub fn forward_stages(&self, student: &[Tensor<4>], teacher: &[Tensor<4>]) -> Vec<Tensor<1>> {
-        self.forward_stages_gated(student, teacher, |_| Gate::all())
+        self.forward_stages_gated(student, teacher, &[])
     }
 
-    /// The same for the chosen samples of each pair, by its place in the list.
+    /// The losses of the chosen samples, each pair a spot: see [`Gate`].
     ///
     /// # Panics
     ///
@@ -156,12 +157,12 @@ impl RegionalSimilarityLoss {
         &self,
         student: &[Tensor<4>],
         teacher: &[Tensor<4>],
-        gate: impl Fn(usize) -> Gate,
+        gates: &[Gate],
     ) -> Vec<Tensor<1>> {
-        let (own, others) = (student.len(), teacher.len());
+        let (student_maps, teacher_maps) = (student.len(), teacher.len());
         assert_eq!(
-            own, others,
-            "askd: the student has {own} maps, the teacher {others}"
+            student_maps, teacher_maps,
+            "askd: the student has {student_maps} maps, the teacher {teacher_maps}"
         );
         let mut left = self.regions;
         let pairs = student.iter().zip(teacher).enumerate();
@@ -170,7 +171,12 @@ impl RegionalSimilarityLoss {
             if self.shrink == RegionShrink::Permanent {
                 left = regions;
             }
-            compare(student.clone(), teacher.clone(), regions, &gate(place))
+            compare(
+                student.clone(),
+                teacher.clone(),
+                regions,
+                &gate_at(gates, place),
+            )
         });
         losses.collect()
     }
@@ -183,11 +189,11 @@ impl RegionalSimilarityLoss {
 
 /// The loss of one pair of maps with this number of regions along each axis.
 fn compare(student: Tensor<4>, teacher: Tensor<4>, regions: usize, gate: &Gate) -> Tensor<1> {
-    let (own, others) = (student.dims(), teacher.dims());
+    let (student_shape, teacher_shape) = (student.dims(), teacher.dims());
     assert_eq!(
-        own[..2],
-        others[..2],
-        "askd: the student's map is {own:?}, the teacher's is {others:?}"
+        student_shape[..2],
+        teacher_shape[..2],
+        "askd: the student's map is {student_shape:?}, the teacher's is {teacher_shape:?}"
     );
     let (mut student, mut teacher) = (student, teacher.inner());
     if grid(&student, regions) != grid(&teacher, regions) {
@@ -222,7 +228,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn loss(regions: usize) -> RegionalSimilarityLoss {
-        RegionalSimilarityConfig::new()
+        RegionalSimilarityLossConfig::new()
             .with_regions(regions)
             .init()
             .expect("a loss")
@@ -275,7 +281,7 @@ mod tests {
         let student = sizes.map(|size| map([2, 3, size, size]));
         let teacher = sizes.map(|size| map([2, 3, size, size]));
         let of = |shrink| {
-            let config = RegionalSimilarityConfig::new().with_shrink(shrink);
+            let config = RegionalSimilarityLossConfig::new().with_shrink(shrink);
             let loss = config.init().expect("a loss");
             let losses = loss.forward_stages(&student, &teacher);
             losses.into_iter().map(value).collect::<Vec<_>>()
@@ -293,7 +299,7 @@ mod tests {
 
     #[test]
     fn no_regions_are_an_error() {
-        let error = RegionalSimilarityConfig::new().with_regions(0).init();
+        let error = RegionalSimilarityLossConfig::new().with_regions(0).init();
         assert_eq!(
             error.expect_err("no regions").to_string(),
             "askd: `regions` is 0, expected 1 or more"

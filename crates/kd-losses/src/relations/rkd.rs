@@ -2,15 +2,18 @@
 
 use burn::config::Config;
 use burn::module::Module;
+use burn::nn::loss::SmoothL1LossConfig;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::gate::{assert_not_empty, different};
-use crate::huber::huber;
-use crate::method::{Register, Term};
+use crate::method::Register;
 use crate::range::weight;
 use crate::surrogate::with_gradient;
-use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Reads, Setup, Step};
+use crate::{
+    DistillationLoss, Gate, LossConfig, LossError, LossWeights, MethodInfo, ParameterInfo,
+    Requirements, Setup, Site, Step,
+};
 
 /// Where squared distances are clamped before the root; samples this near are at the same place.
 const SMALLEST_SQUARE: f64 = 1e-12;
@@ -21,16 +24,16 @@ const LARGEST: usize = 1 << 22;
 /// Configuration of [`RkdLoss`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct RkdConfig {
+pub struct RkdLossConfig {
     /// Weight of the distances, at least 0. Default 25.
     pub distance: f64,
     /// Weight of the angles, at least 0. Default 50.
     pub angle: f64,
 }
 
-impl Config for RkdConfig {}
+impl Config for RkdLossConfig {}
 
-impl Default for RkdConfig {
+impl Default for RkdLossConfig {
     fn default() -> Self {
         Self {
             distance: 25.0,
@@ -39,7 +42,7 @@ impl Default for RkdConfig {
     }
 }
 
-impl RkdConfig {
+impl RkdLossConfig {
     /// The defaults.
     pub fn new() -> Self {
         Self::default()
@@ -57,7 +60,7 @@ impl RkdConfig {
         self
     }
 
-    /// Initialises the loss.
+    /// Initializes the loss.
     ///
     /// # Errors
     ///
@@ -126,12 +129,12 @@ impl RkdLoss {
     ///
     /// As [`forward`](Self::forward), or if the gate is for another batch.
     pub fn forward_gated(&self, student: Tensor<2>, teacher: Tensor<2>, gate: &Gate) -> Tensor<1> {
-        let (own, others) = (student.dims(), teacher.dims());
+        let (student_shape, teacher_shape) = (student.dims(), teacher.dims());
         assert_eq!(
-            own[0], others[0],
-            "rkd: the student's vectors are {own:?}, the teacher's are {others:?}"
+            student_shape[0], teacher_shape[0],
+            "rkd: the student's vectors are {student_shape:?}, the teacher's are {teacher_shape:?}"
         );
-        assert_not_empty(own[0]);
+        assert_not_empty(student_shape[0]);
         let teacher = teacher.inner();
         let mut loss = student.clone().sum() * 0.0;
         if self.distance != 0.0 {
@@ -147,8 +150,13 @@ impl RkdLoss {
     fn distances(&self, student: &Tensor<2>, teacher: &Tensor<2>, gate: &Gate) -> Tensor<1> {
         let teacher = mean_one(self.pairwise(teacher), gate);
         let squares = self.pairwise(&student.clone().inner());
-        let value =
-            |squares: Tensor<2>| gate.pair_mean(huber(mean_one(squares, gate) - teacher.clone()));
+        let value = |squares: Tensor<2>| {
+            gate.pair_mean(
+                SmoothL1LossConfig::new()
+                    .init()
+                    .forward(mean_one(squares, gate), teacher.clone()),
+            )
+        };
         if !student.is_autodiff() {
             return value(squares);
         }
@@ -183,8 +191,15 @@ impl RkdLoss {
         let longest = length.max(teacher.dims()[1]).max(batch);
         let slice = (self.largest / (batch * longest).max(1)).clamp(1, batch);
         let part = |student: &Tensor<2>, (start, count): (usize, usize)| {
-            let difference = cosines(student, start, count) - cosines(teacher, start, count);
-            triple_mean(huber(difference), start, gate)
+            let (student, teacher) = (
+                cosines(student, start, count),
+                cosines(teacher, start, count),
+            );
+            triple_mean(
+                SmoothL1LossConfig::new().init().forward(student, teacher),
+                start,
+                gate,
+            )
         };
         if slice == batch || !student.is_autodiff() {
             let parts = slices(batch, slice).map(|at| part(student, at));
@@ -272,41 +287,47 @@ fn triple_mean(values: Tensor<3>, start: usize, gate: &Gate) -> Tensor<1> {
     }
 }
 
-impl Register for RkdConfig {
+impl Register for RkdLossConfig {
     const INFO: MethodInfo = MethodInfo {
         name: "rkd",
         aliases: &["relational"],
         title: "Relational distillation: distances and angles between samples",
         paper: "Park et al. 2019, Relational Knowledge Distillation, \
                 https://arxiv.org/abs/1904.05068",
-        acts_on: "pooled features",
-        reads: Reads::Pooled,
         weights: LossWeights::method(1.0),
         parameters: &[
             ParameterInfo {
                 name: "distance",
-                default: "25.0",
                 description: "weight of the distances",
             },
             ParameterInfo {
                 name: "angle",
-                default: "50.0",
                 description: "weight of the angles",
             },
         ],
-        ..MethodInfo::BASE
     };
+}
+
+impl LossConfig for RkdLossConfig {
     type Loss = RkdLoss;
+
+    fn name(&self) -> &str {
+        Self::INFO.name
+    }
+
+    fn requirements(&self) -> Requirements {
+        Requirements::at(Site::Pooled)
+    }
 
     fn build(&self, _setup: &Setup, _device: &Device) -> Result<RkdLoss, LossError> {
         self.init()
     }
 }
 
-impl Term for RkdLoss {
-    fn term(&self, step: &Step<'_>) -> Option<Tensor<1>> {
+impl DistillationLoss for RkdLoss {
+    fn term(&self, step: &Step<'_>) -> Tensor<1> {
         let (student, teacher) = (step.student.pooled.clone(), step.teacher.pooled.clone());
-        Some(step.scaled(0, self.forward_gated(student, teacher, &step.gate(0))))
+        step.scaled(0, self.forward_gated(student, teacher, &step.gate(0)))
     }
 }
 
@@ -322,7 +343,9 @@ mod tests {
     }
 
     fn loss(distance: f64, angle: f64) -> RkdLoss {
-        let config = RkdConfig::new().with_distance(distance).with_angle(angle);
+        let config = RkdLossConfig::new()
+            .with_distance(distance)
+            .with_angle(angle);
         config.init().expect("a loss")
     }
 
@@ -361,7 +384,7 @@ mod tests {
 
     #[test]
     fn a_negative_weight_is_a_typed_error() {
-        let error = RkdConfig::new()
+        let error = RkdLossConfig::new()
             .with_angle(-1.0)
             .init()
             .expect_err("a mistake");

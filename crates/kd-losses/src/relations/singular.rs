@@ -6,7 +6,7 @@ use burn::tensor::{DType, Device, FloatDType, Int, Tensor, TensorData};
 const OVERSAMPLING: usize = 8;
 /// Multiplications of the subspace iteration.
 const ITERATIONS: usize = 42;
-/// Multiplications between two orthonormalisations in f64, whose digits suffice for the spread of
+/// Multiplications between two orthonormalizations in f64, whose digits suffice for the spread of
 /// the eigenvalues to this power; in f32 each is followed by one.
 const BETWEEN: usize = 3;
 /// Sweeps of Jacobi's method; it converges quadratically after the first few.
@@ -38,7 +38,7 @@ pub(crate) struct Leading {
 impl Leading {
     /// The `wanted` leading vectors, or all if there are fewer.
     ///
-    /// A block of vectors is multiplied by the smaller of `XᵀX` and `XXᵀ` and orthonormalised, over
+    /// A block of vectors is multiplied by the smaller of `XᵀX` and `XXᵀ` and orthonormalized, over
     /// and over; within the block, Jacobi's method separates the vectors. Matrices that are not
     /// larger than the block are decomposed by Jacobi's method alone, to rounding.
     pub(crate) fn new(x: Tensor<3>, wanted: usize) -> Self {
@@ -198,7 +198,7 @@ fn start(size: usize, block: usize, like: &Tensor<3>) -> Tensor<3> {
         .reshape([1, size, block])
 }
 
-/// Multiplies by `gram` and orthonormalises, over and over.
+/// Multiplies by `gram` and orthonormalizes, over and over.
 fn iterate(gram: &Tensor<3>, mut basis: Tensor<3>) -> Tensor<3> {
     let between = match gram.dtype() {
         DType::F64 => BETWEEN,
@@ -213,7 +213,7 @@ fn iterate(gram: &Tensor<3>, mut basis: Tensor<3>) -> Tensor<3> {
     basis
 }
 
-/// Gram and Schmidt's orthonormalisation of the columns, each subtracted twice.
+/// Gram and Schmidt's orthonormalization of the columns, each subtracted twice.
 fn orthonormal(columns: Tensor<3>) -> Tensor<3> {
     let mut done: Option<Tensor<3>> = None;
     for column in columns.split(1, 2) {

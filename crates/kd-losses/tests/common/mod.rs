@@ -7,8 +7,12 @@ use std::sync::{Mutex, Once};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Distribution, FloatDType, Gradients, Int, IntDType, Tensor};
 use kd_losses::{
-    Classifier, FeatureShapes, Features, Gate, Method, MethodLoss, NormAffine, Setup, Step, Upper,
+    Classifier, DifferentiableHead, FeatureShapes, Features, Gate, Method, MethodLoss, NormAffine,
+    Setup, Step, Term, TermConfig,
 };
+
+/// A method, initialized as a term: with the checks of its gates.
+pub type Loss = Term<MethodLoss>;
 
 /// Makes f64 the default type of the device; it can be set only once, and before any tensor.
 pub fn in_f64() {
@@ -64,7 +68,7 @@ impl Bent {
     }
 }
 
-impl Upper for Bent {
+impl DifferentiableHead for Bent {
     fn from_images(&self, images: Tensor<4>) -> Tensor<2> {
         let flat: Tensor<2> = images.flatten(1, 3);
         flat.matmul(self.hidden.clone())
@@ -248,8 +252,9 @@ impl Scene {
             )
     }
 
-    pub fn init(&self, method: &Method) -> MethodLoss {
-        let loss = method.init(&self.setup(), &Device::default().autodiff());
+    pub fn init(&self, method: &Method) -> Loss {
+        let term = TermConfig::<Method>::new(method.clone(), 1.0);
+        let loss = term.init(&self.setup(), &Device::default().autodiff());
         let loss = loss.unwrap_or_else(|error| panic!("{}: {error}", method.name()));
         // Initial values are drawn when they are first used: now.
         visit(&loss, &mut |_| {});
@@ -257,31 +262,27 @@ impl Scene {
     }
 
     /// The method's term.
-    pub fn term(&self, loss: &MethodLoss, gates: &[Gate]) -> Option<Tensor<1>> {
+    pub fn term(&self, loss: &Loss, gates: &[Gate]) -> Tensor<1> {
         self.term_scaled(loss, gates, false)
     }
 
     /// The method's term, its spots multiplied by their shares or not.
-    pub fn term_scaled(
-        &self,
-        loss: &MethodLoss,
-        gates: &[Gate],
-        scaled: bool,
-    ) -> Option<Tensor<1>> {
+    pub fn term_scaled(&self, loss: &Loss, gates: &[Gate], scaled: bool) -> Tensor<1> {
         let [student, teacher] = &self.networks;
+        let epoch = Tensor::from_floats([30.0], &Device::default());
         let step = Step::new(&self.student, &self.teacher)
             .with_labels(&self.labels)
             .with_indices(&self.indices)
             .with_images(&self.images)
             .with_networks(student, teacher)
-            .with_epoch(30)
+            .with_epoch(&epoch)
             .with_gates(gates);
         loss.forward(&if scaled { step.scaled_by_share() } else { step })
     }
 
     /// Gradients of everything on the student's side and of the adapters, in a fixed order; empty
     /// where there is none.
-    pub fn gradients(&self, loss: &MethodLoss, grads: &Gradients) -> Vec<Vec<f64>> {
+    pub fn gradients(&self, loss: &Loss, grads: &Gradients) -> Vec<Vec<f64>> {
         let mut found = Vec::new();
         let mut push = |gradient: Option<Vec<f64>>| found.push(gradient.unwrap_or_default());
         for map in self.student.maps.iter().chain(&self.student.preact) {
@@ -306,7 +307,7 @@ pub fn scalar(tensor: Tensor<1>) -> f64 {
     values(tensor)[0]
 }
 
-fn parameter_gradients(loss: &MethodLoss, grads: &Gradients) -> Vec<Vec<f64>> {
+fn parameter_gradients(loss: &Loss, grads: &Gradients) -> Vec<Vec<f64>> {
     struct Look<'a>(&'a Gradients, Vec<Vec<f64>>);
 
     impl ModuleVisitor for Look<'_> {
@@ -326,7 +327,7 @@ fn parameter_gradients(loss: &MethodLoss, grads: &Gradients) -> Vec<Vec<f64>> {
 }
 
 /// Looks at all parameters and running statistics.
-pub fn visit(loss: &MethodLoss, look: &mut dyn FnMut(Vec<f64>)) {
+pub fn visit(loss: &Loss, look: &mut dyn FnMut(Vec<f64>)) {
     struct Look<'a>(&'a mut dyn FnMut(Vec<f64>));
 
     impl ModuleVisitor for Look<'_> {
@@ -339,7 +340,7 @@ pub fn visit(loss: &MethodLoss, look: &mut dyn FnMut(Vec<f64>)) {
 }
 
 /// A copy whose running statistics move on their own.
-pub fn copy(loss: &MethodLoss) -> MethodLoss {
+pub fn copy(loss: &Loss) -> Loss {
     loss.valid().train()
 }
 

@@ -6,9 +6,12 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::gate::sample_sums;
-use crate::method::{Register, Term};
+use crate::method::Register;
 use crate::pool::{pool_to, smaller};
-use crate::{Gate, LossError, LossWeights, MethodInfo, Place, Setup, Step};
+use crate::{
+    DistillationLoss, Gate, LossConfig, LossError, LossWeights, MethodInfo, Requirements, Setup,
+    Site, Step,
+};
 
 /// Where the square of a norm is clamped before its root: 1e-12 for the norm itself.
 const SMALLEST_SQUARE: f64 = 1e-24;
@@ -16,19 +19,23 @@ const SMALLEST_SQUARE: f64 = 1e-24;
 /// Configuration of [`NstLoss`]: it has no parameters.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct NstConfig {}
+pub struct NstLossConfig {}
 
-impl Config for NstConfig {}
+impl Config for NstLossConfig {}
 
-impl NstConfig {
+impl NstLossConfig {
     /// The defaults.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Initialises the loss.
-    pub fn init(&self) -> NstLoss {
-        NstLoss {}
+    /// Initializes the loss.
+    ///
+    /// # Errors
+    ///
+    /// None so far: it is the form of every loss.
+    pub fn init(&self) -> Result<NstLoss, LossError> {
+        Ok(NstLoss {})
     }
 }
 
@@ -75,10 +82,10 @@ impl NstLoss {
     ///
     /// As [`forward`](Self::forward), or if the gate is for another batch.
     pub fn forward_gated(&self, student: Tensor<4>, teacher: Tensor<4>, gate: &Gate) -> Tensor<1> {
-        let (own, others) = (student.dims(), teacher.dims());
+        let (student_shape, teacher_shape) = (student.dims(), teacher.dims());
         assert_eq!(
-            own[0], others[0],
-            "nst: the student's map is {own:?}, the teacher's is {others:?}"
+            student_shape[0], teacher_shape[0],
+            "nst: the student's map is {student_shape:?}, the teacher's is {teacher_shape:?}"
         );
         let size = smaller(&student, &teacher);
         let student = channels(pool_to(student, size));
@@ -96,9 +103,10 @@ fn channels(map: Tensor<4>) -> Tensor<3> {
 
 /// The discrepancy of each sample, `[batch]`.
 fn discrepancy(student: Tensor<3>, teacher: Tensor<3>) -> Tensor<1> {
-    let ([_, own, positions], [_, others, _]) = (student.dims(), teacher.dims());
+    let ([_, student_channels, positions], [_, teacher_channels, _]) =
+        (student.dims(), teacher.dims());
     let gram = |a: &Tensor<3>, b: &Tensor<3>| a.clone().matmul(b.clone().swap_dims(1, 2));
-    if positions * positions <= own * own + own * others {
+    if positions * positions <= student_channels * (student_channels + teacher_channels) {
         let gram = |rows: Tensor<3>| {
             let count = rows.dims()[1] as f64;
             rows.clone().swap_dims(1, 2).matmul(rows) / count
@@ -113,37 +121,39 @@ fn discrepancy(student: Tensor<3>, teacher: Tensor<3>) -> Tensor<1> {
         - mean(gram(&student, &teacher)) * 2.0
 }
 
-impl Register for NstConfig {
+impl Register for NstLossConfig {
     const INFO: MethodInfo = MethodInfo {
         name: "nst",
         aliases: &["selectivity"],
         title: "Neuron selectivity transfer: where neurons respond",
         paper: "Huang & Wang 2017, Like What You Like: Knowledge Distill via Neuron Selectivity \
                 Transfer, https://arxiv.org/abs/1707.01219",
-        acts_on: "all stages",
         weights: LossWeights::method(50.0),
         ..MethodInfo::BASE
     };
+}
+
+impl LossConfig for NstLossConfig {
     type Loss = NstLoss;
 
-    fn place(&self) -> Place {
-        Place::Stages
+    fn name(&self) -> &str {
+        Self::INFO.name
+    }
+
+    fn requirements(&self) -> Requirements {
+        Requirements::at(Site::EachStage)
     }
 
     fn build(&self, setup: &Setup, _device: &Device) -> Result<NstLoss, LossError> {
         setup.stages("nst")?;
-        Ok(self.init())
+        self.init()
     }
 }
 
-impl Term for NstLoss {
+impl DistillationLoss for NstLoss {
     /// All stages but the stem, as in RepDistiller; one spot for each.
-    fn term(&self, step: &Step<'_>) -> Option<Tensor<1>> {
+    fn term(&self, step: &Step<'_>) -> Tensor<1> {
         step.over_stages(|_, student, teacher, gate| self.forward_gated(student, teacher, gate))
-    }
-
-    fn spots(&self, stages: usize) -> usize {
-        stages
     }
 }
 
@@ -157,7 +167,7 @@ mod tests {
     }
 
     fn value(student: &Tensor<4>, teacher: &Tensor<4>) -> f32 {
-        let loss = NstConfig::new().init();
+        let loss = NstLossConfig::new().init().expect("a loss");
         loss.forward(student.clone(), teacher.clone()).into_scalar()
     }
 

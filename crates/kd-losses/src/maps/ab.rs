@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::adapters::{Connector, ConnectorConfig};
 use crate::gate::{gate_at, sample_means, sample_sums};
-use crate::method::{Register, Term};
+use crate::method::Register;
 use crate::range::weight;
 use crate::{
-    Gate, LossError, LossWeights, MethodInfo, Needs, ParameterInfo, Place, Preliminary, Reads,
-    Setup, Step,
+    DistillationLoss, Gate, LossConfig, LossError, LossWeights, MethodInfo, Pair, ParameterInfo,
+    Pretrain, Requirements, Setup, Site, Step,
 };
 
 /// RepDistiller's scale of the sum.
@@ -20,7 +20,7 @@ const SCALE: f64 = 3.0 / 1000.0;
 /// How the terms of a map and of the stages are put together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum BoundaryConvention {
+pub enum AbConvention {
     /// RepDistiller's, after the authors' code: the sum over a sample's elements times 0.003, the
     /// last stage at 1 and every earlier one at half of the next.
     #[default]
@@ -29,29 +29,29 @@ pub enum BoundaryConvention {
     Zoo,
 }
 
-/// Configuration of [`BoundaryLoss`].
+/// Configuration of [`AbLoss`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct BoundaryConfig {
+pub struct AbLossConfig {
     /// How far from 0 the student's response is to be, 0 or more. Default 1.
     /// Knowledge-Distillation-Zoo has 2.
     pub margin: f64,
-    /// How the terms are put together. Default [`BoundaryConvention::RepDistiller`].
-    pub convention: BoundaryConvention,
+    /// How the terms are put together. Default [`AbConvention::RepDistiller`].
+    pub convention: AbConvention,
 }
 
-impl Config for BoundaryConfig {}
+impl Config for AbLossConfig {}
 
-impl Default for BoundaryConfig {
+impl Default for AbLossConfig {
     fn default() -> Self {
         Self {
             margin: 1.0,
-            convention: BoundaryConvention::default(),
+            convention: AbConvention::default(),
         }
     }
 }
 
-impl BoundaryConfig {
+impl AbLossConfig {
     /// The defaults.
     pub fn new() -> Self {
         Self::default()
@@ -64,27 +64,23 @@ impl BoundaryConfig {
     }
 
     /// Sets how the terms are put together.
-    pub fn with_convention(mut self, convention: BoundaryConvention) -> Self {
+    pub fn with_convention(mut self, convention: AbConvention) -> Self {
         self.convention = convention;
         self
     }
 
-    /// Initialises the loss for pairs of maps with these channels, student's and teacher's: with
-    /// a connector where they differ.
+    /// Initializes the loss for pairs of maps with these channels, with a connector where they
+    /// differ.
     ///
     /// # Errors
     ///
     /// [`LossError::Parameter`] if the margin is negative or not finite.
-    pub fn init(
-        &self,
-        channels: &[[usize; 2]],
-        device: &Device,
-    ) -> Result<BoundaryLoss, LossError> {
+    pub fn init(&self, channels: &[Pair<usize>], device: &Device) -> Result<AbLoss, LossError> {
         weight("ab", "margin", self.margin)?;
-        let connector = |[student, teacher]: &[usize; 2]| {
+        let connector = |Pair { student, teacher }: &Pair<usize>| {
             ConnectorConfig::new(*student, *teacher).init_if_different(device)
         };
-        Ok(BoundaryLoss {
+        Ok(AbLoss {
             connectors: channels.iter().map(connector).collect(),
             margin: self.margin,
             convention: self.convention,
@@ -105,21 +101,20 @@ impl BoundaryConfig {
 /// ```
 ///
 /// The paper trains the student by this loss alone in a phase of its own, and by labels and `kd`
-/// afterwards. So here: the default weight in the main phase is 0, and the preliminary phase
-/// minimises it. RepDistiller's version has the weights and the factor 3/1000, for a loss of the
-/// same order as the authors'; see [`BoundaryConvention`].
+/// afterwards. So here: the default weight in the main phase is 0, and pretraining minimizes it. RepDistiller's version has the weights and the factor 3/1000, for a loss of the
+/// same order as the authors'; see [`AbConvention`].
 #[derive(Module, Debug)]
-pub struct BoundaryLoss {
+pub struct AbLoss {
     /// A connector for each stage, where the channels differ.
     pub connectors: Vec<Option<Connector>>,
     /// How far from 0 the student's response is to be.
     pub margin: f64,
     /// How the terms are put together.
     #[module(skip)]
-    pub convention: BoundaryConvention,
+    pub convention: AbConvention,
 }
 
-impl BoundaryLoss {
+impl AbLoss {
     /// The loss of all pairs of maps; the teacher's are constants.
     ///
     /// # Shapes
@@ -130,14 +125,13 @@ impl BoundaryLoss {
     ///
     /// # Panics
     ///
-    /// If the number of maps is not that of [`BoundaryConfig::init`], or if they have other
+    /// If the number of maps is not that of [`AbLossConfig::init`], or if they have other
     /// shapes.
     pub fn forward(&self, student: &[Tensor<4>], teacher: &[Tensor<4>]) -> Tensor<1> {
         self.forward_gated(student, teacher, &[])
     }
 
-    /// The loss of the chosen samples, by no gate, one for all stages or one for each: see
-    /// [`Gate`]. The connectors' batch norms take their statistics from them alone.
+    /// The loss of the chosen samples, each stage a spot: see [`Gate`]. The connectors' batch norms take their statistics from them alone.
     ///
     /// # Panics
     ///
@@ -165,20 +159,19 @@ impl BoundaryLoss {
         teacher: &[Tensor<4>],
         gates: &[Gate],
     ) -> Vec<Tensor<1>> {
-        let (own, others, known) = (student.len(), teacher.len(), self.connectors.len());
+        let (student_maps, teacher_maps, known) =
+            (student.len(), teacher.len(), self.connectors.len());
         assert!(
-            own == known && others == known,
-            "ab: the student has {own} maps, the teacher {others}, and the loss was initialised \
+            student_maps == known && teacher_maps == known,
+            "ab: the student has {student_maps} maps, the teacher {teacher_maps}, and the loss was initialized \
              for {known}"
         );
         (0..known)
             .map(|stage| {
                 let (student, teacher) = (student[stage].clone(), teacher[stage].clone());
                 let weight = match self.convention {
-                    BoundaryConvention::RepDistiller => {
-                        SCALE / 2f64.powi((known - 1 - stage) as i32)
-                    }
-                    BoundaryConvention::Zoo => 1.0,
+                    AbConvention::RepDistiller => SCALE / 2f64.powi((known - 1 - stage) as i32),
+                    AbConvention::Zoo => 1.0,
                 };
                 let gate = gate_at(gates, stage);
                 gate.scaled(self.stage(stage, student, teacher, &gate)) * weight
@@ -197,60 +190,62 @@ impl BoundaryLoss {
             Some(connector) => connector.forward_gated(student, gate),
             None => student,
         };
-        let (own, others) = (student.dims(), teacher.dims());
+        let (student_shape, teacher_shape) = (student.dims(), teacher.dims());
         assert_eq!(
-            own, others,
-            "ab: the student's map arrives as {own:?}, the teacher's is {others:?}"
+            student_shape, teacher_shape,
+            "ab: the student's map arrives as {student_shape:?}, the teacher's is {teacher_shape:?}"
         );
         // 1 where the teacher's neuron is silent, −1 where it is active: the student is too far
         // on the other side by `m + sign · s`.
         let sign = teacher.inner().lower_equal_elem(0.0).float() * 2.0 - 1.0;
         let excess = (student * sign + self.margin).clamp_min(0.0).square();
         gate.mean(match self.convention {
-            BoundaryConvention::RepDistiller => sample_sums(excess),
-            BoundaryConvention::Zoo => sample_means(excess),
+            AbConvention::RepDistiller => sample_sums(excess),
+            AbConvention::Zoo => sample_means(excess),
         })
     }
 }
 
-impl Register for BoundaryConfig {
+impl Register for AbLossConfig {
     const INFO: MethodInfo = MethodInfo {
         name: "ab",
         aliases: &["boundary"],
         title: "Activation boundaries: which neurons are active",
         paper: "Heo et al. 2019, Knowledge Transfer via Distillation of Activation Boundaries \
                 Formed by Hidden Neurons, https://arxiv.org/abs/1811.03233",
-        acts_on: "all stages, before the activation",
         weights: LossWeights::method(0.0),
         parameters: &[
             ParameterInfo {
                 name: "margin",
-                default: "1.0",
                 description: "how far from 0 the student's response is to be",
             },
             ParameterInfo {
                 name: "convention",
-                default: "\"repdistiller\"",
                 description: "how terms are put together: `repdistiller` or `zoo`",
             },
         ],
-        reads: Reads::Maps,
-        needs: Needs {
-            preact: true,
-            ..Needs::NOTHING
-        },
-        preliminary: Preliminary::Student,
     };
-    type Loss = BoundaryLoss;
+}
 
-    fn place(&self) -> Place {
-        Place::Stages
+impl LossConfig for AbLossConfig {
+    type Loss = AbLoss;
+
+    fn name(&self) -> &str {
+        Self::INFO.name
     }
 
-    fn build(&self, setup: &Setup, device: &Device) -> Result<BoundaryLoss, LossError> {
+    fn requirements(&self) -> Requirements {
+        Requirements::at(Site::EachStage).with_preact()
+    }
+
+    fn pretrain(&self) -> Pretrain {
+        Pretrain::Student
+    }
+
+    fn build(&self, setup: &Setup, device: &Device) -> Result<AbLoss, LossError> {
         let stages = setup.stages("ab")?;
-        let channels = (1..=stages).map(|stage| {
-            let (student, teacher) = setup.maps("ab", stage)?;
+        for stage in 1..=stages {
+            let Pair { student, teacher } = setup.maps("ab", stage)?;
             if student[1..] != teacher[1..] {
                 return Err(LossError::Shapes {
                     stage,
@@ -259,15 +254,14 @@ impl Register for BoundaryConfig {
                     advice: "`ab` compares maps of the same height and width",
                 });
             }
-            Ok([student[0], teacher[0]])
-        });
-        self.init(&channels.collect::<Result<Vec<_>, LossError>>()?, device)
+        }
+        self.init(&setup.stage_channels("ab")?, device)
     }
 }
 
-impl Term for BoundaryLoss {
+impl DistillationLoss for AbLoss {
     /// All stages but the stem, as in RepDistiller; one spot for each.
-    fn term(&self, step: &Step<'_>) -> Option<Tensor<1>> {
+    fn term(&self, step: &Step<'_>) -> Tensor<1> {
         let stages = self.connectors.len();
         let (student, teacher) = (&step.student.preact, &step.teacher.preact);
         assert!(
@@ -277,16 +271,11 @@ impl Term for BoundaryLoss {
             student.len(),
             teacher.len()
         );
-        let gates: Vec<Gate> = (0..stages).map(|spot| step.gate(spot)).collect();
-        Some(self.forward_gated(&student[1..], &teacher[1..], &gates))
+        self.forward_gated(&student[1..], &teacher[1..], &step.gates_of(stages))
     }
 
-    fn preliminary(&self, step: &Step<'_>) -> Option<Tensor<1>> {
-        self.term(step)
-    }
-
-    fn spots(&self, _stages: usize) -> usize {
-        self.connectors.len()
+    fn pretrain(&self, step: &Step<'_>) -> Option<Tensor<1>> {
+        Some(self.term(step))
     }
 }
 
@@ -295,10 +284,10 @@ mod tests {
     use super::*;
     use crate::FeatureShapes;
 
-    fn loss(convention: BoundaryConvention, stages: usize) -> BoundaryLoss {
-        BoundaryConfig::new()
+    fn loss(convention: AbConvention, stages: usize) -> AbLoss {
+        AbLossConfig::new()
             .with_convention(convention)
-            .init(&vec![[1, 1]; stages], &Device::default())
+            .init(&vec![Pair::both(1); stages], &Device::default())
             .expect("a loss")
     }
 
@@ -320,11 +309,11 @@ mod tests {
                 .into_scalar()
         };
         let close = |found: f32, expected: f32| (found - expected).abs() < 1e-6;
-        assert!(close(value(BoundaryConvention::Zoo, 1), sum / 4.0));
-        assert!(close(value(BoundaryConvention::Zoo, 2), sum / 2.0));
-        let one = value(BoundaryConvention::RepDistiller, 1);
+        assert!(close(value(AbConvention::Zoo, 1), sum / 4.0));
+        assert!(close(value(AbConvention::Zoo, 2), sum / 2.0));
+        let one = value(AbConvention::RepDistiller, 1);
         assert!(close(one, sum * 0.003));
-        let two = value(BoundaryConvention::RepDistiller, 2);
+        let two = value(AbConvention::RepDistiller, 2);
         assert!(close(two, sum * 0.003 * 1.5));
     }
 
@@ -332,14 +321,14 @@ mod tests {
     fn the_strength_of_a_response_beyond_the_margin_does_not_matter() {
         let teacher = row([-1.0, -2.0, 3.0, 4.0]);
         let student = teacher.clone() * 5.0;
-        let value = loss(BoundaryConvention::RepDistiller, 1).forward(&[student], &[teacher]);
+        let value = loss(AbConvention::RepDistiller, 1).forward(&[student], &[teacher]);
         assert_eq!(value.into_scalar::<f32>(), 0.0);
     }
 
     #[test]
     fn mistakes_are_typed_errors() {
         let device = Device::default();
-        let error = BoundaryConfig::new()
+        let error = AbLossConfig::new()
             .with_margin(-1.0)
             .init(&[], &device)
             .expect_err("a mistake");
@@ -352,7 +341,7 @@ mod tests {
             pooled: 1,
             classes: 2,
         };
-        let error = BoundaryConfig::new()
+        let error = AbLossConfig::new()
             .build(&Setup::new(shapes(4), shapes(8)), &device)
             .expect_err("a mistake");
         assert_eq!(
@@ -367,6 +356,6 @@ mod tests {
     fn other_numbers_of_maps_are_refused() {
         let map = row([0.0; 4]);
         let teacher = [map.clone(), map.clone()];
-        loss(BoundaryConvention::Zoo, 2).forward(&[map], &teacher);
+        loss(AbConvention::Zoo, 2).forward(&[map], &teacher);
     }
 }

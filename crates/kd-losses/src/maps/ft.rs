@@ -5,14 +5,15 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::attention::power;
+use super::at::power;
 use crate::adapters::{Paraphraser, ParaphraserConfig, Translator, TranslatorConfig};
 use crate::gate::sample_means;
-use crate::method::{Register, Term};
+use crate::method::Register;
 use crate::pool::{before_power, pool_to, smaller};
 use crate::range::{at_least_one, positive};
 use crate::{
-    Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Place, Preliminary, Setup, Step,
+    DistillationLoss, Gate, LossConfig, LossError, LossWeights, MethodInfo, Pair, ParameterInfo,
+    Pretrain, Requirements, Setup, Site, Step,
 };
 
 /// Square of a norm below which a factor counts as zero: 1e-12 for the norm itself.
@@ -21,7 +22,7 @@ const SMALLEST_SQUARE: f64 = 1e-24;
 /// How factors are made and compared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum FactorConvention {
+pub enum FtConvention {
     /// RepDistiller's: powers averaged over the channels; convolutions with biases, batch norms
     /// in the translator only.
     #[default]
@@ -32,10 +33,10 @@ pub enum FactorConvention {
     Zoo,
 }
 
-/// Configuration of [`FactorLoss`].
+/// Configuration of [`FtLoss`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct FactorConfig {
+pub struct FtLossConfig {
     /// Channels of the factor as a share of the teacher's, above 0. Default 0.5.
     pub rate: f64,
     /// The power of the factor's values, 1 or more. Default 2. The convention `zoo` has none.
@@ -44,29 +45,29 @@ pub struct FactorConfig {
     pub p2: u32,
     /// The stage whose maps are compared; the stem is 0. Default: the last of each network.
     pub stage: Option<usize>,
-    /// How factors are made and compared. Default [`FactorConvention::RepDistiller`].
-    pub convention: FactorConvention,
+    /// How factors are made and compared. Default [`FtConvention::RepDistiller`].
+    pub convention: FtConvention,
     /// Whether batch norms take their statistics from all samples under any gate, which is what
     /// spot-adaptive-pytorch does. Default false: from the chosen ones.
     pub whole_batch: bool,
 }
 
-impl Config for FactorConfig {}
+impl Config for FtLossConfig {}
 
-impl Default for FactorConfig {
+impl Default for FtLossConfig {
     fn default() -> Self {
         Self {
             rate: 0.5,
             p1: 2,
             p2: 1,
             stage: None,
-            convention: FactorConvention::default(),
+            convention: FtConvention::default(),
             whole_batch: false,
         }
     }
 }
 
-impl FactorConfig {
+impl FtLossConfig {
     /// The defaults.
     pub fn new() -> Self {
         Self::default()
@@ -97,7 +98,7 @@ impl FactorConfig {
     }
 
     /// Sets how factors are made and compared.
-    pub fn with_convention(mut self, convention: FactorConvention) -> Self {
+    pub fn with_convention(mut self, convention: FtConvention) -> Self {
         self.convention = convention;
         self
     }
@@ -108,22 +109,18 @@ impl FactorConfig {
         self
     }
 
-    /// Initialises the loss for maps with these channels.
+    /// Initializes the loss for maps with these channels.
     ///
     /// # Errors
     ///
     /// [`LossError::Parameter`] if a parameter is out of range.
-    pub fn init(
-        &self,
-        student: usize,
-        teacher: usize,
-        device: &Device,
-    ) -> Result<FactorLoss, LossError> {
+    pub fn init(&self, channels: Pair<usize>, device: &Device) -> Result<FtLoss, LossError> {
+        let Pair { student, teacher } = channels;
         positive("ft", "rate", self.rate)?;
         at_least_one("ft", "p1", self.p1 as usize)?;
         at_least_one("ft", "p2", self.p2 as usize)?;
-        let zoo = self.convention == FactorConvention::Zoo;
-        Ok(FactorLoss {
+        let zoo = self.convention == FtConvention::Zoo;
+        Ok(FtLoss {
             paraphraser: ParaphraserConfig::new(teacher)
                 .with_rate(self.rate)
                 .with_bias(!zoo)
@@ -161,12 +158,12 @@ impl FactorConfig {
 ///
 /// Factors of different sizes: the larger one is average-pooled to the smaller first.
 ///
-/// The paper normalises the factor as a whole, `Q(f) = vec(f) / ‖vec(f)‖₂`, as does
+/// The paper normalizes the factor as a whole, `Q(f) = vec(f) / ‖vec(f)‖₂`, as does
 /// Knowledge-Distillation-Zoo, which takes the mean of absolute differences: see
-/// [`FactorConvention`]. The weights are of another order then, since the mean is over more
+/// [`FtConvention`]. The weights are of another order then, since the mean is over more
 /// elements.
 #[derive(Module, Debug)]
-pub struct FactorLoss {
+pub struct FtLoss {
     /// The autoencoder of the teacher's maps.
     pub paraphraser: Paraphraser,
     /// From the student's map to its factor.
@@ -180,12 +177,12 @@ pub struct FactorLoss {
     pub stage: Option<usize>,
     /// How factors are compared.
     #[module(skip)]
-    pub convention: FactorConvention,
+    pub convention: FtConvention,
     /// Whether batch norms take their statistics from all samples under any gate.
     pub whole_batch: bool,
 }
 
-impl FactorLoss {
+impl FtLoss {
     /// The loss; the teacher's map and factor are constants.
     ///
     /// # Shapes
@@ -196,7 +193,7 @@ impl FactorLoss {
     ///
     /// # Panics
     ///
-    /// If the batches differ in size, or if the channels are not those of [`FactorConfig::init`].
+    /// If the batches differ in size, or if the channels are not those of [`FtLossConfig::init`].
     pub fn forward(&self, student: Tensor<4>, teacher: Tensor<4>) -> Tensor<1> {
         self.forward_gated(student, teacher, &Gate::all())
     }
@@ -231,35 +228,35 @@ impl FactorLoss {
     }
 
     fn compare_gated(&self, student: Tensor<4>, teacher: Tensor<4>, gate: &Gate) -> Tensor<1> {
-        let (own, others) = (student.dims(), teacher.dims());
+        let (student_shape, teacher_shape) = (student.dims(), teacher.dims());
         assert_eq!(
-            own[..2],
-            others[..2],
-            "ft: the student's factor is {own:?}, the teacher's is {others:?}"
+            student_shape[..2],
+            teacher_shape[..2],
+            "ft: the student's factor is {student_shape:?}, the teacher's is {teacher_shape:?}"
         );
         let size = smaller(&student, &teacher);
-        let student = self.normalised(pool_to(student, size));
-        let teacher = self.normalised(pool_to(teacher.inner(), size));
+        let student = self.normalized(pool_to(student, size));
+        let teacher = self.normalized(pool_to(teacher.inner(), size));
         let distance = (student - teacher).abs();
         gate.mean(sample_means(match self.convention {
-            FactorConvention::RepDistiller => power(distance, self.p2),
-            FactorConvention::Zoo => distance,
+            FtConvention::RepDistiller => power(distance, self.p2),
+            FtConvention::Zoo => distance,
         }))
     }
 
     /// `Q(f)`, `[batch, length]`.
-    fn normalised(&self, factor: Tensor<4>) -> Tensor<2> {
+    fn normalized(&self, factor: Tensor<4>) -> Tensor<2> {
         let rows: Tensor<2> = match self.convention {
-            FactorConvention::RepDistiller => power(before_power(factor, self.p1), self.p1)
+            FtConvention::RepDistiller => power(before_power(factor, self.p1), self.p1)
                 .mean_dim(1)
                 .flatten(1, 3),
-            FactorConvention::Zoo => factor.flatten(1, 3),
+            FtConvention::Zoo => factor.flatten(1, 3),
         };
         let squares = rows.clone().square().sum_dim(1);
         rows / squares.clamp_min(SMALLEST_SQUARE).sqrt()
     }
 
-    /// How well the paraphraser gives the teacher's map back: the loss of the preliminary phase.
+    /// How well the paraphraser gives the teacher's map back: the loss of its pretraining.
     ///
     /// # Shapes
     ///
@@ -268,7 +265,7 @@ impl FactorLoss {
     ///
     /// # Panics
     ///
-    /// If the channels are not those of [`FactorConfig::init`].
+    /// If the channels are not those of [`FtLossConfig::init`].
     pub fn reconstruction(&self, teacher: Tensor<4>) -> Tensor<1> {
         self.reconstruction_gated(teacher, &Gate::all())
     }
@@ -281,70 +278,72 @@ impl FactorLoss {
     }
 }
 
-impl Register for FactorConfig {
+impl Register for FtLossConfig {
     const INFO: MethodInfo = MethodInfo {
         name: "ft",
         aliases: &["factor"],
         title: "Factor transfer: a compressed form of one map",
         paper: "Kim, Park & Kwak 2018, Paraphrasing Complex Network: Network Compression via \
                 Factor Transfer, https://arxiv.org/abs/1802.04977",
-        acts_on: "one feature map",
         weights: LossWeights::method(200.0),
         parameters: &[
             ParameterInfo {
                 name: "rate",
-                default: "0.5",
                 description: "channels of the factor as a share of the teacher's",
             },
             ParameterInfo {
                 name: "p1",
-                default: "2",
                 description: "power of the factor's values (convention `repdistiller`)",
             },
             ParameterInfo {
                 name: "p2",
-                default: "1",
                 description: "power of the differences (convention `repdistiller`)",
             },
             ParameterInfo {
                 name: "stage",
-                default: "null",
                 description: "stage whose maps are compared; the stem is 0, null is the last",
             },
             ParameterInfo {
                 name: "convention",
-                default: "\"repdistiller\"",
                 description: "how factors are made and compared: `repdistiller` or `zoo`",
             },
             ParameterInfo {
                 name: "whole_batch",
-                default: "false",
                 description: "whether batch norms take their statistics from all samples under any \
                               gate, as in spot-adaptive-pytorch",
             },
         ],
-        preliminary: Preliminary::Adapters,
-        ..MethodInfo::BASE
     };
-    type Loss = FactorLoss;
+}
 
-    fn place(&self) -> Place {
-        Place::Map(self.stage)
+impl LossConfig for FtLossConfig {
+    type Loss = FtLoss;
+
+    fn name(&self) -> &str {
+        Self::INFO.name
     }
 
-    fn build(&self, setup: &Setup, device: &Device) -> Result<FactorLoss, LossError> {
-        let (student, teacher) = setup.maps_at("ft", self.stage)?;
-        self.init(student[0], teacher[0], device)
+    fn requirements(&self) -> Requirements {
+        Requirements::at(Site::Stage(self.stage))
+    }
+
+    fn pretrain(&self) -> Pretrain {
+        Pretrain::Adapters
+    }
+
+    fn build(&self, setup: &Setup, device: &Device) -> Result<FtLoss, LossError> {
+        let shapes = setup.maps_at("ft", self.stage)?;
+        self.init(shapes.map(|[channels, ..]| channels), device)
     }
 }
 
-impl Term for FactorLoss {
-    fn term(&self, step: &Step<'_>) -> Option<Tensor<1>> {
+impl DistillationLoss for FtLoss {
+    fn term(&self, step: &Step<'_>) -> Tensor<1> {
         let (student, teacher) = step.maps_at(self.stage);
-        Some(step.scaled(0, self.forward_gated(student, teacher, &step.gate(0))))
+        step.scaled(0, self.forward_gated(student, teacher, &step.gate(0)))
     }
 
-    fn preliminary(&self, step: &Step<'_>) -> Option<Tensor<1>> {
+    fn pretrain(&self, step: &Step<'_>) -> Option<Tensor<1>> {
         let (_, teacher) = step.maps_at(self.stage);
         Some(self.reconstruction_gated(teacher, &step.gate(0)))
     }
@@ -356,13 +355,18 @@ mod tests {
     use burn::tensor::Distribution;
     use proptest::prelude::*;
 
-    const BOTH: [FactorConvention; 2] = [FactorConvention::RepDistiller, FactorConvention::Zoo];
+    const CHANNELS: Pair<usize> = Pair {
+        student: 2,
+        teacher: 4,
+    };
 
-    fn loss(convention: FactorConvention, p2: u32) -> FactorLoss {
-        FactorConfig::new()
+    const BOTH: [FtConvention; 2] = [FtConvention::RepDistiller, FtConvention::Zoo];
+
+    fn loss(convention: FtConvention, p2: u32) -> FtLoss {
+        FtLossConfig::new()
             .with_convention(convention)
             .with_p2(p2)
-            .init(2, 4, &Device::default())
+            .init(CHANNELS, &Device::default())
             .expect("a loss")
     }
 
@@ -373,12 +377,12 @@ mod tests {
     #[test]
     fn a_worked_example() {
         let device = Device::default();
-        // Squares averaged over the two channels: (8, 6) and (1, 0), normalised (0.8, 0.6) and
+        // Squares averaged over the two channels: (8, 6) and (1, 0), normalized (0.8, 0.6) and
         // (1, 0).
         let student = Tensor::<4>::from_floats([[[[4.0, 12f32.sqrt()]], [[0.0, 0.0]]]], &device);
         let teacher = Tensor::<4>::from_floats([[[[1.0, 0.0]], [[1.0, 0.0]]]], &device);
         let value = |p2| -> f32 {
-            let loss = loss(FactorConvention::RepDistiller, p2);
+            let loss = loss(FtConvention::RepDistiller, p2);
             loss.compare(student.clone(), teacher.clone()).into_scalar()
         };
         assert!((value(1) - (0.2 + 0.6) / 2.0).abs() < 1e-6);
@@ -387,19 +391,19 @@ mod tests {
         // As a whole: (3, 0, 4, 0) / 5 and (1, 0, 0, 0).
         let student = Tensor::<4>::from_floats([[[[3.0, 0.0]], [[4.0, 0.0]]]], &device);
         let teacher = Tensor::<4>::from_floats([[[[7.0, 0.0]], [[0.0, 0.0]]]], &device);
-        let value: f32 = loss(FactorConvention::Zoo, 1)
+        let value: f32 = loss(FtConvention::Zoo, 1)
             .compare(student, teacher)
             .into_scalar();
         assert!((value - (0.4 + 0.8) / 4.0).abs() < 1e-6);
     }
 
     #[test]
-    fn only_the_paraphraser_learns_in_the_preliminary_phase_and_only_the_translator_after_it() {
+    fn only_the_paraphraser_learns_in_pretraining_and_only_the_translator_after_it() {
         let device = Device::default().autodiff();
         for convention in BOTH {
-            let loss = FactorConfig::new()
+            let loss = FtLossConfig::new()
                 .with_convention(convention)
-                .init(2, 4, &device)
+                .init(CHANNELS, &device)
                 .expect("a loss");
             let (student, teacher) = (map([3, 2, 4, 4], &device), map([3, 4, 4, 4], &device));
             let learns = |term: Tensor<1>| {
@@ -419,18 +423,18 @@ mod tests {
 
     #[test]
     fn parameters_out_of_range_are_typed_errors() {
-        let message = |config: FactorConfig| {
+        let message = |config: FtLossConfig| {
             let error = config
-                .init(1, 1, &Device::default())
+                .init(Pair::both(1), &Device::default())
                 .expect_err("a mistake");
             error.to_string()
         };
         assert_eq!(
-            message(FactorConfig::new().with_rate(0.0)),
+            message(FtLossConfig::new().with_rate(0.0)),
             "ft: `rate` is 0, expected a positive finite number"
         );
         assert_eq!(
-            message(FactorConfig::new().with_p2(0)),
+            message(FtLossConfig::new().with_p2(0)),
             "ft: `p2` is 0, expected 1 or more"
         );
     }

@@ -1,4 +1,4 @@
-//! Standardised logits.
+//! Standardized logits.
 
 use burn::tensor::Tensor;
 
@@ -20,7 +20,7 @@ const SMALLEST_VARIANCE: f64 = 1e-30;
 /// ```
 ///
 /// with the mean and the unbiased standard deviation over the classes of a sample. A loss on
-/// standardised logits compares the order and the relative distances of the classes, not the
+/// standardized logits compares the order and the relative distances of the classes, not the
 /// magnitude, which a small student need not reach. It replaces the temperature per sample: with a
 /// temperature `T` and a multiplier `m`, the distribution is as soft as at `T / m`.
 ///
@@ -28,8 +28,8 @@ const SMALLEST_VARIANCE: f64 = 1e-30;
 /// equal, the standard deviation takes no part in the gradient but the factor `1 / 1e-7` stays,
 /// as in the reference (KDrefine): the gradients are large and finite.
 ///
-/// Every loss of logits here takes the multiplier as its field `standardise`: `None` (the default
-/// but in [`KdRefineConfig`](crate::KdRefineConfig)) leaves the logits as they are.
+/// Every loss of logits here takes the multiplier as its field `standardize`: `None` (the default
+/// but in [`KdRefineLossConfig`](crate::logits::KdRefineLossConfig)) leaves the logits as they are.
 ///
 /// # Shapes
 ///
@@ -38,37 +38,37 @@ const SMALLEST_VARIANCE: f64 = 1e-30;
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
-/// use kd_losses::standardise;
+/// use kd_losses::logits::standardize;
 ///
 /// let logits = Tensor::<2>::from_floats([[1.0, 2.0, 3.0]], &Device::default());
-/// let z: Vec<f32> = standardise(logits, 2.0).into_data().try_to_vec()?;
+/// let z: Vec<f32> = standardize(logits, 2.0).into_data().try_to_vec()?;
 /// assert!((z[0] + 2.0).abs() < 1e-5 && z[1] == 0.0 && (z[2] - 2.0).abs() < 1e-5);
 /// # Ok::<(), burn::tensor::DataError>(())
 /// ```
-pub fn standardise(logits: Tensor<2>, multiplier: f64) -> Tensor<2> {
+pub fn standardize(logits: Tensor<2>, multiplier: f64) -> Tensor<2> {
     let classes = logits.dims()[1];
-    let centred = logits.clone() - logits.mean_dim(1);
+    let centered = logits.clone() - logits.mean_dim(1);
     let freedom = classes.saturating_sub(1).max(1) as f64;
-    let variance = centred.clone().square().sum_dim(1) / freedom;
+    let variance = centered.clone().square().sum_dim(1) / freedom;
     let deviation = variance.clamp_min(SMALLEST_VARIANCE).sqrt();
-    centred / (deviation + EPSILON) * multiplier
+    centered / (deviation + EPSILON) * multiplier
 }
 
-/// [`standardise`] if there is a multiplier.
-pub(crate) fn standardised(logits: Tensor<2>, multiplier: Option<f64>) -> Tensor<2> {
+/// [`standardize`] if there is a multiplier.
+pub(crate) fn standardized(logits: Tensor<2>, multiplier: Option<f64>) -> Tensor<2> {
     match multiplier {
-        Some(multiplier) => standardise(logits, multiplier),
+        Some(multiplier) => standardize(logits, multiplier),
         None => logits,
     }
 }
 
 /// The multiplier, if there is one, is a positive finite number.
-pub(crate) fn check_standardise(
+pub(crate) fn check_standardize(
     method: &'static str,
     multiplier: Option<f64>,
 ) -> Result<(), LossError> {
     multiplier.map_or(Ok(()), |multiplier| {
-        positive(method, "standardise", multiplier)
+        positive(method, "standardize", multiplier)
     })
 }
 
@@ -90,7 +90,7 @@ mod tests {
     fn equal_logits_give_zero_and_a_finite_gradient() {
         let device = Device::default().autodiff();
         let logits = Tensor::<2>::from_floats([[0.25, 0.25]], &device).require_grad();
-        let output = standardise(logits.clone(), 2.0);
+        let output = standardize(logits.clone(), 2.0);
         assert_eq!(values(output.clone()), [0.0, 0.0]);
         // d z_0 / d x_j is the projection off the mean, times multiplier / epsilon.
         let first = output.narrow(1, 0, 1).sum();
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn one_class_is_zero() {
-        assert_eq!(values(standardise(row(&[3.0]), 2.0)), [0.0]);
+        assert_eq!(values(standardize(row(&[3.0]), 2.0)), [0.0]);
     }
 
     proptest! {
@@ -115,7 +115,7 @@ mod tests {
             let spread = logits.iter().fold(0f32, |spread, x| spread.max((x - logits[0]).abs()));
             prop_assume!(spread > 0.1);
             let changed: Vec<f32> = logits.iter().map(|x| x * scale + shift).collect();
-            let (one, other) = (standardise(row(&logits), 2.0), standardise(row(&changed), 2.0));
+            let (one, other) = (standardize(row(&logits), 2.0), standardize(row(&changed), 2.0));
             for (a, b) in values(one).iter().zip(values(other)) {
                 prop_assert!((a - b).abs() < 1e-3, "{} {}", a, b);
             }

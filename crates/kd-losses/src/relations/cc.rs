@@ -7,16 +7,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::adapters::{Embed, EmbedConfig, normalize};
 use crate::gate::sample_sums;
-use crate::method::{Register, Term};
+use crate::method::Register;
 use crate::range::{at_least_one, positive, within};
-use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Reads, Setup, Step};
+use crate::{
+    DistillationLoss, Gate, LossConfig, LossError, LossWeights, MethodInfo, Pair, ParameterInfo,
+    Requirements, Setup, Site, Step,
+};
 
 /// What is called correlation congruence: the public implementations are different losses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum CorrelationConvention {
+pub enum CcConvention {
     /// RepDistiller's and that of spot-adaptive distillation: products of the differences of
-    /// neighbouring samples of the batch, after linear embeddings.
+    /// neighboring samples of the batch, after linear embeddings.
     #[default]
     RepDistiller,
     /// Knowledge-Distillation-Zoo's, and the paper's: a Gaussian kernel between all samples, by
@@ -24,12 +27,12 @@ pub enum CorrelationConvention {
     Zoo,
 }
 
-/// Configuration of [`CorrelationLoss`].
+/// Configuration of [`CcLoss`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct CorrelationConfig {
-    /// Which loss it is. Default [`CorrelationConvention::RepDistiller`].
-    pub convention: CorrelationConvention,
+pub struct CcLossConfig {
+    /// Which loss it is. Default [`CcConvention::RepDistiller`].
+    pub convention: CcConvention,
     /// RepDistiller: length of the embeddings. Default 128.
     pub dim: usize,
     /// RepDistiller: whether the teacher's embedding is trained. Default true, as RepDistiller
@@ -41,12 +44,12 @@ pub struct CorrelationConfig {
     pub order: u32,
 }
 
-impl Config for CorrelationConfig {}
+impl Config for CcLossConfig {}
 
-impl Default for CorrelationConfig {
+impl Default for CcLossConfig {
     fn default() -> Self {
         Self {
-            convention: CorrelationConvention::default(),
+            convention: CcConvention::default(),
             dim: 128,
             train_teacher_embedding: true,
             gamma: 0.4,
@@ -55,14 +58,14 @@ impl Default for CorrelationConfig {
     }
 }
 
-impl CorrelationConfig {
+impl CcLossConfig {
     /// The defaults.
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Sets which loss it is.
-    pub fn with_convention(mut self, convention: CorrelationConvention) -> Self {
+    pub fn with_convention(mut self, convention: CcConvention) -> Self {
         self.convention = convention;
         self
     }
@@ -91,17 +94,12 @@ impl CorrelationConfig {
         self
     }
 
-    /// Initialises the loss for vectors of these lengths.
+    /// Initializes the loss for vectors of these lengths.
     ///
     /// # Errors
     ///
     /// [`LossError::Parameter`] if `dim` is 0 or `gamma` is not a positive finite number.
-    pub fn init(
-        &self,
-        student: usize,
-        teacher: usize,
-        device: &Device,
-    ) -> Result<CorrelationLoss, LossError> {
+    pub fn init(&self, lengths: Pair<usize>, device: &Device) -> Result<CcLoss, LossError> {
         at_least_one("cc", "dim", self.dim)?;
         let order = f64::from(self.order);
         within(
@@ -118,13 +116,13 @@ impl CorrelationConfig {
                 .init(device)
         };
         let embeds = match self.convention {
-            CorrelationConvention::RepDistiller => Some(CorrelationEmbeds {
-                student: embed(student),
-                teacher: embed(teacher),
+            CcConvention::RepDistiller => Some(CcEmbeds {
+                student: embed(lengths.student),
+                teacher: embed(lengths.teacher),
             }),
-            CorrelationConvention::Zoo => None,
+            CcConvention::Zoo => None,
         };
-        Ok(CorrelationLoss {
+        Ok(CcLoss {
             embeds,
             train_teacher_embedding: self.train_teacher_embedding,
             gamma: self.gamma,
@@ -136,7 +134,7 @@ impl CorrelationConfig {
 /// Correlation congruence (Peng et al. 2019, <https://arxiv.org/abs/1904.01802>): relations
 /// between the samples of a batch.
 ///
-/// Two losses go by this name; [`CorrelationConvention`] chooses.
+/// Two losses go by this name; [`CcConvention`] chooses.
 ///
 /// ```text
 /// RepDistiller:  δ_i = | E_s(s_i) − E_t(t_i) |,   L = 1/(N−1) · Σ_i δ_i · δ_{i+1}
@@ -149,12 +147,12 @@ impl CorrelationConfig {
 /// `exp(−γ ‖f̂_i − f̂_j‖²)`.
 ///
 /// RepDistiller's form depends on the order of the samples in the batch, which is random; with a
-/// gate, the neighbours are those among the chosen samples. A single sample has no neighbour and
+/// gate, the neighbors are those among the chosen samples. A single sample has no neighbor and
 /// gives 0 (NaN in the reference).
 #[derive(Module, Debug)]
-pub struct CorrelationLoss {
+pub struct CcLoss {
     /// The embeddings of RepDistiller's convention.
-    pub embeds: Option<CorrelationEmbeds>,
+    pub embeds: Option<CcEmbeds>,
     /// Whether the teacher's embedding is trained.
     pub train_teacher_embedding: bool,
     /// `γ` of the Gaussian kernel.
@@ -163,22 +161,22 @@ pub struct CorrelationLoss {
     pub order: u32,
 }
 
-/// The embeddings of [`CorrelationLoss`].
+/// The embeddings of [`CcLoss`].
 #[derive(Module, Debug)]
-pub struct CorrelationEmbeds {
+pub struct CcEmbeds {
     /// Of the student's vectors.
     pub student: Embed,
     /// Of the teacher's vectors.
     pub teacher: Embed,
 }
 
-impl CorrelationLoss {
+impl CcLoss {
     /// The loss; the teacher's vectors are constants.
     ///
     /// # Shapes
     ///
-    /// - student: `[batch, length]` as given to [`CorrelationConfig::init`]
-    /// - teacher: `[batch, other length]` as given to [`CorrelationConfig::init`]
+    /// - student: `[batch, length]` as given to [`CcLossConfig::init`]
+    /// - teacher: `[batch, other length]` as given to [`CcLossConfig::init`]
     /// - output: `[1]`
     ///
     /// # Panics
@@ -194,10 +192,10 @@ impl CorrelationLoss {
     ///
     /// As [`forward`](Self::forward), or if the gate is for another batch.
     pub fn forward_gated(&self, student: Tensor<2>, teacher: Tensor<2>, gate: &Gate) -> Tensor<1> {
-        let (own, others) = (student.dims(), teacher.dims());
+        let (student_shape, teacher_shape) = (student.dims(), teacher.dims());
         assert_eq!(
-            own[0], others[0],
-            "cc: the student's vectors are {own:?}, the teacher's are {others:?}"
+            student_shape[0], teacher_shape[0],
+            "cc: the student's vectors are {student_shape:?}, the teacher's are {teacher_shape:?}"
         );
         match &self.embeds {
             Some(embeds) => {
@@ -207,7 +205,7 @@ impl CorrelationLoss {
                 } else {
                     teacher.inner()
                 };
-                neighbours(embeds.student.forward(student), teacher, gate)
+                neighbors(embeds.student.forward(student), teacher, gate)
             }
             None => {
                 let kernel = |rows| taylor(rows, self.gamma, self.order);
@@ -218,7 +216,7 @@ impl CorrelationLoss {
 }
 
 /// RepDistiller's loss of embedded vectors of the same length.
-pub(crate) fn neighbours(student: Tensor<2>, teacher: Tensor<2>, gate: &Gate) -> Tensor<1> {
+pub(crate) fn neighbors(student: Tensor<2>, teacher: Tensor<2>, gate: &Gate) -> Tensor<1> {
     let batch = student.dims()[0];
     if batch < 2 {
         // Nothing to multiply; the product keeps the graph.
@@ -245,64 +243,67 @@ fn taylor(rows: Tensor<2>, gamma: f64, order: u32) -> Tensor<2> {
     series * (-2.0 * gamma).exp()
 }
 
-impl Register for CorrelationConfig {
+impl Register for CcLossConfig {
     const INFO: MethodInfo = MethodInfo {
         name: "cc",
         aliases: &["correlation"],
         title: "Correlation congruence between the samples of a batch",
         paper: "Peng et al. 2019, Correlation Congruence for Knowledge Distillation, \
                 https://arxiv.org/abs/1904.01802",
-        acts_on: "pooled features",
-        reads: Reads::Pooled,
         weights: LossWeights::method(0.02),
         parameters: &[
             ParameterInfo {
                 name: "convention",
-                default: "\"repdistiller\"",
-                description: "`repdistiller` (neighbours in the batch) or `zoo` (Gaussian kernel)",
+                description: "`repdistiller` (neighbors in the batch) or `zoo` (Gaussian kernel)",
             },
             ParameterInfo {
                 name: "dim",
-                default: "128",
                 description: "length of the embeddings (repdistiller)",
             },
             ParameterInfo {
                 name: "train_teacher_embedding",
-                default: "true",
                 description: "whether the teacher's embedding is trained (repdistiller)",
             },
             ParameterInfo {
                 name: "gamma",
-                default: "0.4",
                 description: "γ of the Gaussian kernel (zoo)",
             },
             ParameterInfo {
                 name: "order",
-                default: "2",
                 description: "highest power of its Taylor series (zoo)",
             },
         ],
-        ..MethodInfo::BASE
     };
-    type Loss = CorrelationLoss;
 
     /// Those of the two public implementations.
     fn weights(&self) -> LossWeights {
         match self.convention {
-            CorrelationConvention::RepDistiller => Self::INFO.weights,
-            CorrelationConvention::Zoo => LossWeights::method(100.0),
+            CcConvention::RepDistiller => Self::INFO.weights,
+            CcConvention::Zoo => LossWeights::method(100.0),
         }
-    }
-
-    fn build(&self, setup: &Setup, device: &Device) -> Result<CorrelationLoss, LossError> {
-        self.init(setup.student.pooled, setup.teacher.pooled, device)
     }
 }
 
-impl Term for CorrelationLoss {
-    fn term(&self, step: &Step<'_>) -> Option<Tensor<1>> {
+impl LossConfig for CcLossConfig {
+    type Loss = CcLoss;
+
+    fn name(&self) -> &str {
+        Self::INFO.name
+    }
+
+    fn requirements(&self) -> Requirements {
+        Requirements::at(Site::Pooled)
+    }
+
+    fn build(&self, setup: &Setup, device: &Device) -> Result<CcLoss, LossError> {
+        self.init(setup.pooled(), device)
+    }
+}
+
+impl DistillationLoss for CcLoss {
+    fn term(&self, step: &Step<'_>) -> Tensor<1> {
         let (student, teacher) = (step.student.pooled.clone(), step.teacher.pooled.clone());
-        Some(step.scaled(0, self.forward_gated(student, teacher, &step.gate(0))))
+        step.scaled(0, self.forward_gated(student, teacher, &step.gate(0)))
     }
 }
 
@@ -312,29 +313,34 @@ mod tests {
     use burn::tensor::{Distribution, Int};
     use proptest::prelude::*;
 
+    const LENGTHS: Pair<usize> = Pair {
+        student: 3,
+        teacher: 5,
+    };
+
     fn rows(batch: usize, length: usize) -> Tensor<2> {
         let fill = Distribution::Normal(0.0, 1.0);
         crate::testing::random([batch, length], fill, &Device::default())
     }
 
-    fn zoo(gamma: f64, order: u32) -> CorrelationLoss {
-        CorrelationConfig::new()
-            .with_convention(CorrelationConvention::Zoo)
+    fn zoo(gamma: f64, order: u32) -> CcLoss {
+        CcLossConfig::new()
+            .with_convention(CcConvention::Zoo)
             .with_gamma(gamma)
             .with_order(order)
-            .init(1, 1, &Device::default())
+            .init(Pair::both(1), &Device::default())
             .expect("a loss")
     }
 
     #[test]
-    fn neighbours_are_multiplied() {
+    fn neighbors_are_multiplied() {
         let device = Device::default();
         let student = Tensor::from_floats([[1.0, -1.0], [2.0, 0.0], [0.0, 3.0]], &device);
-        let value = neighbours(student.clone(), student.zeros_like(), &Gate::all());
+        let value = neighbors(student.clone(), student.zeros_like(), &Gate::all());
         // (1·2 + 1·0 + 2·0 + 0·3) / 2
         assert_eq!(value.into_scalar::<f32>(), 1.0);
         let gate = Gate::new(Tensor::from_floats([0.0, 1.0, 1.0], &device));
-        let value = neighbours(student.clone(), student.zeros_like() + 1.0, &gate);
+        let value = neighbors(student.clone(), student.zeros_like() + 1.0, &gate);
         // |2−1|·|0−1| + |0−1|·|3−1| of the two that are chosen.
         assert_eq!(value.into_scalar::<f32>(), 3.0);
     }
@@ -355,9 +361,7 @@ mod tests {
     #[test]
     fn one_sample_gives_zero() {
         let device = Device::default();
-        let loss = CorrelationConfig::new()
-            .init(3, 5, &device)
-            .expect("a loss");
+        let loss = CcLossConfig::new().init(LENGTHS, &device).expect("a loss");
         assert_eq!(
             loss.forward(rows(1, 3), rows(1, 5)).into_scalar::<f32>(),
             0.0
@@ -382,18 +386,18 @@ mod tests {
 
     #[test]
     fn mistakes_are_typed_errors() {
-        let message = |config: CorrelationConfig| {
+        let message = |config: CcLossConfig| {
             config
-                .init(2, 2, &Device::default())
+                .init(Pair::both(2), &Device::default())
                 .expect_err("a mistake")
                 .to_string()
         };
         assert_eq!(
-            message(CorrelationConfig::new().with_dim(0)),
+            message(CcLossConfig::new().with_dim(0)),
             "cc: `dim` is 0, expected 1 or more"
         );
         assert_eq!(
-            message(CorrelationConfig::new().with_gamma(-1.0)),
+            message(CcLossConfig::new().with_gamma(-1.0)),
             "cc: `gamma` is -1, expected a positive finite number"
         );
     }
@@ -410,7 +414,7 @@ mod tests {
         fn gated_equals_gathered(chosen in prop::collection::vec(any::<bool>(), 6), which in 0..2) {
             let device = Device::default().autodiff();
             let loss = match which {
-                0 => CorrelationConfig::new().with_dim(4).init(3, 5, &device).expect("a loss"),
+                0 => CcLossConfig::new().with_dim(4).init(LENGTHS, &device).expect("a loss"),
                 _ => zoo(0.4, 2),
             };
             let indices: Vec<i32> = (0..6).filter(|i| chosen[*i as usize]).collect();

@@ -5,11 +5,14 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::gate::sample_means;
-use crate::method::{Register, Term};
+use crate::gate::{gate_at, sample_means};
+use crate::method::Register;
 use crate::pool::{before_power, pool_to, smaller};
 use crate::range::at_least_one;
-use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Place, Setup, Step};
+use crate::{
+    DistillationLoss, Gate, LossConfig, LossError, LossWeights, MethodInfo, ParameterInfo,
+    Requirements, Setup, Site, Step,
+};
 
 /// Where the square of a norm is clamped before its root: 1e-12 for the norm itself. Clamping
 /// under the root keeps the gradient of an all-zero map finite, and 0.
@@ -21,7 +24,7 @@ const ZOO_EPSILON: f64 = 1e-6;
 /// How a map becomes an attention map: the public implementations differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum AttentionConvention {
+pub enum AtConvention {
     /// RepDistiller's, after the code of the paper's authors: the *mean over channels of `f^p`*
     /// (with its sign for odd `p`), divided by its norm, which is clamped at 1e-12.
     #[default]
@@ -31,29 +34,29 @@ pub enum AttentionConvention {
     Zoo,
 }
 
-/// Configuration of [`AttentionLoss`].
+/// Configuration of [`AtLoss`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct AttentionConfig {
+pub struct AtLossConfig {
     /// The power of the activations. Default 2; higher powers give more weight to the strongest
     /// ones.
     pub p: u32,
-    /// How a map becomes an attention map. Default [`AttentionConvention::RepDistiller`].
-    pub convention: AttentionConvention,
+    /// How a map becomes an attention map. Default [`AtConvention::RepDistiller`].
+    pub convention: AtConvention,
 }
 
-impl Config for AttentionConfig {}
+impl Config for AtLossConfig {}
 
-impl Default for AttentionConfig {
+impl Default for AtLossConfig {
     fn default() -> Self {
         Self {
             p: 2,
-            convention: AttentionConvention::default(),
+            convention: AtConvention::default(),
         }
     }
 }
 
-impl AttentionConfig {
+impl AtLossConfig {
     /// The defaults.
     pub fn new() -> Self {
         Self::default()
@@ -66,19 +69,19 @@ impl AttentionConfig {
     }
 
     /// Sets how a map becomes an attention map.
-    pub fn with_convention(mut self, convention: AttentionConvention) -> Self {
+    pub fn with_convention(mut self, convention: AtConvention) -> Self {
         self.convention = convention;
         self
     }
 
-    /// Initialises the loss.
+    /// Initializes the loss.
     ///
     /// # Errors
     ///
     /// [`LossError::Parameter`] if `p` is 0, for which every map would be the same.
-    pub fn init(&self) -> Result<AttentionLoss, LossError> {
+    pub fn init(&self) -> Result<AtLoss, LossError> {
         at_least_one("at", "p", self.p as usize)?;
-        Ok(AttentionLoss {
+        Ok(AtLoss {
             p: self.p,
             convention: self.convention,
         })
@@ -102,17 +105,17 @@ impl AttentionConfig {
 ///
 /// The paper takes the norm of the difference instead of the mean of its squares, and halves it;
 /// the mean of squares is that of its authors' code and of later comparisons, and the default
-/// weight of 1000 belongs to it. See [`AttentionConvention`] for where these differ.
+/// weight of 1000 belongs to it. See [`AtConvention`] for where these differ.
 #[derive(Module, Debug)]
-pub struct AttentionLoss {
+pub struct AtLoss {
     /// The power of the activations.
     pub p: u32,
     /// How a map becomes an attention map.
     #[module(skip)]
-    pub convention: AttentionConvention,
+    pub convention: AtConvention,
 }
 
-impl AttentionLoss {
+impl AtLoss {
     /// The loss of one pair of maps; the teacher's is a constant.
     ///
     /// # Shapes
@@ -134,10 +137,10 @@ impl AttentionLoss {
     ///
     /// As [`forward`](Self::forward), or if the gate is for another batch.
     pub fn forward_gated(&self, student: Tensor<4>, teacher: Tensor<4>, gate: &Gate) -> Tensor<1> {
-        let (own, others) = (student.dims(), teacher.dims());
+        let (student_shape, teacher_shape) = (student.dims(), teacher.dims());
         assert_eq!(
-            own[0], others[0],
-            "at: the student's map is {own:?}, the teacher's is {others:?}"
+            student_shape[0], teacher_shape[0],
+            "at: the student's map is {student_shape:?}, the teacher's is {teacher_shape:?}"
         );
         let size = smaller(&student, &teacher);
         let student = self.attention(pool_to(student, size));
@@ -151,30 +154,40 @@ impl AttentionLoss {
     ///
     /// If the lists are empty or of different lengths, or if the batches differ in size.
     pub fn forward_stages(&self, student: &[Tensor<4>], teacher: &[Tensor<4>]) -> Tensor<1> {
-        let (own, others) = (student.len(), teacher.len());
-        assert!(
-            own == others && own > 0,
-            "at: the student has {own} maps, the teacher {others}"
-        );
-        let losses = student
-            .iter()
-            .zip(teacher)
-            .map(|(student, teacher)| self.forward(student.clone(), teacher.clone()))
-            .collect();
-        Tensor::cat(losses, 0).sum()
+        self.forward_stages_gated(student, teacher, &[])
     }
 
-    /// The normalised attention map `[batch, height · width]` of `[batch, channels, height,
+    /// The sum of the losses of the chosen samples, each pair of maps a spot: see [`Gate`].
+    ///
+    /// # Panics
+    ///
+    /// As [`forward_stages`](Self::forward_stages), or if a gate is for another batch.
+    pub fn forward_stages_gated(
+        &self,
+        student: &[Tensor<4>],
+        teacher: &[Tensor<4>],
+        gates: &[Gate],
+    ) -> Tensor<1> {
+        let (student_maps, teacher_maps) = (student.len(), teacher.len());
+        assert!(
+            student_maps == teacher_maps && student_maps > 0,
+            "at: the student has {student_maps} maps, the teacher {teacher_maps}"
+        );
+        let pairs = student.iter().zip(teacher).enumerate();
+        let losses = pairs.map(|(spot, (student, teacher))| {
+            let gate = gate_at(gates, spot);
+            gate.scaled(self.forward_gated(student.clone(), teacher.clone(), &gate))
+        });
+        Tensor::cat(losses.collect(), 0).sum()
+    }
+
+    /// The normalized attention map `[batch, height · width]` of `[batch, channels, height,
     /// width]`, for example to look at it.
     pub fn attention(&self, features: Tensor<4>) -> Tensor<2> {
         let energy = match self.convention {
-            AttentionConvention::RepDistiller => {
-                power(before_power(features, self.p), self.p).mean_dim(1)
-            }
-            AttentionConvention::Zoo if self.p.is_multiple_of(2) => {
-                power(features, self.p).sum_dim(1)
-            }
-            AttentionConvention::Zoo => power(features.abs(), self.p).sum_dim(1),
+            AtConvention::RepDistiller => power(before_power(features, self.p), self.p).mean_dim(1),
+            AtConvention::Zoo if self.p.is_multiple_of(2) => power(features, self.p).sum_dim(1),
+            AtConvention::Zoo => power(features.abs(), self.p).sum_dim(1),
         };
         let energy: Tensor<2> = energy.flatten(1, 3);
         let norm = energy
@@ -184,8 +197,8 @@ impl AttentionLoss {
             .clamp_min(SMALLEST_SQUARE)
             .sqrt();
         match self.convention {
-            AttentionConvention::RepDistiller => energy / norm,
-            AttentionConvention::Zoo => energy / (norm + ZOO_EPSILON),
+            AtConvention::RepDistiller => energy / norm,
+            AtConvention::Zoo => energy / (norm + ZOO_EPSILON),
         }
     }
 }
@@ -200,14 +213,13 @@ pub(crate) fn power<const D: usize>(x: Tensor<D>, p: u32) -> Tensor<D> {
     }
 }
 
-impl Register for AttentionConfig {
+impl Register for AtLossConfig {
     const INFO: MethodInfo = MethodInfo {
         name: "at",
         aliases: &["attention"],
         title: "Attention transfer: the student looks where the teacher looks",
         paper: "Zagoruyko & Komodakis 2017, Paying More Attention to Attention, \
                 https://arxiv.org/abs/1612.03928",
-        acts_on: "all stages",
         weights: LossWeights {
             ce: 1.0,
             kd: 0.0,
@@ -216,37 +228,37 @@ impl Register for AttentionConfig {
         parameters: &[
             ParameterInfo {
                 name: "p",
-                default: "2",
                 description: "power of the activations, a whole number from 1",
             },
             ParameterInfo {
                 name: "convention",
-                default: "\"repdistiller\"",
                 description: "`repdistiller` (mean of f^p) or `zoo` (sum of |f|^p)",
             },
         ],
-        ..MethodInfo::BASE
     };
-    type Loss = AttentionLoss;
+}
 
-    fn place(&self) -> Place {
-        Place::Stages
+impl LossConfig for AtLossConfig {
+    type Loss = AtLoss;
+
+    fn name(&self) -> &str {
+        Self::INFO.name
     }
 
-    fn build(&self, setup: &Setup, _device: &Device) -> Result<AttentionLoss, LossError> {
+    fn requirements(&self) -> Requirements {
+        Requirements::at(Site::EachStage)
+    }
+
+    fn build(&self, setup: &Setup, _device: &Device) -> Result<AtLoss, LossError> {
         setup.stages("at")?;
         self.init()
     }
 }
 
-impl Term for AttentionLoss {
+impl DistillationLoss for AtLoss {
     /// All stages but the stem, as in RepDistiller; one spot for each.
-    fn term(&self, step: &Step<'_>) -> Option<Tensor<1>> {
+    fn term(&self, step: &Step<'_>) -> Tensor<1> {
         step.over_stages(|_, student, teacher, gate| self.forward_gated(student, teacher, gate))
-    }
-
-    fn spots(&self, stages: usize) -> usize {
-        stages
     }
 }
 
@@ -258,11 +270,10 @@ mod tests {
     use burn::tensor::module::adaptive_avg_pool2d;
     use proptest::prelude::*;
 
-    const BOTH: [AttentionConvention; 2] =
-        [AttentionConvention::RepDistiller, AttentionConvention::Zoo];
+    const BOTH: [AtConvention; 2] = [AtConvention::RepDistiller, AtConvention::Zoo];
 
-    fn loss(convention: AttentionConvention, p: u32) -> AttentionLoss {
-        AttentionConfig::new()
+    fn loss(convention: AtConvention, p: u32) -> AtLoss {
+        AtLossConfig::new()
             .with_convention(convention)
             .with_p(p)
             .init()
@@ -285,10 +296,10 @@ mod tests {
     #[test]
     fn a_worked_example() {
         let device = Device::default();
-        // Energies (3, 4) and (1, 0) before normalisation, in two channels and in one.
+        // Energies (3, 4) and (1, 0) before normalization, in two channels and in one.
         let student = Tensor::from_floats([[[[3.0, 0.0]], [[0.0, 4.0]]]], &device);
         let teacher = Tensor::from_floats([[[[5.0, 0.0]]]], &device);
-        let value: f32 = loss(AttentionConvention::RepDistiller, 1)
+        let value: f32 = loss(AtConvention::RepDistiller, 1)
             .forward(student, teacher)
             .into_scalar();
         assert!((value - (0.4f32.powi(2) + 0.8f32.powi(2)) / 2.0).abs() < 1e-6);
@@ -347,7 +358,7 @@ mod tests {
 
     #[test]
     fn maps_of_different_sizes_meet_at_the_smaller_size_of_each_axis() {
-        let loss = loss(AttentionConvention::RepDistiller, 2);
+        let loss = loss(AtConvention::RepDistiller, 2);
         let (tall, wide) = (map([2, 3, 6, 2]), map([2, 5, 3, 4]));
         let pooled = |map: &Tensor<4>| adaptive_avg_pool2d(map.clone(), [3, 2]);
         let value: f32 = loss.forward(tall.clone(), wide.clone()).into_scalar();
@@ -357,7 +368,7 @@ mod tests {
 
     #[test]
     fn stages_add_up() {
-        let loss = loss(AttentionConvention::RepDistiller, 2);
+        let loss = loss(AtConvention::RepDistiller, 2);
         let student = [map([2, 3, 4, 4]), map([2, 3, 2, 2])];
         let teacher = [map([2, 4, 4, 4]), map([2, 4, 2, 2])];
         let one = |stage: usize| {
@@ -371,14 +382,14 @@ mod tests {
     #[test]
     #[should_panic(expected = "the student's map is [1, 2, 2, 2], the teacher's is [2, 2, 2, 2]")]
     fn batches_are_not_broadcast() {
-        let loss = loss(AttentionConvention::RepDistiller, 2);
+        let loss = loss(AtConvention::RepDistiller, 2);
         loss.forward(map([1, 2, 2, 2]), map([2, 2, 2, 2]));
     }
 
     #[test]
     #[should_panic(expected = "the student has 1 maps, the teacher 0")]
     fn lists_of_different_lengths_are_refused() {
-        let loss = loss(AttentionConvention::RepDistiller, 2);
+        let loss = loss(AtConvention::RepDistiller, 2);
         loss.forward_stages(&[map([1, 2, 2, 2])], &[]);
     }
 
@@ -389,18 +400,18 @@ mod tests {
             pooled: 1,
             classes: 2,
         };
-        let message = |config: AttentionConfig, maps| {
+        let message = |config: AtLossConfig, maps| {
             config
                 .build(&Setup::new(shapes(maps), shapes(maps)), &Device::default())
                 .expect_err("a mistake")
                 .to_string()
         };
         assert_eq!(
-            message(AttentionConfig::new().with_p(0), 4),
+            message(AtLossConfig::new().with_p(0), 4),
             "at: `p` is 0, expected 1 or more"
         );
         assert_eq!(
-            message(AttentionConfig::new(), 1),
+            message(AtLossConfig::new(), 1),
             "at acts at stage 1, but the student has maps of stage 0 only"
         );
     }
@@ -415,7 +426,7 @@ mod tests {
             let device = Device::default();
             let student = Tensor::<1>::from_floats(&*values, &device).reshape([1, 2, 2, 2]);
             let teacher = map([1, 3, 2, 2]);
-            let loss = loss(AttentionConvention::RepDistiller, 2);
+            let loss = loss(AtConvention::RepDistiller, 2);
             let value = |student: Tensor<4>| {
                 loss.forward(student, teacher.clone()).into_scalar::<f32>()
             };

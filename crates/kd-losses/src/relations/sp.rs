@@ -6,20 +6,23 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::adapters::normalize;
-use crate::method::{Register, Term};
-use crate::{Gate, LossError, LossWeights, MethodInfo, ParameterInfo, Place, Setup, Step};
+use crate::method::Register;
+use crate::{
+    DistillationLoss, Gate, LossConfig, LossError, LossWeights, MethodInfo, ParameterInfo,
+    Requirements, Setup, Site, Step,
+};
 
-/// Configuration of [`SimilarityLoss`].
+/// Configuration of [`SpLoss`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct SimilarityConfig {
+pub struct SpLossConfig {
     /// The stage whose maps are compared; the stem is 0. Default: each network's last.
     pub stage: Option<usize>,
 }
 
-impl Config for SimilarityConfig {}
+impl Config for SpLossConfig {}
 
-impl SimilarityConfig {
+impl SpLossConfig {
     /// The defaults.
     pub fn new() -> Self {
         Self::default()
@@ -31,9 +34,13 @@ impl SimilarityConfig {
         self
     }
 
-    /// Initialises the loss.
-    pub fn init(&self) -> SimilarityLoss {
-        SimilarityLoss { stage: self.stage }
+    /// Initializes the loss.
+    ///
+    /// # Errors
+    ///
+    /// None so far: it is the form of every loss.
+    pub fn init(&self) -> Result<SpLoss, LossError> {
+        Ok(SpLoss { stage: self.stage })
     }
 }
 
@@ -49,12 +56,12 @@ impl SimilarityConfig {
 /// for one sample it is 0. All public implementations agree. A row of zeros stays one, and its
 /// gradient is not amplified.
 #[derive(Module, Debug)]
-pub struct SimilarityLoss {
+pub struct SpLoss {
     /// The stage that the registry takes the maps from; the last if absent.
     pub stage: Option<usize>,
 }
 
-impl SimilarityLoss {
+impl SpLoss {
     /// The loss; the teacher's maps are constants. Vectors `[batch, length]` may be given as maps
     /// of one position.
     ///
@@ -77,10 +84,10 @@ impl SimilarityLoss {
     ///
     /// As [`forward`](Self::forward), or if the gate is for another batch.
     pub fn forward_gated(&self, student: Tensor<4>, teacher: Tensor<4>, gate: &Gate) -> Tensor<1> {
-        let (own, others) = (student.dims(), teacher.dims());
+        let (student_shape, teacher_shape) = (student.dims(), teacher.dims());
         assert_eq!(
-            own[0], others[0],
-            "sp: the student's map is {own:?}, the teacher's is {others:?}"
+            student_shape[0], teacher_shape[0],
+            "sp: the student's map is {student_shape:?}, the teacher's is {teacher_shape:?}"
         );
         let similarity = |maps: Tensor<4>| {
             // Rows that are not chosen become zeros, and with them their similarities.
@@ -91,38 +98,42 @@ impl SimilarityLoss {
     }
 }
 
-impl Register for SimilarityConfig {
+impl Register for SpLossConfig {
     const INFO: MethodInfo = MethodInfo {
         name: "sp",
         aliases: &["similarity"],
         title: "Similarity-preserving: which samples are similar",
         paper: "Tung & Mori 2019, Similarity-Preserving Knowledge Distillation, \
                 https://arxiv.org/abs/1907.09682",
-        acts_on: "one feature map",
         weights: LossWeights::method(3000.0),
         parameters: &[ParameterInfo {
             name: "stage",
-            default: "null",
             description: "stage whose maps are compared; the stem is 0, null is the last",
         }],
-        ..MethodInfo::BASE
     };
-    type Loss = SimilarityLoss;
+}
 
-    fn place(&self) -> Place {
-        Place::Map(self.stage)
+impl LossConfig for SpLossConfig {
+    type Loss = SpLoss;
+
+    fn name(&self) -> &str {
+        Self::INFO.name
     }
 
-    fn build(&self, setup: &Setup, _device: &Device) -> Result<SimilarityLoss, LossError> {
+    fn requirements(&self) -> Requirements {
+        Requirements::at(Site::Stage(self.stage))
+    }
+
+    fn build(&self, setup: &Setup, _device: &Device) -> Result<SpLoss, LossError> {
         setup.maps_at("sp", self.stage)?;
-        Ok(self.init())
+        self.init()
     }
 }
 
-impl Term for SimilarityLoss {
-    fn term(&self, step: &Step<'_>) -> Option<Tensor<1>> {
+impl DistillationLoss for SpLoss {
+    fn term(&self, step: &Step<'_>) -> Tensor<1> {
         let (student, teacher) = step.maps_at(self.stage);
-        Some(step.scaled(0, self.forward_gated(student, teacher, &step.gate(0))))
+        step.scaled(0, self.forward_gated(student, teacher, &step.gate(0)))
     }
 }
 
@@ -136,8 +147,9 @@ mod tests {
     }
 
     fn value(student: Tensor<4>, teacher: Tensor<4>) -> f32 {
-        SimilarityConfig::new()
+        SpLossConfig::new()
             .init()
+            .expect("a loss")
             .forward(student, teacher)
             .into_scalar()
     }
@@ -187,7 +199,7 @@ mod tests {
             pooled: 1,
             classes: 2,
         };
-        let error = SimilarityConfig::new()
+        let error = SpLossConfig::new()
             .with_stage(Some(3))
             .build(&Setup::new(shapes(), shapes()), &Device::default())
             .expect_err("a mistake")

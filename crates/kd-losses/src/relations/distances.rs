@@ -1,10 +1,10 @@
 //! Distances between the numbers of a vector, compared between two networks.
 
+use burn::nn::loss::SmoothL1LossConfig;
 use burn::tensor::{Int, Tensor};
 
 use crate::Gate;
 use crate::gate::{sample_means, sample_sums};
-use crate::huber::huber;
 
 /// The smallest distance between two different entries: the root of the 1e-12 at which the
 /// reference clamps squares.
@@ -20,8 +20,9 @@ const SMALLEST_MEAN: f64 = 1e-7;
 /// are divided by their mean over all vectors of the chosen samples, and compared by the smooth L1
 /// loss, averaged over all `entries²` pairs, vectors and chosen samples. With one entry it is 0.
 pub(super) fn mismatch(student: Tensor<3>, teacher: Tensor<3>, gate: &Gate) -> Tensor<1> {
-    let difference = relative(student, gate) - relative(teacher.inner(), gate);
-    gate.mean(sample_means(huber(difference)))
+    let (student, teacher) = (relative(student, gate), relative(teacher.inner(), gate));
+    let smooth_l1 = SmoothL1LossConfig::new().init();
+    gate.mean(sample_means(smooth_l1.forward(student, teacher)))
 }
 
 /// Distances between all entries of each vector, `[batch, vectors, entries, entries]`, divided by
