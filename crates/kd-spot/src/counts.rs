@@ -2,26 +2,26 @@
 
 use burn::tensor::{Device, Int, Tensor};
 
-use crate::{Choices, SpotError};
+use crate::{Gates, SpotError};
 
 /// Counts of samples by class, and of those that were distilled at each spot. They stay on the device
 /// until they are read.
 #[derive(Clone, Debug)]
-pub struct RoutingCounts {
+pub struct GateCounts {
     /// `[classes, 1 + spots]`: samples, then distilled ones.
     counts: Tensor<2>,
 }
 
 /// Shares of samples that were distilled.
 #[derive(Clone, Debug, PartialEq)]
-pub struct RoutingShares {
+pub struct GateShares {
     /// By spot, over all samples.
     pub spots: Vec<f64>,
     /// By class and spot; `None` for a class without samples.
     pub classes: Vec<Option<Vec<f64>>>,
 }
 
-impl RoutingCounts {
+impl GateCounts {
     /// Nothing counted yet.
     pub fn new(classes: usize, spots: usize, device: &Device) -> Self {
         let device = device.clone().without_autodiff();
@@ -31,9 +31,9 @@ impl RoutingCounts {
     }
 
     /// Counts a batch with labels `[batch]`.
-    pub fn add(&mut self, choices: &Choices, labels: Tensor<1, Int>) {
+    pub fn add(&mut self, gates: &Gates, labels: Tensor<1, Int>) {
         let [classes, _] = self.counts.dims();
-        let distilled = choices.distilled().clone();
+        let distilled = gates.distilled().clone();
         let [batch, _] = distilled.dims();
         let ones = Tensor::ones([batch, 1], &distilled.device());
         let rows = Tensor::cat(vec![ones, distilled.clone()], 1);
@@ -57,7 +57,7 @@ impl RoutingCounts {
     /// # Errors
     ///
     /// [`SpotError::Device`] if the device does not give them.
-    pub fn read(&self) -> Result<RoutingShares, SpotError> {
+    pub fn read(&self) -> Result<GateShares, SpotError> {
         let [classes, columns] = self.counts.dims();
         let counts: Vec<f32> = self
             .counts
@@ -80,7 +80,7 @@ impl RoutingCounts {
             }
             by_class.push(shares(&row));
         }
-        Ok(RoutingShares {
+        Ok(GateShares {
             spots: shares(&sum).unwrap_or_else(|| vec![0.0; columns - 1]),
             classes: by_class,
         })
@@ -94,10 +94,10 @@ mod tests {
     #[test]
     fn shares_are_by_spot_and_class() {
         let device = Device::default();
-        let mut counts = RoutingCounts::new(3, 2, &device);
-        let add = |counts: &mut RoutingCounts, rows: [[f32; 2]; 2], labels: [i32; 2]| {
-            let choices = Choices::new(Tensor::from_floats(rows, &device));
-            counts.add(&choices, Tensor::from_ints(labels, &device));
+        let mut counts = GateCounts::new(3, 2, &device);
+        let add = |counts: &mut GateCounts, rows: [[f32; 2]; 2], labels: [i32; 2]| {
+            let gates = Gates::new(Tensor::from_floats(rows, &device));
+            counts.add(&gates, Tensor::from_ints(labels, &device));
         };
         add(&mut counts, [[1.0, 0.0], [1.0, 1.0]], [0, 2]);
         add(&mut counts, [[0.0, 0.0], [0.0, 1.0]], [0, 2]);

@@ -1,25 +1,17 @@
 //! Errors of this crate.
 
+use kd_core::AlignmentError;
 use kd_losses::LossError;
 
-use crate::CutShape;
+use crate::{CutShape, RoutingMode};
 
 /// Why two networks cannot be grafted. Each message is one line and says what to change.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SpotError {
     /// Cuts that are not pairs of stages, in order.
-    #[error(
-        "cuts after stages {student:?} of the student and {teacher:?} of the teacher: {reason}"
-    )]
-    Cuts {
-        /// The student's.
-        student: Vec<usize>,
-        /// The teacher's.
-        teacher: Vec<usize>,
-        /// What is wrong with them.
-        reason: &'static str,
-    },
+    #[error("cuts after {0}")]
+    Cuts(#[from] AlignmentError),
     /// A cut is before the pooling in one network and after it in the other.
     #[error(
         "nothing leads from {from:?} to {to:?}: cut both networks before their pooling, or after it"
@@ -30,15 +22,34 @@ pub enum SpotError {
         /// The feature to reach.
         to: CutShape,
     },
-    /// A number that cannot be used.
-    #[error("routing {parameter}: {value} is not {expected}")]
+    /// A value that cannot be used.
+    #[error("routing.{parameter} is {value}, expected {expected}")]
     Parameter {
         /// What it is.
         parameter: &'static str,
         /// The value.
-        value: f64,
+        value: String,
         /// What was expected.
         expected: &'static str,
+    },
+    /// A value that the mode does not use.
+    #[error("routing.{parameter} cannot be used with routing.mode: {}", mode.name())]
+    Unused {
+        /// What it is.
+        parameter: &'static str,
+        /// The mode.
+        mode: RoutingMode,
+    },
+    /// Fixed gates are missing.
+    #[error("routing.gates is missing: say for each spot whether to distill, as in [true, false]")]
+    NoGates,
+    /// There are not as many fixed gates as spots.
+    #[error("routing.gates is {gates:?}, expected one for each spot: {spots}")]
+    GateCount {
+        /// The gates.
+        gates: Vec<bool>,
+        /// The names of the spots.
+        spots: String,
     },
     /// The device does not give what was computed.
     #[error("cannot read the routing from the device: {0}")]
@@ -49,10 +60,14 @@ pub enum SpotError {
 }
 
 impl SpotError {
-    pub(crate) fn parameter(parameter: &'static str, value: f64, expected: &'static str) -> Self {
+    pub(crate) fn parameter(
+        parameter: &'static str,
+        value: impl ToString,
+        expected: &'static str,
+    ) -> Self {
         Self::Parameter {
             parameter,
-            value,
+            value: value.to_string(),
             expected,
         }
     }

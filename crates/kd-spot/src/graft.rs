@@ -1,14 +1,12 @@
 //! The grafted network.
 
-use std::ops::{Range, RangeInclusive};
-
 use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use kd_kernels::mix as mixed;
-use kd_models::{Feature, FeatureShapes, Network};
+use kd_core::{Feature, FeatureShapes, Network};
+use kd_nn::mix as mixed;
 
-use crate::bridge::{Bridge, CutShape};
+use crate::adapter::{Adapter, CutShape};
 use crate::constant::constant;
 use crate::{Cuts, SpotError};
 
@@ -26,9 +24,9 @@ pub struct GraftConfig {
 #[derive(Module, Debug)]
 pub struct Graft {
     /// From the student to the teacher.
-    pub hints: Vec<Bridge>,
+    pub hints: Vec<Adapter>,
     /// From the teacher to the student.
-    pub anti_hints: Vec<Bridge>,
+    pub anti_hints: Vec<Adapter>,
 }
 
 impl GraftConfig {
@@ -57,21 +55,21 @@ impl GraftConfig {
         }
     }
 
-    /// Initialises the adapters as PyTorch does by default.
+    /// Initializes the adapters as PyTorch does by default.
     ///
     /// # Errors
     ///
     /// [`SpotError::Adapter`] if no convolution leads from one map to the other,
     /// [`SpotError::Shapes`] if one network is cut before its pooling and the other after.
     pub fn init(&self, device: &Device) -> Result<Graft, SpotError> {
-        let bridges = |from: &[CutShape], to: &[CutShape]| {
+        let adapters = |from: &[CutShape], to: &[CutShape]| {
             let pairs = from.iter().zip(to);
-            let bridges = pairs.map(|(from, to)| Bridge::new(*from, *to, device));
-            bridges.collect::<Result<Vec<_>, SpotError>>()
+            let adapters = pairs.map(|(from, to)| Adapter::new(*from, *to, device));
+            adapters.collect::<Result<Vec<_>, SpotError>>()
         };
         Ok(Graft {
-            hints: bridges(&self.student, &self.teacher)?,
-            anti_hints: bridges(&self.teacher, &self.student)?,
+            hints: adapters(&self.student, &self.teacher)?,
+            anti_hints: adapters(&self.teacher, &self.student)?,
         })
     }
 }
@@ -110,13 +108,13 @@ impl Graft {
         let heads = [student.head(), teacher.head()];
         let tracked = shares.is_autodiff();
         let images = Feature::from(images.inner());
-        let own = student.run(exclusive(cuts.student(0, heads[0])), images.clone());
+        let own = student.run(cuts.student(0, heads[0]), images.clone());
         let mut own = constant_feature(own, tracked);
         let mut other = match first {
             Some(first) => constant_feature(first, tracked),
             None => {
                 let images = constant_feature(images, tracked);
-                teacher.run(exclusive(cuts.teacher(0, heads[1])), images)
+                teacher.run(cuts.teacher(0, heads[1]), images)
             }
         };
         for segment in 1..spots {
@@ -125,8 +123,8 @@ impl Graft {
             let anti_hint = self.anti_hints[segment - 1].forward(other.clone());
             let students = mix(own, anti_hint, &share);
             let teachers = mix(hint, other, &share);
-            own = student.run(exclusive(cuts.student(segment, heads[0])), students);
-            other = teacher.run(exclusive(cuts.teacher(segment, heads[1])), teachers);
+            own = student.run(cuts.student(segment, heads[0]), students);
+            other = teacher.run(cuts.teacher(segment, heads[1]), teachers);
         }
         mix(own, other, &shares.narrow(1, spots - 1, 1)).vector()
     }
@@ -146,8 +144,4 @@ fn constant_feature(feature: Feature, tracked: bool) -> Feature {
         Feature::Map(map) => constant(map, tracked).into(),
         Feature::Vector(vector) => constant(vector, tracked).into(),
     }
-}
-
-fn exclusive(range: RangeInclusive<usize>) -> Range<usize> {
-    *range.start()..range.end() + 1
 }

@@ -1,4 +1,4 @@
-//! Choices that can be learned.
+//! Gates that can be learned.
 
 use burn::tensor::activation::softmax;
 use burn::tensor::{Distribution, Tensor};
@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn choices_are_hard_and_gradients_soft() {
+    fn gates_are_hard_and_gradients_soft() {
         let device = Device::default().autodiff();
         let logits = Tensor::<3>::from_floats([[[0.3, -0.2], [1.0, 1.5]]], &device).require_grad();
         let uniform = Tensor::<3>::from_floats([[[0.5, 0.5], [0.9, 0.1]]], &device);

@@ -4,32 +4,37 @@
 //! <https://arxiv.org/abs/2205.02399>. Two networks are cut into segments ([`Cuts`]). A [`Policy`]
 //! looks at the pooled features of both and chooses, for each sample and each spot (after each
 //! segment), teacher or student ([`hard_gumbel_softmax`]). A [`Graft`] runs the segments of either
-//! network as chosen, joined by adapters, and is trained on the labels ([`routing_objective`]). The
-//! choices are gates of the losses of [`kd_losses`].
+//! network as chosen, joined by adapters, and is trained on the labels ([`routing_objective`]). What is
+//! chosen are the gates of the losses of [`kd_losses`]. [`Routing`] has all of it in one, as a
+//! [`RoutingConfig`] says.
 
-mod bridge;
-mod choices;
+mod adapter;
+mod config;
 mod constant;
 mod counts;
 mod cuts;
 mod error;
-mod features;
+mod gates;
 mod graft;
 mod gumbel;
+mod mode;
 mod objective;
+mod placement;
 mod policy;
 mod router;
 mod routing;
 
-pub use bridge::{Bridge, CutShape};
-pub use choices::Choices;
-pub use counts::{RoutingCounts, RoutingShares};
+pub use adapter::{Adapter, CutShape};
+pub use config::RoutingConfig;
+pub use counts::{GateCounts, GateShares};
 pub use cuts::Cuts;
 pub use error::SpotError;
-pub use features::{features_for_losses, shapes_for_losses};
+pub use gates::Gates;
 pub use graft::{Graft, GraftConfig};
 pub use gumbel::{hard_gumbel_softmax, uniform_like};
+pub use mode::RoutingMode;
 pub use objective::routing_objective;
+pub use placement::CutPlacement;
 pub use policy::{Policy, PolicyConfig};
 pub use router::{Router, RouterConfig};
 pub use routing::Routing;

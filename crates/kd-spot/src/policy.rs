@@ -18,7 +18,7 @@ pub struct PolicyConfig {
     pub spots: usize,
 }
 
-/// One linear layer from the pooled features of both networks to two numbers for each spot: in favour
+/// One linear layer from the pooled features of both networks to two numbers for each spot: in favor
 /// of the teacher, and of the student.
 #[derive(Module, Debug)]
 pub struct Policy {
@@ -27,7 +27,7 @@ pub struct Policy {
 }
 
 impl PolicyConfig {
-    /// Initialises the policy as PyTorch does by default.
+    /// Initializes the policy as PyTorch does by default.
     pub fn init(&self, device: &Device) -> Policy {
         Policy {
             net: LinearConfig::new(self.student + self.teacher, 2 * self.spots).init(device),
@@ -36,7 +36,7 @@ impl PolicyConfig {
 }
 
 impl Policy {
-    /// Logits of the choices. Features are constants here: the policy does not train the networks.
+    /// Logits of the gates. Features are constants here: the policy does not train the networks.
     ///
     /// # Shapes
     ///

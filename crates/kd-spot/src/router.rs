@@ -3,24 +3,24 @@
 use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor};
-use kd_losses::{Features, cross_entropy};
-use kd_models::{Feature, FeatureShapes, Network};
+use kd_core::{Feature, FeatureShapes, Features, Network};
+use kd_losses::cross_entropy;
 
 use crate::{
-    Choices, Cuts, Graft, GraftConfig, Policy, PolicyConfig, SpotError, hard_gumbel_softmax,
+    Cuts, Gates, Graft, GraftConfig, Policy, PolicyConfig, SpotError, hard_gumbel_softmax,
     routing_objective, uniform_like,
 };
 
 /// Configuration of a [`Router`].
 #[derive(Config, Debug)]
 pub struct RouterConfig {
-    /// Temperature of the choices: the higher, the smaller the policy's gradients.
+    /// Temperature of the gates: the higher, the smaller the policy's gradients.
     #[config(default = 5.0)]
     pub temperature: f64,
     /// Factor of the [routing objective](crate::routing_objective).
     #[config(default = 1.0)]
     pub gamma: f64,
-    /// Added to the policy's initial logits in favour of the teacher: at 10, distillation starts at
+    /// Added to the policy's initial logits in favor of the teacher: at 10, distillation starts at
     /// all spots.
     #[config(default = 0.0)]
     pub bias: f64,
@@ -29,14 +29,15 @@ pub struct RouterConfig {
     pub anti: bool,
 }
 
-/// What chooses where to distil, and learns to: a policy, and the adapters of the grafted network
+/// What chooses where to distill, and learns to: a policy, and the adapters of the grafted network
 /// that it is trained on.
 ///
 /// ```
 /// use burn::tensor::{Device, Distribution, Tensor};
-/// use kd_losses::{KdLossConfig, Place, cross_entropy};
+/// use kd_losses::logits::KdLossConfig;
+/// use kd_losses::{Site, cross_entropy};
 /// use kd_models::{Architecture, Network};
-/// use kd_spot::{Cuts, RouterConfig, features_for_losses};
+/// use kd_spot::{Cuts, RouterConfig};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let device = Device::flex().autodiff();
@@ -46,25 +47,25 @@ pub struct RouterConfig {
 ///     student.feature_shapes([3, 32, 32], &device),
 ///     teacher.feature_shapes([3, 32, 32], &device),
 /// );
-/// let cuts = Cuts::at(Place::Stages, &shapes.0, &shapes.1)?;
+/// let cuts = Cuts::at(&[Site::EachStage], &shapes.0, &shapes.1)?;
 /// let router = RouterConfig::new().init(cuts, &shapes.0, &shapes.1, &device)?;
 ///
 /// let images = Tensor::random([2, 3, 32, 32], Distribution::Default, &device);
 /// let labels = Tensor::from_ints([3, 7], &device);
 /// # use burn::module::Module;
 /// let teacher = teacher.valid();
-/// let soft = features_for_losses(teacher.features(images.clone().inner()));
-/// let own = features_for_losses(student.features(images.clone()));
-/// let choices = router.choose(own.pooled.clone(), soft.pooled.clone());
+/// let wanted = teacher.features(images.clone().inner());
+/// let found = student.features(images.clone());
+/// let gates = router.choose(found.pooled.clone(), wanted.pooled.clone());
 ///
-/// let ce = cross_entropy(own.logits.clone(), labels.clone());
-/// let gate = choices.last();
-/// let kd = KdLossConfig::new().init();
-/// let kd = kd.forward_gated(own.logits.clone(), soft.logits.clone(), &gate);
+/// let ce = cross_entropy(found.logits.clone(), labels.clone());
+/// let gate = gates.last();
+/// let kd = KdLossConfig::new().init()?;
+/// let kd = kd.forward_gated(found.logits.clone(), wanted.logits.clone(), &gate);
 /// let kd = gate.times_share(kd);
 /// let networks = (&student, &teacher);
-/// let grafted = router.grafted(&choices, networks, images, Some(&soft));
-/// let objective = router.objective(&choices, grafted, labels, ce.clone());
+/// let grafted = router.grafted(&gates, networks, images, Some(&wanted));
+/// let objective = router.objective(&gates, grafted, labels, ce.clone());
 /// // One backward pass trains student and router: neither's loss depends on the other's weights.
 /// let gradients = (ce + kd + objective).backward();
 /// # assert!(router.policy.net.weight.val().grad(&gradients).is_some());
@@ -80,7 +81,7 @@ pub struct Router {
     /// Where the networks are cut.
     #[module(skip)]
     pub cuts: Cuts,
-    /// Temperature of the choices.
+    /// Temperature of the gates.
     pub temperature: f64,
     /// Factor of the routing objective.
     pub gamma: f64,
@@ -89,7 +90,7 @@ pub struct Router {
 }
 
 impl RouterConfig {
-    /// Initialises policy and adapters for two networks cut at these places.
+    /// Initializes policy and adapters for two networks cut at these places.
     ///
     /// # Errors
     ///
@@ -114,7 +115,7 @@ impl RouterConfig {
         let config = PolicyConfig::new(student.pooled, teacher.pooled, cuts.spots());
         let mut policy = config.init(device);
         if self.bias != 0.0 {
-            policy.net.bias = policy.net.bias.map(|bias| in_favour(bias, self.bias));
+            policy.net.bias = policy.net.bias.map(|bias| in_favor(bias, self.bias));
         }
         Ok(Router {
             policy,
@@ -128,7 +129,7 @@ impl RouterConfig {
 }
 
 /// Adds to the logits of the teacher: every other one.
-fn in_favour(bias: Param<Tensor<1>>, amount: f64) -> Param<Tensor<1>> {
+fn in_favor(bias: Param<Tensor<1>>, amount: f64) -> Param<Tensor<1>> {
     bias.map(|bias| {
         let tracked = bias.is_autodiff();
         let bias = bias.inner();
@@ -149,7 +150,7 @@ impl Router {
     ///
     /// - student: `[batch, features]`, its pooled feature
     /// - teacher: `[batch, features]`, its pooled feature
-    pub fn choose(&self, student: Tensor<2>, teacher: Tensor<2>) -> Choices {
+    pub fn choose(&self, student: Tensor<2>, teacher: Tensor<2>) -> Gates {
         let logits = self.policy.forward(student, teacher);
         let uniform = uniform_like(&logits);
         self.choose_from(logits, uniform)
@@ -161,10 +162,10 @@ impl Router {
     ///
     /// - logits: `[batch, spots, 2]`
     /// - uniform: `[batch, spots, 2]`, in `[0, 1]`
-    pub fn choose_from(&self, logits: Tensor<3>, uniform: Tensor<3>) -> Choices {
+    pub fn choose_from(&self, logits: Tensor<3>, uniform: Tensor<3>) -> Gates {
         let actions = hard_gumbel_softmax(logits, uniform, self.temperature);
         let shares = actions.narrow(2, 0, 1).squeeze_dim(2);
-        Choices::of_shares(shares, self.anti)
+        Gates::of_shares(shares, self.anti)
     }
 
     /// Logits `[batch, classes]` of the grafted network: see [`Graft::forward`].
@@ -176,16 +177,16 @@ impl Router {
     ///
     /// # Panics
     ///
-    /// If the choices are not this router's, or the networks not those that it was made for.
+    /// If the gates are not this router's, or the networks not those that it was made for.
     pub fn grafted<S: Network, T: Network>(
         &self,
-        choices: &Choices,
+        gates: &Gates,
         (student, teacher): (&S, &T),
         images: Tensor<4>,
         soft: Option<&Features>,
     ) -> Tensor<2> {
-        let shares = choices.shares();
-        let student = student.clone().fold_batch_norm();
+        let shares = gates.shares();
+        let student = student.for_inference();
         let (_, stage) = self.cuts.stages(0);
         let first = soft.map(|soft| match soft.maps.get(stage) {
             Some(map) => Feature::from(map.clone()),
@@ -208,15 +209,15 @@ impl Router {
     ///
     /// # Panics
     ///
-    /// If the choices are not this router's.
+    /// If the gates are not this router's.
     pub fn objective(
         &self,
-        choices: &Choices,
+        gates: &Gates,
         grafted: Tensor<2>,
         labels: Tensor<1, Int>,
         own: Tensor<1>,
     ) -> Tensor<1> {
-        let shares = choices.shares().clone();
+        let shares = gates.shares().clone();
         let [_, spots] = shares.dims();
         let last = shares.narrow(1, spots - 1, 1).squeeze_dim(1);
         routing_objective(cross_entropy(grafted, labels), own, last, self.gamma)

@@ -1,50 +1,175 @@
-//! The ways to choose.
+//! Routing of a pair of networks during training.
 
-use serde::{Deserialize, Serialize};
+use burn::module::Module;
+use burn::tensor::{Device, Int, Tensor};
+use kd_core::{FeatureShapes, Features, Frozen, Network, Reads, Site, initialize};
 
-/// How the samples to distil are chosen, at each spot and in each step.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum Routing {
-    /// All samples at all spots: standard distillation.
-    #[default]
-    Always,
-    /// As a policy chooses, which is trained on the grafted network: a sample is distilled where the
-    /// policy takes the teacher.
-    Adaptive,
-    /// The opposite: a sample is distilled where the policy takes the student.
-    Anti,
-    /// At random, with one probability for all.
-    Random,
-    /// As `adaptive`, with a teacher that is trained too: its segments of the grafted network follow
-    /// the routing objective.
-    Joint,
-    /// As a list says, the same for all samples and steps.
-    Fixed,
+use crate::{Cuts, Gates, GraftConfig, Router, RoutingConfig, RoutingMode, SpotError};
+
+/// What chooses the gates of each batch, for a teacher `T`; as a module, what routing trains.
+#[derive(Module, Debug)]
+pub struct Routing<T: Network> {
+    /// The policy and the adapters of the grafted network, if a policy chooses.
+    pub router: Option<Router>,
+    /// The teacher, if it is trained too: in evaluation form, with its batch norms folded where
+    /// that is possible.
+    pub teacher: Option<T>,
+    /// The teacher in the grafted network, if it is not trained.
+    grafted: Frozen<Option<T>>,
+    /// The gates of `fixed`, `[1, spots]`.
+    fixed: Frozen<Option<Tensor<2>>>,
+    /// How samples are chosen.
+    #[module(skip)]
+    pub mode: RoutingMode,
+    /// Where the networks are cut.
+    #[module(skip)]
+    pub cuts: Cuts,
+    /// Probability of being distilled, for `random`.
+    probability: f64,
+    /// The student's pooling stage.
+    pool: usize,
 }
 
-impl Routing {
-    /// All ways by their names.
-    pub const NAMES: &[(&str, Routing)] = &[
-        ("always", Routing::Always),
-        ("adaptive", Routing::Adaptive),
-        ("anti", Routing::Anti),
-        ("random", Routing::Random),
-        ("joint", Routing::Joint),
-        ("fixed", Routing::Fixed),
-    ];
-
-    /// The name.
-    pub fn name(self) -> &'static str {
-        let mut names = Self::NAMES.iter();
-        names
-            .find(|(_, routing)| *routing == self)
-            .map_or("always", |(name, _)| name)
+impl<T: Network> Routing<T> {
+    /// The routing of a pair of networks for losses that act at these sites; `None` if all samples
+    /// are distilled.
+    ///
+    /// `device` is the one that the student trains on.
+    ///
+    /// # Errors
+    ///
+    /// If the networks cannot be cut there, if the number of fixed gates is not that of the spots,
+    /// or as [`RouterConfig::init`](crate::RouterConfig::init).
+    pub fn new(
+        config: &RoutingConfig,
+        sites: &[Site],
+        student: &FeatureShapes,
+        (teacher, shapes): (&T, &FeatureShapes),
+        device: &Device,
+    ) -> Result<Option<Self>, SpotError> {
+        let mode = config.mode;
+        if mode == RoutingMode::Always {
+            return Ok(None);
+        }
+        let cuts = config.cuts.clone().unwrap_or_default();
+        let cuts = cuts.cuts(sites, student, shapes)?;
+        // Whether there are such stages, also where nothing is grafted.
+        GraftConfig::at(&cuts, student, shapes)?;
+        let pool = student.maps.len();
+        let mut routing = Self {
+            router: None,
+            teacher: None,
+            grafted: Frozen(None),
+            fixed: Frozen(None),
+            mode,
+            probability: config.probability.unwrap_or(0.5),
+            pool,
+            cuts: cuts.clone(),
+        };
+        if mode == RoutingMode::Fixed {
+            routing.fixed = Frozen(Some(fixed_gates(config, &cuts, pool, device)?));
+        }
+        if mode.has_policy() {
+            let router = config.router().init(cuts, student, shapes, device)?;
+            initialize(&router);
+            routing.router = Some(router);
+            let folded = teacher.for_inference();
+            if mode == RoutingMode::Joint {
+                // Batch norms that are not folded keep their running statistics.
+                routing.teacher = Some(folded.train().freeze().set_require_grad(true));
+            } else {
+                routing.grafted = Frozen(Some(folded));
+            }
+        }
+        Ok(Some(routing))
     }
 
-    /// Whether a policy chooses.
-    pub fn has_policy(self) -> bool {
-        matches!(self, Self::Adaptive | Self::Anti | Self::Joint)
+    /// Names of the spots.
+    pub fn spots(&self) -> Vec<String> {
+        self.cuts.names(self.pool)
     }
+
+    /// How much is read of the teacher.
+    pub fn reads(&self) -> Reads {
+        if self.router.is_none() {
+            Reads::Nothing
+        } else if self.cuts.stages(0).0 < self.pool {
+            Reads::Maps
+        } else {
+            Reads::Pooled
+        }
+    }
+
+    /// The gates of a batch.
+    pub fn choose(&self, student: &Features, teacher: &Features) -> Gates {
+        let [batch, _] = student.logits.dims();
+        match (&self.router, &self.fixed.0) {
+            (Some(router), _) => router.choose(student.pooled.clone(), teacher.pooled.clone()),
+            (None, Some(row)) => Gates::new(row.clone().repeat_dim(0, batch)),
+            (None, None) => {
+                let shape = [batch, self.cuts.spots()];
+                Gates::random(self.probability, shape, &student.logits.device())
+            }
+        }
+    }
+
+    /// Logits `[batch, classes]` of the grafted network for images `[batch, channels, height,
+    /// width]`; `None` if no policy chooses.
+    ///
+    /// # Panics
+    ///
+    /// As [`Router::grafted`].
+    pub fn grafted<S: Network>(
+        &self,
+        student: &S,
+        gates: &Gates,
+        images: Tensor<4>,
+        teacher: &Features,
+    ) -> Option<Tensor<2>> {
+        let router = self.router.as_ref()?;
+        let images = images.inner();
+        Some(match (&self.teacher, &self.grafted.0) {
+            (Some(trained), _) => router.grafted(gates, (student, trained), images, None),
+            (None, Some(frozen)) => router.grafted(gates, (student, frozen), images, Some(teacher)),
+            (None, None) => return None,
+        })
+    }
+
+    /// The routing objective of a batch, `[1]`, of which only what routing trains has gradients;
+    /// `None` if no policy chooses.
+    ///
+    /// # Shapes
+    ///
+    /// - grafted: `[batch, classes]`, the logits of the [grafted network](Self::grafted)
+    /// - labels: `[batch]`
+    /// - ce: `[1]`, the student's cross-entropy
+    pub fn objective(
+        &self,
+        gates: &Gates,
+        grafted: Tensor<2>,
+        labels: Tensor<1, Int>,
+        ce: Tensor<1>,
+    ) -> Option<Tensor<1>> {
+        let router = self.router.as_ref()?;
+        Some(router.objective(gates, grafted, labels, ce))
+    }
+}
+
+/// The gates that a configuration says, `[1, spots]`.
+fn fixed_gates(
+    config: &RoutingConfig,
+    cuts: &Cuts,
+    pool: usize,
+    device: &Device,
+) -> Result<Tensor<2>, SpotError> {
+    let gates = config.gates.clone().ok_or(SpotError::NoGates)?;
+    if gates.len() != cuts.spots() {
+        return Err(SpotError::GateCount {
+            gates,
+            spots: cuts.names(pool).join(", "),
+        });
+    }
+    let row: Vec<f32> = gates.iter().map(|on| f32::from(*on)).collect();
+    let device = device.clone().without_autodiff();
+    Ok(Tensor::<1>::from_floats(&*row, &device).unsqueeze_dim(0))
 }

@@ -3,8 +3,8 @@
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::Device;
+use kd_core::Feature;
 use kd_losses::adapters::{Regressor, RegressorConfig};
-use kd_models::Feature;
 use serde::{Deserialize, Serialize};
 
 use crate::SpotError;
@@ -24,14 +24,14 @@ pub enum CutShape {
 // There are a few of them in a run: their size does not matter.
 #[allow(clippy::large_enum_variant)]
 #[derive(Module, Debug)]
-pub enum Bridge {
+pub enum Adapter {
     /// Between maps.
     Map(Regressor),
     /// Between pooled features.
     Vector(Linear),
 }
 
-impl Bridge {
+impl Adapter {
     pub(crate) fn new(from: CutShape, to: CutShape, device: &Device) -> Result<Self, SpotError> {
         match (from, to) {
             (CutShape::Map(from), CutShape::Map(to)) => {
@@ -48,7 +48,7 @@ impl Bridge {
     ///
     /// # Panics
     ///
-    /// If it is a map and the bridge is for vectors, or the other way round.
+    /// If it is a map and the adapter is for vectors, or the other way round.
     pub fn forward(&self, feature: Feature) -> Feature {
         match self {
             Self::Map(regressor) => regressor.forward(feature.map()).into(),

@@ -3,16 +3,18 @@
 use burn::tensor::{Device, Distribution, Tensor};
 use kd_losses::Gate;
 
+use crate::Cuts;
+
 /// Which samples of a batch are distilled at which spot.
 #[derive(Clone, Debug)]
-pub struct Choices {
+pub struct Gates {
     /// `[batch, spots]`, 1 where a sample is distilled: constants.
     distilled: Tensor<2>,
     /// `[batch, spots]`, the teacher's share in the grafted network, with the policy's gradient.
     shares: Option<Tensor<2>>,
 }
 
-impl Choices {
+impl Gates {
     /// Any choice: 1 where a sample is distilled, else 0.
     ///
     /// # Shapes
@@ -23,14 +25,6 @@ impl Choices {
             distilled: distilled.inner(),
             shares: None,
         }
-    }
-
-    /// A choice for each spot, the same for all samples.
-    pub fn fixed(spots: &[bool], batch: usize, device: &Device) -> Self {
-        let row: Vec<f32> = spots.iter().map(|on| f32::from(*on)).collect();
-        let device = device.clone().without_autodiff();
-        let row = Tensor::<1>::from_floats(&*row, &device).unsqueeze_dim::<2>(0);
-        Self::new(row.repeat_dim(0, batch))
     }
 
     /// Each sample at each spot with the same probability, drawn on the device.
@@ -62,7 +56,7 @@ impl Choices {
     pub(crate) fn shares(&self) -> &Tensor<2> {
         match &self.shares {
             Some(shares) => shares,
-            None => panic!("the choices are no policy's: they have no shares"),
+            None => panic!("the gates are no policy's: they have no shares"),
         }
     }
 
@@ -91,17 +85,10 @@ impl Choices {
         self.gate(self.spots() - 1)
     }
 
-    /// Gates for a method with so many spots ([`MethodLoss::spots`](kd_losses::MethodLoss::spots)):
-    /// those of the cuts in order, the last spot being that of the logits.
-    ///
-    /// With fewer spots than cuts, the last cuts are taken; with more, the first cut serves the
-    /// method's first spots. Where stages and cuts do not correspond one by one,
-    /// [`Cuts::spot_of`](crate::Cuts::spot_of) finds the spot of a stage.
-    pub fn gates(&self, spots: usize) -> Vec<Gate> {
-        let cuts = (self.spots() - 1).max(1);
-        (0..spots)
-            .map(|spot| self.gate((spot + cuts).saturating_sub(spots)))
-            .collect()
+    /// The gates of a loss whose spots are at these stages of the student: see [`Cuts::spot_of`].
+    pub fn at(&self, cuts: &Cuts, stages: &[Option<usize>]) -> Vec<Gate> {
+        let spots = stages.iter().map(|stage| cuts.spot_of(*stage));
+        spots.map(|spot| self.gate(spot)).collect()
     }
 }
 
@@ -117,33 +104,26 @@ mod tests {
     #[test]
     fn gates_are_those_of_the_cuts() {
         let device = Device::default();
-        // Four spots: three cuts and the logits; each sample is its own pattern.
-        let rows = [[1.0, 0.0, 0.0, 1.0], [0.0, 1.0, 0.0, 1.0]];
-        let choices = Choices::new(Tensor::from_floats(rows, &device));
-        let found = |spots| -> Vec<Vec<f32>> { choices.gates(spots).iter().map(entries).collect() };
-        let (first, second, third) = (vec![1.0, 0.0], vec![0.0, 1.0], vec![0.0, 0.0]);
-        assert_eq!(found(3), [first.clone(), second.clone(), third.clone()]);
-        assert_eq!(found(2), [second.clone(), third.clone()]);
-        assert_eq!(found(4), [first.clone(), first, second, third]);
-        assert_eq!(entries(&choices.last()), [1.0, 1.0]);
+        // Three spots: two cuts and the logits; each sample is its own pattern.
+        let rows = [[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]];
+        let gates = Gates::new(Tensor::from_floats(rows, &device));
+        let cuts = Cuts::new(vec![1, 3], vec![1, 3]).expect("cuts");
+        let stages = [Some(1), Some(2), Some(3), None];
+        let found: Vec<_> = gates.at(&cuts, &stages).iter().map(entries).collect();
+        let (first, second, last) = (vec![1.0, 0.0], vec![0.0, 1.0], vec![1.0, 1.0]);
+        assert_eq!(found, [first, second.clone(), second, last.clone()]);
+        assert_eq!(entries(&gates.last()), last);
     }
 
     #[test]
     fn probabilities_are_kept() {
         let device = Device::default();
         let mean = |probability| -> f32 {
-            let choices = Choices::random(probability, [4000, 2], &device);
-            choices.distilled.mean().into_scalar()
+            let gates = Gates::random(probability, [4000, 2], &device);
+            gates.distilled.mean().into_scalar()
         };
         assert_eq!(mean(0.0), 0.0);
         assert_eq!(mean(1.0), 1.0);
         assert!((mean(0.3) - 0.3).abs() < 0.03);
-    }
-
-    #[test]
-    fn fixed_choices_are_the_same_for_all_samples() {
-        let choices = Choices::fixed(&[true, false], 3, &Device::default());
-        assert_eq!(entries(&choices.gate(0)), [1.0; 3]);
-        assert_eq!(entries(&choices.gate(1)), [0.0; 3]);
     }
 }
