@@ -1,4 +1,4 @@
-//! Augmentation and normalisation of whole batches on the device.
+//! Augmentation and normalization of whole batches on the device.
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData, ops::PadMode};
 use serde::{Deserialize, Serialize};
@@ -8,20 +8,20 @@ use crate::{DataError, Normalization, View};
 /// Greatest padding: beyond it, the number of a view does not fit 16 bits.
 const MAX_PAD: usize = 90;
 
-/// What happens to a training image before it is normalised.
+/// What happens to a training image before it is normalized.
 ///
 /// A batch is transformed as a whole, by tensor operations on its device; nothing is read back.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Augmentation {
-    /// Nothing: images are only normalised, as in evaluation.
+    /// Nothing: images are only normalized, as in evaluation.
     #[default]
     None,
     /// A crop of the image's own size at a random place of the image with `pad` black pixels added
     /// on each side, then a mirror image with probability 1/2.
     ///
-    /// The border is black *before* normalisation, as in the usual PyTorch transforms, which work
-    /// on the image and not on the normalised tensor.
+    /// The border is black *before* normalization, as in the usual PyTorch transforms, which work
+    /// on the image and not on the normalized tensor.
     CropFlip {
         /// Pixels added on each side, at most 90; 4 is customary for 32x32.
         pad: usize,
@@ -64,7 +64,7 @@ impl Augmentation {
         }
     }
 
-    /// Shows every image of a batch by its view, and normalises the result.
+    /// Shows every image of a batch by its view, and normalizes the result.
     ///
     /// # Shapes
     ///
@@ -115,7 +115,7 @@ impl Augmentation {
             Self::None => images,
             Self::CropFlip { pad } => crop_flip(images, views, pad),
         };
-        normalise(images, normalization)
+        normalize(images, normalization)
     }
 
     /// Checks the padding.
@@ -183,7 +183,7 @@ fn crop_flip(images: Tensor<4>, views: &[u16], pad: usize) -> Tensor<4> {
 }
 
 /// `(x / 255 - mean) / std` per channel, as one factor and one offset.
-fn normalise(images: Tensor<4>, normalization: &Normalization) -> Tensor<4> {
+fn normalize(images: Tensor<4>, normalization: &Normalization) -> Tensor<4> {
     let device = images.device();
     let (factor, offset) = normalization.affine();
     let channel = |values: [f32; 3]| -> Tensor<4> {

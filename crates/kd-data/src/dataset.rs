@@ -180,7 +180,7 @@ impl ImageSet {
         self.width
     }
 
-    /// The statistics by which the images are to be normalised.
+    /// The statistics by which the images are to be normalized.
     pub fn normalization(&self) -> Normalization {
         self.normalization
     }
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn statistics_that_cannot_normalise_are_refused() {
+    fn statistics_that_cannot_normalize_are_refused() {
         for (mean, std) in [
             ([0.0; 3], [0.1, 0.0, 0.1]),
             ([0.0; 3], [0.1, -0.1, 0.1]),

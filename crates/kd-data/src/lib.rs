@@ -1,10 +1,10 @@
 //! Image sets for knowledge distillation, and batches of them on a [Burn](burn) device.
 //!
-//! * [`ImageSet`] holds labelled RGB images as bytes, [`Splits`] one set to train and one to test.
+//! * [`ImageSet`] holds labeled RGB images as bytes, [`Splits`] one set to train and one to test.
 //! * [`Cifar`] reads CIFAR-10 and CIFAR-100 in the official binary layout.
 //! * [`ProceduralConfig`] draws a data set that needs no download, as difficult as one likes.
 //! * [`Loader`] turns a set into batches. Images travel as bytes; [`Augmentation`] and
-//!   normalisation are tensor operations on the device.
+//!   normalization are tensor operations on the device.
 //!
 //! All randomness is keyed by `(seed, epoch, image)`: the same configuration gives the same
 //! batches, whatever the number of worker threads, and any epoch can be replayed. As crop and flip

@@ -15,32 +15,46 @@ use crate::{DataError, ImageSet};
 /// One batch: tensors on the device, and what they are on the host.
 #[derive(Debug, Clone)]
 pub struct Batch {
-    /// Augmented and normalised images `[N, 3, H, W]`.
+    /// Augmented and normalized images `[N, 3, H, W]`.
     pub images: Tensor<4>,
     /// Labels `[N]`.
     pub labels: Tensor<1, Int>,
-    /// The index in the set of each image.
-    pub indices: Vec<usize>,
+    /// The index in the set of each image, `[N]`.
+    pub indices: Tensor<1, Int>,
+    /// The same on the host.
+    pub host_indices: Vec<usize>,
     /// The number of the view in which each image is shown; see
     /// [`Augmentation::view_index`](crate::Augmentation::view_index).
     pub views: Vec<u16>,
 }
 
 impl Batch {
-    /// The indices as a tensor `[N]`.
-    pub fn index_tensor(&self, device: &Device) -> Tensor<1, Int> {
-        let indices: Vec<i32> = self.indices.iter().map(|index| *index as i32).collect();
-        Tensor::from_ints(&*indices, device)
+    /// A batch of images that come from elsewhere: its indices count from 0.
+    ///
+    /// # Shapes
+    ///
+    /// - images: `[N, 3, H, W]`
+    /// - labels: `[N]`
+    pub fn new(images: Tensor<4>, labels: Tensor<1, Int>) -> Self {
+        let [count, ..] = images.dims();
+        let device = images.device().without_autodiff();
+        Self {
+            images,
+            labels,
+            indices: Tensor::arange(0..count as i64, &device),
+            host_indices: (0..count).collect(),
+            views: vec![0; count],
+        }
     }
 
     /// Number of images.
     pub fn len(&self) -> usize {
-        self.indices.len()
+        self.host_indices.len()
     }
 
     /// Whether there are no images, which no loader does.
     pub fn is_empty(&self) -> bool {
-        self.indices.is_empty()
+        self.host_indices.is_empty()
     }
 }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::DataError;
 
-/// Per-channel statistics by which images are normalised: `(x / 255 - mean) / std`.
+/// Per-channel statistics by which images are normalized: `(x / 255 - mean) / std`.
 ///
 /// Both are in units of 0..1, in the order red, green, blue.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

@@ -34,7 +34,7 @@ const NORMALIZATION: Normalization = Normalization {
 ///
 /// Class `k` has shape `k % 5`, texture `k / 5 % 5` and dot `k / 25`: the default 10 classes are
 /// five shapes with horizontal or vertical stripes, 100 classes are all combinations. Everything
-/// else says nothing about the class: place, size and rotation of the figure, all colours,
+/// else says nothing about the class: place, size and rotation of the figure, all colors,
 /// lighting, the texture of the ground, a second texture over the figure's own, distractors behind
 /// the figure (smaller, but with shapes and textures of the same kinds), irregular outlines, patches
 /// over them, and pixel noise. Some images are

@@ -53,7 +53,7 @@ fn the_standard_of_cifar_pads_with_4_black_pixels() {
     let expected: Vec<_> = images
         .flat_map(|(image, view)| naive(image, size, 4, view, &normalization))
         .collect();
-    // The first view shows 4 rows above the image: black, which is not 0 after normalisation.
+    // The first view shows 4 rows above the image: black, which is not 0 after normalization.
     assert!((expected[0] - -0.4914 / 0.2023).abs() < 1e-6);
     for device in devices() {
         let batch = upload(&pixels, [3, 3, 32, 32], DType::U8, &device);
@@ -63,7 +63,7 @@ fn the_standard_of_cifar_pads_with_4_black_pixels() {
 }
 
 #[test]
-fn without_augmentation_images_are_only_normalised() {
+fn without_augmentation_images_are_only_normalized() {
     let (size, normalization) = ([2, 3], Normalization::CIFAR100);
     // All byte values that matter: the ends, and some between.
     let mut pixels = bytes(36);

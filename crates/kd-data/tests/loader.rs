@@ -11,7 +11,12 @@ use support::{assert_near, devices, naive, set, values};
 /// All that is to be known of a batch on the host.
 fn host(batch: Batch) -> (Vec<f32>, Vec<i64>, Vec<usize>, Vec<u16>) {
     let labels = batch.labels.into_data().iter::<i64>().collect();
-    (values(batch.images), labels, batch.indices, batch.views)
+    (
+        values(batch.images),
+        labels,
+        batch.host_indices,
+        batch.views,
+    )
 }
 
 #[test]

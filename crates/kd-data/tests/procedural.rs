@@ -86,7 +86,7 @@ fn bytes_are_the_same_on_every_machine() {
 }
 
 #[test]
-fn normalised_images_have_mean_0_and_deviation_1() {
+fn normalized_images_have_mean_0_and_deviation_1() {
     let set = train(ProceduralConfig {
         train: 1000,
         ..small()
@@ -143,9 +143,9 @@ fn the_texture_shows_on_the_figure_more_than_on_the_whole_image() {
 }
 
 #[test]
-fn colours_do_not_tell_the_class() {
+fn colors_do_not_tell_the_class() {
     // The mean of each class over many images is the mean of all, within 4 standard errors: the
-    // mean colours of images have a deviation of about 0.17.
+    // mean colors of images have a deviation of about 0.17.
     let set = train(ProceduralConfig {
         train: 1500,
         ..small()

@@ -4,7 +4,7 @@
 //! cargo bench --profile dev --bench training_step [-- STEPS [DEVICE]]
 //! ```
 //!
-//! Every part ends with a synchronisation of the device, so the sum is what a step costs on a
+//! Every part ends with a synchronization of the device, so the sum is what a step costs on a
 //! CPU; on a GPU, where parts overlap, it is an upper bound.
 #![allow(clippy::print_stdout, missing_docs)]
 
@@ -13,16 +13,11 @@ use std::time::Instant;
 
 use burn::module::Module;
 use burn::optim::GradientsParams;
+use kd_core::Network;
 use kd_data::{Loader, LoaderConfig, ProceduralConfig};
-use kd_losses::{Gate, KdLossConfig, LossWeights, Step};
-use kd_models::{Architecture, Network};
-use kd_train::{
-    BatchLoss, Draft, FrozenTeacher, Learner, batch_loss, device_by_name, features_for_losses, sgd,
-};
-
-// As the `kd` command has it.
-#[global_allocator]
-static ALLOCATOR: kd_kernels::Allocator = kd_kernels::Allocator;
+use kd_losses::Method;
+use kd_models::{AnyNetwork, Architecture};
+use kd_train::{DataInfo, DistillTask, FrozenTeacher, TaskConfig, device_by_name};
 
 const BATCH: usize = 64;
 const CLASSES: usize = 100;
@@ -32,7 +27,7 @@ const PARTS: [&str; 6] = [
     "student",
     "loss",
     "backward",
-    "optimiser",
+    "optimizer",
 ];
 
 /// Mean milliseconds of each part over `steps` batches, after one to warm up.
@@ -42,11 +37,6 @@ fn measure(
     steps: usize,
     device: &str,
 ) -> Result<[f64; 6], Box<dyn Error>> {
-    let recipe = Draft {
-        student: Some(student.parse()?),
-        ..Draft::default()
-    }
-    .finish()?;
     let plain = device_by_name(device)?;
     let training = plain.clone().autodiff();
     let images = ProceduralConfig {
@@ -62,17 +52,15 @@ fn measure(
             Ok(FrozenTeacher::new(name, &network))
         })
         .transpose()?;
-    let mut learner = Learner {
-        student: Architecture::by_name(student)?.init(CLASSES, &training),
-        method: None,
+    let student = Architecture::by_name(student)?.init(CLASSES, &training);
+    let config = match teacher {
+        Some(_) => TaskConfig::<Method>::new()
+            .with_term(Method::by_name("ce")?, 0.1)
+            .with_term(Method::by_name("kd")?, 0.9),
+        None => TaskConfig::new().with_term(Method::by_name("ce")?, 1.0),
     };
-    let mut optimizer = sgd(&recipe);
-    let kd = KdLossConfig::new().init();
-    let weights = LossWeights {
-        ce: 0.1,
-        kd: 0.9,
-        method: 0.0,
-    };
+    let mut task: DistillTask<AnyNetwork, AnyNetwork, _> =
+        config.init(student, teacher, &DataInfo::of(&loader), &training)?;
 
     let mut sums = [0.0; 6];
     let mut batches = loader.epoch(0, &training);
@@ -87,30 +75,17 @@ fn measure(
         };
         let batch = batches.next().ok_or("the set is too small")?;
         lap(0)?;
-        let soft = teacher
-            .as_ref()
-            .map(|teacher| teacher.features(batch.images.clone()));
+        let soft = task.model.teacher_features(&batch);
         lap(1)?;
-        let features = features_for_losses(learner.student.features(batch.images));
+        let features = task.model.student_features(&batch);
         lap(2)?;
-        let loss = match &soft {
-            Some(soft) => batch_loss(
-                &Step::new(&features, soft),
-                batch.labels,
-                &kd,
-                None,
-                &weights,
-                &Gate::all(),
-            ),
-            None => BatchLoss::supervised(kd_losses::cross_entropy(
-                features.logits.clone(),
-                batch.labels,
-            )),
-        };
+        let losses = task
+            .model
+            .terms(&batch, (&features, soft.as_ref()), None, None);
         lap(3)?;
-        let gradients = GradientsParams::from_grads(loss.total.backward(), &learner);
+        let gradients = GradientsParams::from_grads(losses.root().backward(), &task.model);
         lap(4)?;
-        learner = optimizer.step(recipe.lr, learner, gradients);
+        task = task.update(gradients);
         lap(5)?;
         if step > 0 {
             for (sum, time) in sums.iter_mut().zip(times) {
@@ -140,7 +115,7 @@ fn inference(name: &str, steps: usize, device: &str) -> Result<f64, Box<dyn Erro
 fn batch_norm(steps: usize, device: &str) -> Result<[f64; 2], Box<dyn Error>> {
     let plain = device_by_name(device)?;
     let training = plain.clone().autodiff();
-    let ours = kd_kernels::BatchNormConfig::new(16).init(&training);
+    let ours = kd_nn::BatchNormConfig::new(16).init(&training);
     let burns = burn::nn::BatchNormConfig::new(16).init(&training);
     let mut times = [0.0; 2];
     // In turns, so that both see the same machine.
@@ -164,7 +139,6 @@ fn batch_norm(steps: usize, device: &str) -> Result<[f64; 2], Box<dyn Error>> {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    kd_kernels::keep_memory();
     // `cargo bench` and `cargo test` hand over flags of their own harness.
     let mut arguments = std::env::args()
         .skip(1)
@@ -204,7 +178,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("\nbatch norm, forward and backward of [{BATCH}, 16, 32, 32], ms");
     println!(
         "{:<28} {ours:>9.2}\n{:<28} {burns:>9.2}",
-        "kd-kernels", "burn-nn"
+        "kd-nn", "burn-nn"
     );
     Ok(())
 }

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use kd_losses::Method;
 use kd_models::Architecture;
-use kd_spot::Routing;
+use kd_spot::{RoutingConfig, RoutingMode};
 
-use crate::{Draft, Observer, Recipe, RunOptions, RunResult, TrainError, run};
+use crate::{Observer, Overlay, Recipe, RunOptions, RunResult, Shorthand, TrainError, run};
 
 /// A line of the comparison.
 #[derive(Clone, Debug)]
@@ -25,91 +25,30 @@ pub struct Row {
 /// Methods that the comparison runs.
 pub const METHODS: &[&str] = &["kd", "at"];
 
-/// Trains a teacher (unless the draft names its weights), a student alone and the student by each
-/// of [`METHODS`], with all samples distilled and with routing (`adaptive`, unless the draft names
+/// Trains a teacher (unless the recipe names its weights), a student alone and the student by each
+/// of [`METHODS`], with all samples distilled and with routing (`adaptive`, unless the recipe names
 /// another), each in a folder of its own under `out`.
 ///
 /// A run that is complete with the same recipe is not repeated, and one that was stopped is
-/// continued. `announce` is told before each run what it is.
+/// continued. `announce` is called with the label of each run before it starts.
 ///
 /// # Errors
 ///
-/// As [`run`]; [`TrainError::Missing`] if the draft has weights of loss parts, which belong to one
-/// method.
+/// As [`run`], and if the recipe says what the comparison varies.
 pub fn compare(
-    draft: &Draft,
+    overlay: &Overlay,
     out: &Path,
     observer: &mut dyn Observer,
-    announce: &mut dyn FnMut(&str),
+    mut announce: impl FnMut(&str),
 ) -> Result<Vec<Row>, TrainError> {
-    if draft
-        .weight_ce
-        .or(draft.weight_kd)
-        .or(draft.weight_method)
-        .is_some()
-    {
-        return Err(TrainError::Missing {
-            field: "method",
-            hint: "weights belong to one method; the comparison takes each method's own".to_owned(),
-        });
+    if overlay.has("losses") {
+        return Err(TrainError::conflict(
+            "losses",
+            "a comparison, where each method has its own",
+        ));
     }
-    let student = Some(draft.student.map_or_else(|| "resnet8".parse(), Ok)?);
-    let teacher: Option<Architecture> = match (&draft.teacher, &draft.teacher_weights) {
-        (None, None) => Some("resnet14".parse()?),
-        (teacher, _) => *teacher,
-    };
-    // A member has its own networks and method; everything else is the draft's.
-    let common = Draft {
-        teacher: None,
-        teacher_weights: None,
-        fold_teacher: None,
-        teacher_cache: None,
-        method: None,
-        student,
-        ..draft.clone()
-    };
-    let alone = common.clone().without_routing();
-    let routing = draft.routing.unwrap_or(Routing::Adaptive);
-    if routing == Routing::Fixed {
-        let expected = "possible in a comparison: the methods have different spots";
-        return Err(TrainError::value("routing", "fixed", expected));
-    }
-
     // All recipes first: a mistake is not to be found after hours.
-    let mut plan = Vec::new();
-    let teacher_weights = match (&draft.teacher_weights, teacher) {
-        (Some(path), _) => path.clone(),
-        (None, teacher) => {
-            let draft = Draft {
-                student: teacher,
-                ..alone.clone()
-            };
-            plan.push(Line::new("teacher".to_owned(), "teacher", draft, None)?);
-            out.join("teacher").join("student.safetensors")
-        }
-    };
-    plan.push(Line::new("student alone".to_owned(), "alone", alone, None)?);
-    for name in METHODS {
-        let routed = Draft {
-            teacher,
-            teacher_weights: Some(teacher_weights.clone()),
-            fold_teacher: draft.fold_teacher,
-            teacher_cache: draft.teacher_cache.clone(),
-            method: Some(Method::by_name(name)?),
-            routing: Some(routing),
-            ..common.clone()
-        };
-        let label = format!("student by {name}");
-        plan.push(match routing {
-            // Options of routing are mistakes here, which `finish` finds.
-            Routing::Always => Line::new(label, name, routed, None)?,
-            _ => {
-                let standard = routed.clone().without_routing();
-                Line::new(label, name, standard, Some(routed))?
-            }
-        });
-    }
-
+    let plan = plan(overlay.recipe()?, out)?;
     let mut run = |label: &str, folder: &str, recipe: &Recipe| {
         let options = RunOptions {
             out: out.join(folder),
@@ -124,9 +63,9 @@ pub fn compare(
         let (result, mut reused) = run(&line.label, &line.folder, &line.standard)?;
         let mut routed = None;
         if let Some(recipe) = &line.routed {
-            let kind = recipe.routing.name();
-            let label = format!("{}, routing {kind}", line.label);
-            let (result, also) = run(&label, &format!("{}-{kind}", line.folder), recipe)?;
+            let mode = recipe.routing.mode.name();
+            let label = format!("{}, routing {mode}", line.label);
+            let (result, also) = run(&label, &format!("{}-{mode}", line.folder), recipe)?;
             reused &= also;
             routed = Some(result);
         }
@@ -138,6 +77,73 @@ pub fn compare(
         });
     }
     Ok(rows)
+}
+
+/// The runs of a comparison.
+fn plan(common: Recipe, out: &Path) -> Result<Vec<Line>, TrainError> {
+    let mut routing = common.routing.clone();
+    if routing == RoutingConfig::default() {
+        routing.mode = RoutingMode::Adaptive;
+    }
+    if routing.mode == RoutingMode::Fixed {
+        let what = "a comparison: the methods have different spots";
+        return Err(TrainError::conflict("routing.mode: fixed", what));
+    }
+    let student = common
+        .student
+        .network
+        .map_or_else(|| Architecture::by_name("resnet8"), Ok)?;
+    let alone = Recipe {
+        teacher: Default::default(),
+        routing: RoutingConfig::default(),
+        losses: Vec::new(),
+        ..common.clone()
+    };
+    let of = |network: Architecture| {
+        let mut recipe = alone.clone();
+        recipe.student.network = Some(network);
+        recipe
+    };
+    let mut plan = Vec::new();
+    let mut teacher = common.teacher.clone();
+    if teacher.weights.is_none() {
+        let network = teacher
+            .network
+            .map_or_else(|| Architecture::by_name("resnet14"), Ok)?;
+        let mut recipe = of(network);
+        recipe.student.weights = None;
+        teacher.network = Some(network);
+        teacher.weights = Some(out.join("teacher").join("student.safetensors"));
+        plan.push(Line::new("teacher".to_owned(), "teacher", recipe, None)?);
+    }
+    plan.push(Line::new(
+        "student alone".to_owned(),
+        "alone",
+        of(student),
+        None,
+    )?);
+    for name in METHODS {
+        let shorthand = Shorthand {
+            method: Some(Method::by_name(name)?),
+            ..Shorthand::default()
+        };
+        let standard = Recipe {
+            teacher: teacher.clone(),
+            losses: shorthand.terms(),
+            ..of(student)
+        };
+        let routed = Recipe {
+            routing: routing.clone(),
+            ..standard.clone()
+        };
+        let label = format!("student by {name}");
+        plan.push(match routing.mode {
+            // Options of routing are mistakes here, which resolving finds.
+            RoutingMode::Always => Line::new(label, name, routed, None)?,
+            _ => Line::new(label, name, standard, Some(routed))?,
+        });
+    }
+    Ok(plan)
 }
 
 /// What is run for a line of the comparison.
@@ -152,14 +158,14 @@ impl Line {
     fn new(
         label: String,
         folder: &str,
-        standard: Draft,
-        routed: Option<Draft>,
+        standard: Recipe,
+        routed: Option<Recipe>,
     ) -> Result<Self, TrainError> {
         Ok(Self {
             label,
             folder: folder.to_owned(),
-            standard: standard.finish()?,
-            routed: routed.map(Draft::finish).transpose()?,
+            standard: standard.resolved()?,
+            routed: routed.map(Recipe::resolved).transpose()?,
         })
     }
 }

@@ -62,12 +62,6 @@ pub fn device_by_name(name: &str) -> Result<Device, TrainError> {
     open(backend, index).ok_or_else(|| TrainError::Device(format!("`{name}` cannot be opened")))
 }
 
-/// Whether the device computes on the CPU, where a new shape costs nothing.
-pub(crate) fn is_cpu(device: &Device) -> bool {
-    let name = format!("{device:?}");
-    name.contains("Flex") || name.contains("NdArray")
-}
-
 // Burn deprecates `ndarray`; it stays a second opinion for tests.
 #[allow(deprecated, unused_variables)]
 fn open(backend: &str, index: usize) -> Option<Device> {
@@ -116,11 +110,8 @@ mod tests {
     fn the_cpu_is_known_by_its_devices() {
         for name in compiled_devices() {
             let device = device_by_name(name).expect("a device of this build");
-            assert_eq!(
-                is_cpu(&device),
-                ["flex", "ndarray"].contains(&name),
-                "{name}"
-            );
+            let expected = ["flex", "ndarray"].contains(&name);
+            assert_eq!(kd_kernels::is_cpu(&device), expected, "{name}");
         }
     }
 

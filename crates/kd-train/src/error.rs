@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 #[non_exhaustive]
 pub enum TrainError {
     /// A value in the recipe cannot be used.
-    #[error("{field}: {found} is not {expected}")]
+    #[error("{field} is {found}, expected {expected}")]
     Value {
         /// The recipe's field.
         field: &'static str,
@@ -16,8 +16,35 @@ pub enum TrainError {
         /// What was expected.
         expected: String,
     },
+    /// Two settings of a recipe exclude each other.
+    #[error("{field} cannot be used with {other}")]
+    Conflict {
+        /// The one.
+        field: &'static str,
+        /// The other.
+        other: String,
+    },
+    /// A key that no recipe has.
+    #[error("{path}: unknown key{}", suggestion.as_ref().map_or_else(String::new, |name| format!("; did you mean `{name}`?")))]
+    UnknownKey {
+        /// The key, with those that lead to it.
+        path: String,
+        /// The nearest known key.
+        suggestion: Option<String>,
+    },
+    /// A key's value cannot be understood.
+    #[error("{path}: {reason}")]
+    Key {
+        /// The key, with those that lead to it.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The optimizer cannot be made.
+    #[error("optimizer: {0}")]
+    Optimizer(String),
     /// A recipe lacks a field that has no default.
-    #[error("{field}: missing; {hint}")]
+    #[error("{field} is missing: {hint}")]
     Missing {
         /// The recipe's field.
         field: &'static str,
@@ -73,17 +100,17 @@ pub enum TrainError {
     },
     /// A loss became infinite or NaN.
     #[error(
-        "the loss part `{part}` is {value} at epoch {epoch}, step {step}: try a lower learning rate or weight"
+        "the loss `{term}` is {value} at epoch {epoch}, step {step}: try a lower learning rate or weight"
     )]
     NonFinite {
         /// The epoch, from 1.
         epoch: usize,
         /// The step in the epoch, from 1.
         step: usize,
-        /// `ce`, `kd`, `method`, `total`, `routing`, or `test ce`.
-        part: &'static str,
+        /// The term's name, `total`, `routing`, or `test ce`.
+        term: String,
         /// The value.
-        value: f32,
+        value: f64,
     },
 }
 
@@ -102,10 +129,45 @@ impl TrainError {
             Self::NonFinite { step, value, .. } => Self::NonFinite {
                 epoch,
                 step,
-                part: "test ce",
+                term: "test ce".to_owned(),
                 value,
             },
             other => other,
+        }
+    }
+
+    pub(crate) fn conflict(field: &'static str, other: impl Into<String>) -> Self {
+        Self::Conflict {
+            field,
+            other: other.into(),
+        }
+    }
+
+    /// Whether a number that is given is positive and finite.
+    pub(crate) fn positive(field: &'static str, value: Option<f64>) -> Result<(), Self> {
+        match value {
+            Some(value) if !(value.is_finite() && value > 0.0) => {
+                Err(Self::value(field, value, "a positive finite number"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a number that is given is finite and not negative.
+    pub(crate) fn not_negative(field: &'static str, value: Option<f64>) -> Result<(), Self> {
+        match value {
+            Some(value) if !(value.is_finite() && value >= 0.0) => {
+                Err(Self::value(field, value, "a finite number, at least 0"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a number that is given is at least 1.
+    pub(crate) fn at_least_one(field: &'static str, value: Option<usize>) -> Result<(), Self> {
+        match value {
+            Some(0) => Err(Self::value(field, 0, "at least 1")),
+            _ => Ok(()),
         }
     }
 

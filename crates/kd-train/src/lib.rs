@@ -1,25 +1,26 @@
-//! Recipes, the training loop, checkpoints and run records for knowledge distillation on Burn.
+//! Recipes, the training step, runs and their records for knowledge distillation on Burn.
 //!
-//! A [`Recipe`] says everything that a run depends on. [`run`] carries it out in a folder of its
-//! own: frozen teacher, student, weighted loss parts (`ce`, `kd`, `method`), SGD with PyTorch's
-//! semantics, a checkpoint after every epoch. A run that was stopped at any moment continues to
-//! the same numbers.
+//! Three layers, each usable without the one above:
+//!
+//! - [`DistillTask`]: a student, a teacher, the terms of a loss, routing and optimizer, with
+//!   [`step`](DistillTask::step) and [`evaluate`](DistillTask::evaluate). For networks and losses of
+//!   any kind, in a loop of your own, or in Burn's learner (feature `learner`).
+//! - [`run`] and [`run_with`]: the loop, with phases, checkpoints, exact continuation and records.
+//! - [`Recipe`]: everything that a run depends on, as one value with sections, which files, flags
+//!   and assignments are laid over ([`Overlay`]).
 //!
 //! ```
-//! use kd_train::{Draft, RunOptions, Silent};
+//! use kd_train::{NoopObserver, Recipe, RunOptions};
 //!
 //! # fn main() -> Result<(), kd_train::TrainError> {
-//! let recipe = Draft {
-//!     student: Some("resnet8".parse()?),
-//!     limit_train: Some(64),
-//!     limit_test: Some(32),
-//!     epochs: Some(1),
-//!     ..Draft::default()
-//! }
-//! .finish()?;
+//! let mut recipe = Recipe::new("resnet8".parse()?);
+//! recipe.data.limit_train = Some(64);
+//! recipe.data.limit_test = Some(32);
+//! recipe.train.epochs = Some(1);
+//! let recipe = recipe.resolved()?;
 //! let folder = tempfile::tempdir().map_err(|error| kd_train::TrainError::io("", error))?;
 //! let options = RunOptions::new(folder.path().join("run"));
-//! let result = kd_train::run(&recipe, &options, &mut Silent)?;
+//! let result = kd_train::run(&recipe, &options, &mut NoopObserver)?;
 //! assert_eq!(result.epochs, 1);
 //! # Ok(())
 //! # }
@@ -39,46 +40,31 @@
 //! | `events.out.tfevents.*` | the same numbers for TensorBoard |
 //! | `checkpoint/` | everything that a continuation needs |
 
-mod alignment;
-mod batch_loss;
 mod cache;
-mod checkpoint;
 pub mod compare;
-mod data;
 mod device;
 mod error;
-mod evaluate;
-mod events;
-mod files;
-mod folder;
-mod history;
-mod learner;
-mod memory;
-mod metrics;
-mod observer;
 mod recipe;
-mod result;
-mod routing;
+mod route;
 mod run;
-mod schedule;
-mod statistics;
-mod tally;
-mod teacher;
+mod task;
 
-pub use batch_loss::{BatchLoss, batch_loss};
 pub use cache::{CachePlace, CacheReport, TeacherCache, TeacherCacheConfig};
-pub use data::DataSource;
 pub use device::{compiled_devices, default_device, device_by_name};
 pub use error::TrainError;
-pub use evaluate::{evaluate, rank_of_labels};
-pub use history::RunHistory;
-pub use kd_spot::features_for_losses;
-pub use learner::{Learner, sgd};
-pub use metrics::{EpochMetrics, TestMetrics, TrainMetrics};
-pub use observer::{Observer, PreliminaryEpoch, RunStart, Silent, StepProgress};
-pub use recipe::{Draft, Recipe};
-pub use result::RunResult;
-pub use routing::{Agent, RouteReport, RoutedImage, RoutingCuts, RoutingRecord, route};
-pub use run::{RunOptions, run};
-pub use schedule::learning_rate;
-pub use teacher::{Differentiable, FrozenTeacher};
+pub use recipe::{
+    ComputeConfig, DataConfig, DataSource, Dtype, Overlay, Recipe, Schedule, SchedulerConfig,
+    SchedulerName, Shorthand, StudentConfig, TeacherConfig, TrainConfig,
+};
+pub use route::{RouteReport, RoutedImage, route};
+pub use run::{
+    EpochMetrics, NamedValues, NoopObserver, Observer, Parts, PretrainEpoch, RoutingRecord,
+    RunHistory, RunOptions, RunResult, RunStart, Setting, StepProgress, TestMetrics, TrainMetrics,
+    Trained, load_teacher, run, run_with,
+};
+#[cfg(feature = "learner")]
+pub use task::BatchLoader;
+pub use task::{
+    DataInfo, DistillModel, DistillTask, Ema, FrozenTeacher, Losses, OptimizerConfig,
+    OptimizerName, Rates, StepOutput, TaskConfig, evaluate, rank_of_labels,
+};

@@ -15,7 +15,7 @@ pub struct LoaderConfig {
     pub shuffle: bool,
     /// Seed of order and augmentation. Default: 0.
     pub seed: u64,
-    /// What happens to the images besides normalisation. Default: nothing.
+    /// What happens to the images besides normalization. Default: nothing.
     pub augmentation: Augmentation,
     /// Threads that gather the bytes of batches ahead of time; with 0 the calling thread does it.
     /// The batches are the same. Default: 0.
@@ -49,7 +49,7 @@ impl LoaderConfig {
         }
     }
 
-    /// The usual way to evaluate: in order, every image once, only normalised.
+    /// The usual way to evaluate: in order, every image once, only normalized.
     pub fn evaluate(batch_size: usize) -> Self {
         Self {
             batch_size,

@@ -77,10 +77,13 @@ impl Epoch {
         let shape = [count, set.channels(), set.height(), set.width()];
         let pixels = upload(batch.bytes, shape, &self.device);
         let augmentation = self.plan.config.augmentation;
+        let indices: Vec<i32> = batch.indices.iter().map(|index| *index as i32).collect();
+        let plain = self.device.clone().without_autodiff();
         Batch {
             images: augmentation.transform(pixels, &batch.views, &set.normalization()),
             labels: Tensor::from_data(TensorData::new(batch.labels, [count]), &self.device),
-            indices: batch.indices,
+            indices: Tensor::from_data(TensorData::new(indices, [count]), &plain),
+            host_indices: batch.indices,
             views: batch.views,
         }
     }

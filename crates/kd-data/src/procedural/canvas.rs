@@ -2,23 +2,23 @@
 
 use super::{grating::Grating, shape::Shape, wave::sine};
 
-/// A colour: red, green, blue in units of 0..1, which may be exceeded until the end.
-pub(super) type Colour = [f32; 3];
+/// A color: red, green, blue in units of 0..1, which may be exceeded until the end.
+pub(super) type Color = [f32; 3];
 
-/// What fills an area: a colour that swings about a mean.
+/// What fills an area: a color that swings about a mean.
 #[derive(Debug, Clone)]
 pub(super) struct Paint {
-    /// Mean colour.
-    pub(super) base: Colour,
+    /// Mean color.
+    pub(super) base: Color,
     /// Half the difference of the brightest and the darkest stripe.
-    pub(super) swing: Colour,
+    pub(super) swing: Color,
     /// The textures and their weights; none for a plain area.
     pub(super) gratings: Vec<(Grating, f32)>,
 }
 
 impl Paint {
-    /// An area of one colour.
-    pub(super) fn plain(base: Colour) -> Self {
+    /// An area of one color.
+    pub(super) fn plain(base: Color) -> Self {
         Self {
             base,
             swing: [0.0; 3],
@@ -40,7 +40,7 @@ impl Paint {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pose {
     /// Centre, to the right and downwards.
-    pub(super) centre: [f32; 2],
+    pub(super) center: [f32; 2],
     /// Length of the shape's unit.
     pub(super) radius: f32,
     /// Cosine and sine of the rotation.
@@ -118,23 +118,23 @@ impl Canvas {
     /// Paints a shape over what is there, with edges smooth over one pixel.
     pub(super) fn paint(&mut self, figure: &Figure) {
         let Pose {
-            centre,
+            center,
             radius,
             rotation: [cos, sin],
             aspect,
         } = figure.pose;
         let area = self.side * self.side;
         let step = 1.0 / self.side as f32;
-        let rows = self.span(centre[1], radius * aspect.max(1.0));
-        let columns = self.span(centre[0], radius * aspect.max(1.0));
+        let rows = self.span(center[1], radius * aspect.max(1.0));
+        let columns = self.span(center[0], radius * aspect.max(1.0));
         // Distances come in units of the radius and are needed in pixels.
         let sharpness = radius * self.side as f32;
         for i in rows {
             let v = (i as f32 + 0.5) * step;
-            let dy = (v - centre[1]) / radius;
+            let dy = (v - center[1]) / radius;
             for j in columns.clone() {
                 let u = (j as f32 + 0.5) * step;
-                let dx = (u - centre[0]) / radius;
+                let dx = (u - center[0]) / radius;
                 let (x, y) = ((cos * dx + sin * dy) / aspect, cos * dy - sin * dx);
                 let mut distance = figure.shape.distance(x, y);
                 if let Some((other, weight)) = figure.blend {
@@ -150,20 +150,20 @@ impl Canvas {
                 let wave = figure.paint.wave(u, v);
                 for channel in 0..3 {
                     let pixel = &mut self.pixels[channel * area + i * self.side + j];
-                    let colour = figure.paint.base[channel] + wave * figure.paint.swing[channel];
-                    *pixel += coverage * (colour - *pixel);
+                    let color = figure.paint.base[channel] + wave * figure.paint.swing[channel];
+                    *pixel += coverage * (color - *pixel);
                 }
             }
         }
     }
 
     /// The rows or columns that a shape can touch.
-    fn span(&self, centre: f32, radius: f32) -> std::ops::Range<usize> {
+    fn span(&self, center: f32, radius: f32) -> std::ops::Range<usize> {
         let side = self.side as f32;
         let reach = radius * Shape::REACH * side + 1.0;
         // The conversion clamps below 0.
-        let first = (centre * side - reach) as usize;
-        let last = (centre * side + reach) as usize;
+        let first = (center * side - reach) as usize;
+        let last = (center * side + reach) as usize;
         first.min(self.side)..(last + 1).min(self.side)
     }
 }

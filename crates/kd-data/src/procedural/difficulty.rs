@@ -23,13 +23,13 @@ pub struct Difficulty {
     /// Greatest strength of a second texture, of any kind, laid over the figure's and relative to
     /// it, in 0..=2. Default: 0.1.
     pub interference: f32,
-    /// Least distance of the mean colours of figure and ground, in 0..=0.4 where the distance of
+    /// Least distance of the mean colors of figure and ground, in 0..=0.4 where the distance of
     /// black and red is 1. Each image has a distance between this and 2.5 times this (or less, as
-    /// far as the colours allow). With 0, only the texture tells the figure. Default: 0.4.
+    /// far as the colors allow). With 0, only the texture tells the figure. Default: 0.4.
     pub contrast: f32,
     /// Probability that a plain patch hides a part of the figure's edge, in 0..=1. Default: 0.05.
     pub occlusion: f32,
-    /// Part of the images whose figure is a mixture of the labelled class (50 to 70 %) and another
+    /// Part of the images whose figure is a mixture of the labeled class (50 to 70 %) and another
     /// one, in 0..=1. Default: 0.05.
     pub ambiguous: f32,
 }

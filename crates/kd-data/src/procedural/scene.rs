@@ -2,7 +2,7 @@
 
 use super::{
     Difficulty, ProceduralConfig,
-    canvas::{Canvas, Colour, Figure, Paint, Pose, Wobble},
+    canvas::{Canvas, Color, Figure, Paint, Pose, Wobble},
     class::{Class, Dot},
     grating::Texture,
     shape::Shape,
@@ -16,7 +16,7 @@ const DOT: f32 = 0.085;
 /// How far the figure turns at full jitter, in turns.
 const STRAY_ROTATION: f32 = 35.0 / 360.0;
 
-/// Greatest distance of the colours of figure and ground, in units of the least one.
+/// Greatest distance of the colors of figure and ground, in units of the least one.
 const CONTRAST_SPREAD: f32 = 2.5;
 
 /// Standard deviation of the sum of two uniform bytes.
@@ -75,9 +75,9 @@ impl Artist {
         let class = Class::of(self.label(index));
         let canvas = &mut easel.canvas;
 
-        // Strength of the figure's texture and colours of figure and ground.
+        // Strength of the figure's texture and colors of figure and ground.
         let strength = stream.between(0.12, 0.26);
-        let (ground, colour) = self.colours(stream);
+        let (ground, color) = self.colors(stream);
 
         let kind = any(&Texture::ALL, stream);
         canvas.fill(&Paint {
@@ -89,7 +89,7 @@ impl Artist {
             canvas.paint(&self.distractor(strength, stream));
         }
 
-        let figure = self.figure(class, index, colour, strength, stream);
+        let figure = self.figure(class, index, color, strength, stream);
         canvas.paint(&figure);
         if let Some(dot) = dot(class.dot, &figure, stream) {
             canvas.paint(&dot);
@@ -100,16 +100,16 @@ impl Artist {
         self.develop(easel, stream, bytes);
     }
 
-    /// Colours of ground and figure, as far apart as the difficulty says.
-    fn colours(&self, stream: &mut Stream) -> (Colour, Colour) {
+    /// Colors of ground and figure, as far apart as the difficulty says.
+    fn colors(&self, stream: &mut Stream) -> (Color, Color) {
         let contrast = self.difficulty.contrast;
         let wanted = stream.between(contrast, CONTRAST_SPREAD * contrast);
-        let ground = colour(stream);
+        let ground = color(stream);
         let (mut far, mut reached) = (ground, 0.0);
         // The first draw is mostly far enough; the bound is for great contrasts, for which the
         // farthest of the draws must do.
         for _ in 0..16 {
-            let candidate = colour(stream);
+            let candidate = color(stream);
             let distance = distance(ground, candidate);
             if distance > reached {
                 (far, reached) = (candidate, distance);
@@ -121,7 +121,7 @@ impl Artist {
         if reached <= wanted {
             return (ground, far);
         }
-        // Between two colours that can be shown, all can be shown.
+        // Between two colors that can be shown, all can be shown.
         let part = wanted / reached;
         let figure = [0, 1, 2].map(|c| ground[c] + part * (far[c] - ground[c]));
         (ground, figure)
@@ -135,13 +135,13 @@ impl Artist {
             blend: None,
             wobble: None,
             pose: Pose {
-                centre: [stream.unit(), stream.unit()],
+                center: [stream.unit(), stream.unit()],
                 radius: stream.between(0.08, 0.17),
                 rotation: rotation(stream.unit()),
                 aspect: 1.0,
             },
             paint: Paint {
-                base: colour(stream),
+                base: color(stream),
                 swing: swing(strength, stream),
                 gratings: vec![(texture.draw(self.difficulty.jitter, stream), 1.0)],
             },
@@ -153,7 +153,7 @@ impl Artist {
         &self,
         class: Class,
         index: usize,
-        base: Colour,
+        base: Color,
         strength: f32,
         stream: &mut Stream,
     ) -> Figure {
@@ -167,12 +167,12 @@ impl Artist {
         };
         // A figure may lose a little of its edge at the border, but not more.
         let room = jitter * (0.5 - 0.8 * radius).max(0.0);
-        let mut centre = [0, 1].map(|_| 0.5 + stream.between(-room, room));
+        let mut center = [0, 1].map(|_| 0.5 + stream.between(-room, room));
         // The dot above or below must fit.
         let space = 0.9 * radius + 2.2 * DOT;
         match class.dot {
-            Dot::Above => centre[1] = centre[1].max(space),
-            Dot::Below => centre[1] = centre[1].min(1.0 - space),
+            Dot::Above => center[1] = center[1].max(space),
+            Dot::Below => center[1] = center[1].min(1.0 - space),
             Dot::Absent | Dot::Inside => {}
         }
 
@@ -194,7 +194,7 @@ impl Artist {
             blend,
             wobble: Some(wobble),
             pose: Pose {
-                centre,
+                center,
                 radius,
                 rotation: rotation(turn),
                 aspect,
@@ -232,7 +232,7 @@ impl Artist {
 
 /// A plain dot where the class wants it.
 fn dot(place: Dot, figure: &Figure, stream: &mut Stream) -> Option<Figure> {
-    let Pose { centre, radius, .. } = figure.pose;
+    let Pose { center, radius, .. } = figure.pose;
     let shift = 0.9 * radius + 1.2 * DOT;
     let dy = match place {
         Dot::Absent => return None,
@@ -242,18 +242,18 @@ fn dot(place: Dot, figure: &Figure, stream: &mut Stream) -> Option<Figure> {
     };
     // White on dark and black on bright, so that it is seen on the figure.
     let brightness: f32 = figure.paint.base.iter().sum::<f32>() / 3.0;
-    let grey = if brightness < 0.5 { 0.95 } else { 0.05 };
+    let gray = if brightness < 0.5 { 0.95 } else { 0.05 };
     Some(Figure {
         shape: Shape::Disc,
         blend: None,
         wobble: None,
         pose: Pose {
-            centre: [centre[0] + stream.between(-0.04, 0.04), centre[1] + dy],
+            center: [center[0] + stream.between(-0.04, 0.04), center[1] + dy],
             radius: DOT,
             rotation: rotation(0.0),
             aspect: 1.0,
         },
-        paint: Paint::plain([grey; 3]),
+        paint: Paint::plain([gray; 3]),
     })
 }
 
@@ -266,28 +266,28 @@ fn patch(figure: &Pose, stream: &mut Stream) -> Figure {
         blend: None,
         wobble: None,
         pose: Pose {
-            centre: [0, 1].map(|axis| figure.centre[axis] + distance * direction[axis]),
+            center: [0, 1].map(|axis| figure.center[axis] + distance * direction[axis]),
             radius: figure.radius * stream.between(0.25, 0.5),
             rotation: rotation(stream.unit()),
             aspect: 1.0,
         },
-        paint: Paint::plain(colour(stream)),
+        paint: Paint::plain(color(stream)),
     }
 }
 
-/// Any mean colour that leaves room for a texture.
-fn colour(stream: &mut Stream) -> Colour {
+/// Any mean color that leaves room for a texture.
+fn color(stream: &mut Stream) -> Color {
     [0; 3].map(|_| stream.between(0.15, 0.85))
 }
 
-/// Euclidean distance of two colours; that of black and red is 1.
-fn distance(a: Colour, b: Colour) -> f32 {
+/// Euclidean distance of two colors; that of black and red is 1.
+fn distance(a: Color, b: Color) -> f32 {
     let squares = [0, 1, 2].map(|c| (a[c] - b[c]) * (a[c] - b[c]));
     (squares[0] + squares[1] + squares[2]).sqrt()
 }
 
 /// Mostly a change of brightness, of the given strength.
-fn swing(strength: f32, stream: &mut Stream) -> Colour {
+fn swing(strength: f32, stream: &mut Stream) -> Color {
     [0; 3].map(|_| strength * stream.between(0.6, 1.1))
 }
 

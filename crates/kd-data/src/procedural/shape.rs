@@ -19,7 +19,7 @@ impl Shape {
         Self::Cross,
     ];
 
-    /// How far a point can be from the centre and still in a shape, or a mixture of two, with
+    /// How far a point can be from the center and still in a shape, or a mixture of two, with
     /// some more for an irregular outline.
     pub(super) const REACH: f32 = 1.5;
 

@@ -57,7 +57,7 @@ pub fn assert_near(found: &[f32], expected: &[f32], tolerance: f32) {
     }
 }
 
-/// Pad with black, crop, flip, scale to 0..1 and normalise, pixel by pixel and in f64.
+/// Pad with black, crop, flip, scale to 0..1 and normalize, pixel by pixel and in f64.
 pub fn naive(
     image: &[u8],
     [h, w]: [usize; 2],

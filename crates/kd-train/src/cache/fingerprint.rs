@@ -1,8 +1,9 @@
 //! What a teacher's outputs depend on, as one number.
 
 use burn::tensor::Device;
+use kd_core::Network;
 use kd_data::{Augmentation, ImageSet};
-use kd_models::weights::state_dict;
+use kd_models::weights::tensors;
 use sha2::{Digest, Sha256};
 
 use super::Kept;
@@ -13,10 +14,10 @@ pub(crate) type Fingerprint = [u8; 32];
 
 /// The sum of everything on which a row of the cache depends, to the last digit: the teacher's
 /// architecture and weights (folded or not), the bytes of all images and how they are shown and
-/// normalised, what is kept of the outputs, and what computes them: device, version, kernels and
+/// normalized, what is kept of the outputs, and what computes them: device, version, kernels and
 /// instructions.
-pub(crate) fn fingerprint(
-    teacher: &FrozenTeacher,
+pub(crate) fn fingerprint<T: Network>(
+    teacher: &FrozenTeacher<T>,
     set: &ImageSet,
     augmentation: &Augmentation,
     kept: Kept,
@@ -24,7 +25,7 @@ pub(crate) fn fingerprint(
 ) -> Result<Fingerprint, TrainError> {
     let mut sum = Sum(Sha256::new());
     sum.add("teacher", teacher.name().as_bytes());
-    for (key, tensor) in state_dict(teacher.network())? {
+    for (key, tensor) in tensors(teacher.network(), str::to_owned)? {
         sum.add(&key, format!("{:?}", tensor.shape()).as_bytes());
         sum.add(&key, tensor.as_bytes());
     }

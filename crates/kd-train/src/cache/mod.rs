@@ -8,13 +8,12 @@ mod table;
 use std::path::Path;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use kd_core::{Features, Network, Reads};
 use kd_data::{Augmentation, Batch, ImageSet};
-use kd_losses::{Features, Reads};
 
 use self::fingerprint::fingerprint;
 pub use self::place::CachePlace;
 use self::table::{Key, Table};
-use crate::device::is_cpu;
 use crate::{FrozenTeacher, TrainError};
 
 /// New rows that may wait on the device: a bound of memory.
@@ -51,7 +50,7 @@ pub(crate) enum Kept {
 /// computed at once.
 ///
 /// A file is used for nothing else than what it was made for: its name and header hold a checksum of
-/// weights, images, normalisation, augmentation, device, version and instructions. Each row has a
+/// weights, images, normalization, augmentation, device, version and instructions. Each row has a
 /// checksum; one that is found damaged is computed again. And the first batch that finds rows of
 /// another run is computed all the same and compared.
 ///
@@ -106,20 +105,20 @@ impl TeacherCacheConfig {
     ///
     /// [`TrainError::Value`] if `reads` is [`Reads::Maps`], which are not kept; [`TrainError::Io`]
     /// if the file cannot be used.
-    pub fn open(
+    pub fn open<T: Network>(
         &self,
-        teacher: &FrozenTeacher,
+        teacher: &FrozenTeacher<T>,
         set: &ImageSet,
         augmentation: &Augmentation,
         reads: Reads,
         device: &Device,
     ) -> Result<TeacherCache, TrainError> {
         let kept = match reads {
-            Reads::Logits => Kept::Logits,
+            Reads::Nothing | Reads::Logits => Kept::Logits,
             Reads::Pooled => Kept::LogitsAndPooled,
             Reads::Maps => {
                 let expected = "a method that reads only logits or pooled features";
-                return Err(TrainError::value("teacher_cache", "`maps`", expected));
+                return Err(TrainError::value("teacher.cache", "`maps`", expected));
             }
         };
         let device = &device.clone().without_autodiff();
@@ -144,7 +143,7 @@ impl TeacherCacheConfig {
             classes: shapes.classes,
             pending: Vec::new(),
             waiting: 0,
-            granule: if is_cpu(device) { 1 } else { 8 },
+            granule: if kd_kernels::is_cpu(device) { 1 } else { 8 },
             report: CacheReport::default(),
         })
     }
@@ -159,19 +158,19 @@ impl TeacherCache {
     /// # Errors
     ///
     /// [`TrainError::Value`] if the rows are not this teacher's.
-    pub fn features(
+    pub fn features<T: Network>(
         &mut self,
-        teacher: &FrozenTeacher,
+        teacher: &FrozenTeacher<T>,
         batch: &Batch,
     ) -> Result<Features, TrainError> {
         let images = batch.images.clone().inner();
         let count = batch.len();
         if count < FEWEST {
             self.report.computed += count as u64;
-            let rows = self.pack(teacher.features(images));
+            let rows = self.pack(teacher.summary(images));
             return Ok(self.unpack(rows));
         }
-        let keys: Vec<Key> = std::iter::zip(&batch.indices, &batch.views)
+        let keys: Vec<Key> = std::iter::zip(&batch.host_indices, &batch.views)
             .map(|(image, view)| Key {
                 image: *image as u32,
                 view: *view,
@@ -248,11 +247,16 @@ impl TeacherCache {
     }
 
     /// Rows of the images at these positions.
-    fn compute(&self, teacher: &FrozenTeacher, images: &Tensor<4>, missing: &[usize]) -> Tensor<2> {
+    fn compute<T: Network>(
+        &self,
+        teacher: &FrozenTeacher<T>,
+        images: &Tensor<4>,
+        missing: &[usize],
+    ) -> Tensor<2> {
         let [count, ..] = images.dims();
         let wanted = missing.len();
         if wanted == count {
-            return self.pack(teacher.features(images.clone()));
+            return self.pack(teacher.summary(images.clone()));
         }
         let run = wanted.next_multiple_of(self.granule).clamp(FEWEST, count);
         let mut chosen = missing.to_vec();
@@ -260,7 +264,7 @@ impl TeacherCache {
         let chosen = images
             .clone()
             .select(0, positions(&chosen, &images.device()));
-        self.pack(teacher.features(chosen)).narrow(0, 0, wanted)
+        self.pack(teacher.summary(chosen)).narrow(0, 0, wanted)
     }
 
     fn keep(&mut self, keys: Vec<Key>, rows: Tensor<2>) -> Result<(), TrainError> {
@@ -276,14 +280,14 @@ impl TeacherCache {
     }
 
     /// Compares rows that were found with what the teacher computes.
-    fn prove(
+    fn prove<T: Network>(
         &mut self,
-        teacher: &FrozenTeacher,
+        teacher: &FrozenTeacher<T>,
         images: &Tensor<4>,
         found: &[usize],
         values: &[f32],
     ) -> Result<(), TrainError> {
-        let rows = self.pack(teacher.features(images.clone()));
+        let rows = self.pack(teacher.summary(images.clone()));
         let expected = read_back(rows.select(0, positions(found, &images.device())))?;
         let largest = expected.iter().fold(0.0f32, |max, v| max.max(v.abs()));
         let differences = std::iter::zip(&expected, values).map(|(a, b)| (a - b).abs());
@@ -304,7 +308,7 @@ impl TeacherCache {
         } else {
             let expected = "this teacher's outputs: remove the file, or choose another folder";
             let found = format!("a cache whose rows differ by {difference} of {largest}");
-            return Err(TrainError::value("teacher_cache", found, expected));
+            return Err(TrainError::value("teacher.cache", found, expected));
         }
         self.unproven = false;
         Ok(())

@@ -3,7 +3,7 @@
 use std::fs;
 
 use kd_data::{Loader, LoaderConfig, ProceduralConfig};
-use kd_models::Architecture;
+use kd_models::{AnyNetwork, Architecture};
 
 use super::*;
 use crate::{compiled_devices, device_by_name};
@@ -11,7 +11,7 @@ use crate::{compiled_devices, device_by_name};
 const IMAGES: usize = 25;
 
 struct Scene {
-    teacher: FrozenTeacher,
+    teacher: FrozenTeacher<AnyNetwork>,
     loader: Loader,
     device: Device,
 }
@@ -29,7 +29,7 @@ fn scene_of(name: &str, device: &str, seed: u64, augmentation: Augmentation) -> 
     device.seed(seed);
     let network = Architecture::by_name(name).expect("known");
     let network = network.init(10, &device);
-    crate::learner::draw(&network);
+    kd_core::initialize(&network);
     drop(guard);
     let set = ProceduralConfig {
         train: IMAGES,
@@ -69,11 +69,11 @@ impl Scene {
     fn epoch(&self, cache: &mut TeacherCache, epoch: usize) {
         for batch in self.loader.epoch(epoch, &self.device.clone().autodiff()) {
             let kept = cache.features(&self.teacher, &batch).expect("features");
-            let computed = self.teacher.features(batch.images);
+            let computed = self.teacher.summary(batch.images);
             let same = |a: Tensor<2>, b: Tensor<2>| a.into_data() == b.into_data();
             assert!(same(kept.logits, computed.logits));
             match cache.kept {
-                Kept::Logits => assert_eq!(kept.pooled.dims(), [batch.indices.len(), 1]),
+                Kept::Logits => assert_eq!(kept.pooled.dims(), [batch.host_indices.len(), 1]),
                 Kept::LogitsAndPooled => assert!(same(kept.pooled, computed.pooled)),
             }
             assert!(kept.maps.is_empty() && kept.preact.is_empty());
@@ -193,7 +193,7 @@ fn rows_of_something_else_are_found_out() {
         for batch in scene.loader.epoch(0, &scene.device) {
             let images = batch.images.clone();
             cache.features(&scene.teacher, &batch).expect("features");
-            let logits = change(scene.teacher.features(images).logits);
+            let logits = change(scene.teacher.summary(images).logits);
             if let Some((_, rows)) = cache.pending.last_mut() {
                 *rows = logits;
             }
@@ -213,7 +213,7 @@ fn rows_of_something_else_are_found_out() {
         .expect_err("wrong rows")
         .to_string();
     assert!(
-        message.starts_with("teacher_cache: a cache whose rows differ by 1"),
+        message.starts_with("teacher.cache is a cache whose rows differ by 1"),
         "{message}"
     );
     assert!(wrong(&|logits| logits * f32::NAN).is_err());
@@ -274,7 +274,7 @@ fn a_long_batch_gives_the_logits_of_a_short_one() {
         let scene = scene_of(name, "flex", 5, MIRROR);
         let normal = burn::tensor::Distribution::Normal(0.0, 1.0);
         let images = Tensor::<4>::random([100, 3, 32, 32], normal, &scene.device);
-        let logits = |images| scene.teacher.features(images).logits;
+        let logits = |images| scene.teacher.summary(images).logits;
         let all = logits(images.clone());
         for (first, count) in [(0, 4), (30, 64), (1, 70), (60, 40)] {
             let part = logits(images.clone().narrow(0, first, count));
@@ -313,7 +313,7 @@ fn small_batches_are_left_alone() {
         let batch = loader.epoch(0, &scene.device).next().expect("a batch");
         for _ in 0..2 {
             let kept = cache.features(&scene.teacher, &batch).expect("features");
-            let direct = scene.teacher.features(batch.images.clone());
+            let direct = scene.teacher.summary(batch.images.clone());
             assert_eq!(kept.logits.into_data(), direct.logits.into_data());
             cache.flush().expect("flushed");
             computed += size as u64;

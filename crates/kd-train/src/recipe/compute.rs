@@ -1,0 +1,107 @@
+//! What computes a run.
+
+use burn::tensor::{Device, FloatDType, IntDType};
+use serde::{Deserialize, Serialize};
+
+use crate::{TrainError, default_device, device_by_name};
+
+/// Device, number type, kernels and threads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ComputeConfig {
+    /// The device: `flex`, `ndarray`, `cuda`, `cuda:1` or `wgpu`. Default: the first that this build
+    /// has.
+    pub device: Option<String>,
+    /// The type of numbers. Default `f32`.
+    pub dtype: Dtype,
+    /// Whether the CPU uses the kernels of this project, and not Burn's own operations: faster, and
+    /// the same but for rounding. Default yes.
+    pub kernels: bool,
+    /// Threads of the CPU. Default: one a core. They do not change the numbers of the kernels.
+    pub threads: Option<usize>,
+}
+
+/// Types of numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dtype {
+    /// 32 bits.
+    #[default]
+    F32,
+    /// 64 bits, for comparisons.
+    F64,
+}
+
+impl Default for ComputeConfig {
+    fn default() -> Self {
+        Self {
+            device: None,
+            dtype: Dtype::default(),
+            kernels: true,
+            threads: None,
+        }
+    }
+}
+
+impl ComputeConfig {
+    pub(super) fn resolved(self) -> Result<Self, TrainError> {
+        TrainError::at_least_one("compute.threads", self.threads)?;
+        let device = self.device.unwrap_or_else(|| default_device().to_owned());
+        Ok(Self {
+            device: Some(device),
+            ..self
+        })
+    }
+
+    /// Opens the device (the plain one, without autodiff) and sets number type, kernels and threads,
+    /// all of which are the process's.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Device`] if this build has no such device, or if number type or threads were
+    /// set otherwise before.
+    pub fn open(&self) -> Result<Device, TrainError> {
+        let name = self.device.as_deref().unwrap_or(default_device());
+        let device = device_by_name(name)?;
+        kd_kernels::set_enabled(self.kernels);
+        self.set_threads()?;
+        self.set_dtype(&device)?;
+        Ok(device)
+    }
+
+    fn set_threads(&self) -> Result<(), TrainError> {
+        let Some(threads) = self.threads else {
+            return Ok(());
+        };
+        // The pool is made once, by whoever is first.
+        let _ = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build_global();
+        match rayon::current_num_threads() {
+            found if found == threads => Ok(()),
+            found => Err(TrainError::value(
+                "compute.threads",
+                threads,
+                format!("{found}, as this process computes with so many already"),
+            )),
+        }
+    }
+
+    fn set_dtype(&self, device: &Device) -> Result<(), TrainError> {
+        let wanted = match self.dtype {
+            Dtype::F32 => FloatDType::F32,
+            Dtype::F64 => FloatDType::F64,
+        };
+        // F32 is every device's default.
+        if self.dtype != Dtype::F32 {
+            let _ = device.clone().configure((wanted, IntDType::I32));
+        }
+        let found = burn::tensor::Tensor::<1>::zeros([1], device).dtype();
+        match found == wanted.into() {
+            true => Ok(()),
+            false => Err(TrainError::Device(format!(
+                "numbers of this process are {found:?} already: start another one for compute.dtype"
+            ))),
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! Everything that a run depends on.
+
+mod compute;
+mod data;
+mod legacy;
+mod networks;
+mod overlay;
+mod scheduler;
+mod shorthand;
+mod train;
+
+use kd_data::{Augmentation, Limits, Splits};
+use kd_losses::{LossConfig, Method, Pretrain, TermConfig};
+use kd_spot::{RoutingConfig, RoutingMode};
+use serde::{Deserialize, Serialize};
+
+pub use compute::{ComputeConfig, Dtype};
+pub use data::{DataConfig, DataSource};
+pub use networks::{StudentConfig, TeacherConfig};
+pub use overlay::Overlay;
+pub use scheduler::{Schedule, SchedulerConfig, SchedulerName};
+pub use shorthand::Shorthand;
+pub use train::TrainConfig;
+
+use crate::{OptimizerConfig, TaskConfig, TrainError};
+
+/// Everything that a run depends on: repeating it repeats the run.
+///
+/// Each section is a struct of its own, whose fields are the keys of a file and of
+/// [`Overlay::assign`]. Fields that are `None` have a default that depends on others;
+/// [`resolved`](Self::resolved) fills it in.
+///
+/// ```
+/// use kd_train::Recipe;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut recipe = Recipe::new("resnet8".parse()?);
+/// recipe.train.epochs = Some(8);
+/// recipe.optimizer.lr = Some(0.1);
+/// let recipe = recipe.resolved()?;
+/// assert_eq!(recipe.scheduler.milestones.as_deref(), Some(&[5, 6, 7][..]));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Recipe {
+    /// The images.
+    pub data: DataConfig,
+    /// The network that is trained.
+    pub student: StudentConfig,
+    /// The network that it learns from.
+    pub teacher: TeacherConfig,
+    /// The terms of the loss. Default: cross-entropy with the labels.
+    pub losses: Vec<TermConfig>,
+    /// Which samples are distilled where.
+    pub routing: RoutingConfig,
+    /// The optimizer.
+    pub optimizer: OptimizerConfig,
+    /// The learning rate over time.
+    pub scheduler: SchedulerConfig,
+    /// What happens to the training images.
+    pub augmentation: Augmentation,
+    /// How long, and from which seed.
+    pub train: TrainConfig,
+    /// What computes it.
+    pub compute: ComputeConfig,
+}
+
+/// What a run has beside its recipe: see [`run_with`](crate::run_with).
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Beside {
+    /// A teacher.
+    pub(crate) teacher: bool,
+    /// A term that compares with it, with a weight.
+    pub(crate) distills: bool,
+    /// A term with a phase before the main one.
+    pub(crate) pretrains: bool,
+}
+
+impl Default for Recipe {
+    fn default() -> Self {
+        Self {
+            data: DataConfig::default(),
+            student: StudentConfig::default(),
+            teacher: TeacherConfig::default(),
+            losses: Vec::new(),
+            routing: RoutingConfig::default(),
+            optimizer: OptimizerConfig::default(),
+            scheduler: SchedulerConfig::default(),
+            augmentation: Augmentation::CIFAR,
+            train: TrainConfig::default(),
+            compute: ComputeConfig::default(),
+        }
+    }
+}
+
+impl Recipe {
+    /// Training of a network on labels alone, on the procedural images.
+    pub fn new(student: kd_models::Architecture) -> Self {
+        Self {
+            student: StudentConfig {
+                network: Some(student),
+                ..StudentConfig::default()
+            },
+            ..Self::default()
+        }
+    }
+
+    /// Sets the teacher's weights and the terms of the loss: the common list of a method, with its
+    /// default weights.
+    pub fn with_method(mut self, method: Method, teacher: impl Into<std::path::PathBuf>) -> Self {
+        self.teacher.weights = Some(teacher.into());
+        self.losses = Shorthand {
+            method: Some(method),
+            ..Shorthand::default()
+        }
+        .terms();
+        self
+    }
+
+    /// The same recipe with all defaults filled in and every value checked. Resolving it again
+    /// changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Value`], [`TrainError::Missing`] or [`TrainError::Conflict`] naming the field.
+    pub fn resolved(self) -> Result<Self, TrainError> {
+        self.resolved_beside(Beside::default())
+    }
+
+    /// The same for a run that has networks and losses of its own.
+    pub(crate) fn resolved_beside(self, beside: Beside) -> Result<Self, TrainError> {
+        let losses = match self.losses.is_empty() {
+            true => Shorthand::default().terms(),
+            false => self.losses,
+        };
+        let small = self.data.name == DataSource::Procedural;
+        let pretrains = |term: &TermConfig| term.loss.pretrain() != Pretrain::None;
+        let pretrains = beside.pretrains || losses.iter().any(pretrains);
+        let train = self.train.resolved(small, pretrains)?;
+        let epochs = train.epochs.unwrap_or_default();
+        let optimizer = self.optimizer.resolved()?;
+        let recipe = Self {
+            data: self.data.resolved()?,
+            student: self.student.resolved(),
+            teacher: self.teacher.resolved(),
+            routing: self.routing.resolved(optimizer.rate())?,
+            scheduler: self.scheduler.resolved(epochs)?,
+            compute: self.compute.resolved()?,
+            losses,
+            optimizer,
+            train,
+            ..self
+        };
+        recipe.check(beside)?;
+        Ok(recipe)
+    }
+
+    /// Whether the student has a teacher.
+    pub fn distills(&self) -> bool {
+        self.teacher.weights.is_some()
+    }
+
+    /// The terms of a distillation: all but those of the labels, with a weight.
+    pub(crate) fn distilling(&self) -> impl Iterator<Item = &TermConfig> {
+        use kd_losses::Site;
+        let terms = self.losses.iter();
+        terms.filter(|term| term.loss.requirements().site != Site::Labels)
+    }
+
+    /// What the task is made of.
+    pub fn task(&self) -> TaskConfig {
+        TaskConfig {
+            losses: self.losses.clone(),
+            routing: self.routing.clone(),
+            optimizer: self.optimizer.clone(),
+            fold_teacher: self.teacher.fold,
+            ema_decay: self.train.ema_decay,
+        }
+    }
+
+    /// Reads or draws the images.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Data`] naming the file, or [`TrainError::Missing`] if the root is.
+    pub fn load_data(&self) -> Result<Splits, TrainError> {
+        let limits = Limits {
+            train: self.data.limit_train,
+            test: self.data.limit_test,
+        };
+        let procedural = self.data.procedural.clone().unwrap_or_default();
+        self.data
+            .name
+            .load(self.data.root.as_ref(), &procedural, limits)
+    }
+
+    /// What concerns more than one section.
+    fn check(&self, beside: Beside) -> Result<(), TrainError> {
+        let hint = "train a teacher with `kd train` and name its student.safetensors here";
+        if !(self.distills() || beside.teacher) {
+            let names = [
+                (self.teacher.network.is_some(), "teacher.network"),
+                (self.teacher.fold, "teacher.fold"),
+                (self.teacher.cache.is_some(), "teacher.cache"),
+                (self.routing.mode != RoutingMode::Always, "routing"),
+            ];
+            let term = self
+                .distilling()
+                .next()
+                .map(|term| format!("the loss `{}`", term.label()));
+            let named = names.into_iter().find(|(given, _)| *given);
+            if let Some(what) = term.or(named.map(|(_, name)| name.to_owned())) {
+                return Err(TrainError::Missing {
+                    field: "teacher.weights",
+                    hint: format!("{what} needs a teacher; {hint}"),
+                });
+            }
+        }
+        let active = beside.distills || self.distilling().any(|term| term.weight != 0.0);
+        if self.routing.mode != RoutingMode::Always && !active {
+            let mode = self.routing.mode.name();
+            return Err(TrainError::Missing {
+                field: "losses",
+                hint: format!("routing.mode: {mode} needs a term of distillation with a weight"),
+            });
+        }
+        if self.routing.mode == RoutingMode::Joint && self.teacher.cache.is_some() {
+            return Err(TrainError::conflict("teacher.cache", "routing.mode: joint"));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

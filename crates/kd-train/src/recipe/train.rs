@@ -1,0 +1,38 @@
+//! How long, and from which seed.
+
+use serde::{Deserialize, Serialize};
+
+use crate::TrainError;
+
+/// Length, seed and averaging of a run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainConfig {
+    /// Number of epochs. Default: 240, and 7 for the procedural set.
+    pub epochs: Option<usize>,
+    /// Number of epochs of each phase before the main one, for losses that have one. Default: an
+    /// eighth of `epochs` (30 of 240, as in RepDistiller), rounded up.
+    pub pretrain_epochs: Option<usize>,
+    /// Seed of initial weights, order of images, augmentation and whatever else is drawn.
+    pub seed: u64,
+    /// Decay of an exponential moving average of the student's weights, which is then evaluated
+    /// and saved in their place. Default: none is kept.
+    pub ema_decay: Option<f64>,
+}
+
+impl TrainConfig {
+    pub(super) fn resolved(self, small: bool, pretrains: bool) -> Result<Self, TrainError> {
+        TrainError::at_least_one("train.epochs", self.epochs)?;
+        let epochs = self.epochs.unwrap_or(if small { 7 } else { 240 });
+        if !pretrains && self.pretrain_epochs.is_some_and(|epochs| epochs > 0) {
+            let what = "losses without a phase before the main one";
+            return Err(TrainError::conflict("train.pretrain_epochs", what));
+        }
+        let pretrain = if pretrains { epochs.div_ceil(8) } else { 0 };
+        Ok(Self {
+            epochs: Some(epochs),
+            pretrain_epochs: Some(self.pretrain_epochs.unwrap_or(pretrain)),
+            ..self
+        })
+    }
+}

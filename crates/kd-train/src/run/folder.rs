@@ -1,0 +1,213 @@
+//! The folder of a run.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::files::{TEMPORARY, write_atomically, write_json};
+use super::{EpochMetrics, RoutingRecord, RunResult};
+use crate::recipe::Beside;
+use crate::{Overlay, Recipe, TrainError};
+
+/// A folder that belongs to one recipe.
+#[derive(Debug)]
+pub(crate) struct RunFolder {
+    path: PathBuf,
+}
+
+impl RunFolder {
+    /// An empty or absent folder for a new run, or one of the same recipe to continue it. Nothing
+    /// is written yet.
+    pub(crate) fn find(
+        path: &Path,
+        (recipe, beside): (&Recipe, Beside),
+        resume: bool,
+    ) -> Result<Self, TrainError> {
+        let folder = Self {
+            path: path.to_owned(),
+        };
+        let occupied = |reason: String| TrainError::Occupied {
+            path: path.to_owned(),
+            reason,
+        };
+        if path.exists() && !path.is_dir() {
+            return Err(occupied("is not a folder".to_owned()));
+        }
+        if folder.recipe_path().exists() {
+            if !resume {
+                let hint = "continue it with --resume or choose another --out";
+                return Err(occupied(format!("holds another run; {hint}")));
+            }
+            let earlier = folder.overlay()?.recipe()?.resolved_beside(beside)?;
+            if let Some(difference) = difference(&earlier, recipe)? {
+                return Err(occupied(format!(
+                    "holds a run of another recipe: {difference}; choose another --out"
+                )));
+            }
+            return Ok(folder);
+        }
+        if folder
+            .entries()?
+            .iter()
+            .any(|name| !name.starts_with(TEMPORARY))
+        {
+            return Err(occupied(
+                "is not empty and holds no run; choose another --out".to_owned(),
+            ));
+        }
+        Ok(folder)
+    }
+
+    /// The folder of a run that is there.
+    pub(crate) fn existing(path: &Path) -> Result<Self, TrainError> {
+        let folder = Self {
+            path: path.to_owned(),
+        };
+        if folder.recipe_path().is_file() {
+            return Ok(folder);
+        }
+        Err(TrainError::Occupied {
+            path: path.to_owned(),
+            reason: "not a run directory (recipe.yaml not found)".to_owned(),
+        })
+    }
+
+    /// The recipe as it was written.
+    pub(crate) fn overlay(&self) -> Result<Overlay, TrainError> {
+        Overlay::read(self.recipe_path())
+    }
+
+    /// Takes the folder: makes it, and writes the recipe if it is not there.
+    pub(crate) fn take(&self, recipe: &Recipe) -> Result<(), TrainError> {
+        std::fs::create_dir_all(&self.path).map_err(|error| TrainError::io(&self.path, error))?;
+        self.sweep()?;
+        if self.recipe_path().exists() {
+            return Ok(());
+        }
+        let text = serde_saphyr::to_string(recipe).map_err(|error| TrainError::RecipeFile {
+            path: self.recipe_path(),
+            reason: error.to_string(),
+        })?;
+        write_atomically(&self.recipe_path(), text.as_bytes())
+    }
+
+    fn entries(&self) -> Result<Vec<String>, TrainError> {
+        if !self.path.exists() {
+            return Ok(Vec::new());
+        }
+        let entries =
+            std::fs::read_dir(&self.path).map_err(|error| TrainError::io(&self.path, error))?;
+        Ok(entries
+            .filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned()))
+            .collect())
+    }
+
+    /// Removes files whose writing was cut off.
+    fn sweep(&self) -> Result<(), TrainError> {
+        for name in self.entries()? {
+            let path = self.path.join(&name);
+            if name.starts_with(TEMPORARY) && path.is_file() {
+                std::fs::remove_file(&path).map_err(|error| TrainError::io(&path, error))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn recipe_path(&self) -> PathBuf {
+        self.path.join("recipe.yaml")
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn checkpoints(&self) -> PathBuf {
+        self.path.join("checkpoint")
+    }
+
+    pub(crate) fn student(&self) -> PathBuf {
+        self.path.join("student.safetensors")
+    }
+
+    pub(crate) fn best_student(&self) -> PathBuf {
+        self.path.join("student-best.safetensors")
+    }
+
+    pub(crate) fn metrics(&self) -> PathBuf {
+        self.path.join("metrics.jsonl")
+    }
+
+    pub(crate) fn routing(&self) -> PathBuf {
+        self.path.join("routing.json")
+    }
+
+    pub(crate) fn teacher(&self) -> PathBuf {
+        self.path.join("teacher.safetensors")
+    }
+
+    /// The outcome, if the run is complete.
+    pub(crate) fn result(&self) -> Option<RunResult> {
+        let text = std::fs::read(self.path.join("result.json")).ok()?;
+        serde_json::from_slice(&text).ok()
+    }
+
+    pub(crate) fn write_result(&self, result: &RunResult) -> Result<(), TrainError> {
+        write_json(&self.path.join("result.json"), result)
+    }
+
+    pub(crate) fn write_routing(&self, record: &RoutingRecord) -> Result<(), TrainError> {
+        write_json(&self.routing(), record)
+    }
+
+    /// Writes `metrics.jsonl` anew, so that it never holds half a line or an epoch that the
+    /// checkpoint does not.
+    pub(crate) fn write_metrics(&self, history: &[EpochMetrics]) -> Result<(), TrainError> {
+        let path = self.metrics();
+        let mut bytes = Vec::new();
+        for metrics in history {
+            serde_json::to_writer(&mut bytes, metrics)
+                .map_err(|error| TrainError::io(&path, error.into()))?;
+            bytes.push(b'\n');
+        }
+        write_atomically(&path, &bytes)
+    }
+}
+
+/// Fields that change the time a run takes, but not its numbers, or only by rounding on a GPU.
+const WITHOUT_EFFECT: [&str; 4] = [
+    "data.workers",
+    "teacher.cache",
+    "teacher.cache_mib",
+    "compute.threads",
+];
+
+/// The first field in which two recipes differ, with both values.
+fn difference(earlier: &Recipe, now: &Recipe) -> Result<Option<String>, TrainError> {
+    let value = |recipe: &Recipe| {
+        serde_json::to_value(recipe).map_err(|error| TrainError::Key {
+            path: "recipe".to_owned(),
+            reason: error.to_string(),
+        })
+    };
+    let (earlier, now) = (value(earlier)?, value(now)?);
+    // What others depend on comes first.
+    let first = ["student", "teacher", "train", "optimizer"];
+    let found = first
+        .iter()
+        .find_map(|section| differ(section, &earlier[section], &now[section]));
+    Ok(found.or_else(|| differ("", &earlier, &now)))
+}
+
+fn differ(path: &str, earlier: &Value, now: &Value) -> Option<String> {
+    if let (Value::Object(earlier), Value::Object(now)) = (earlier, now) {
+        return now.iter().find_map(|(key, value)| {
+            let path = match path {
+                "" => key.clone(),
+                path => format!("{path}.{key}"),
+            };
+            differ(&path, earlier.get(key).unwrap_or(&Value::Null), value)
+        });
+    }
+    let same = earlier == now || WITHOUT_EFFECT.contains(&path);
+    (!same).then(|| format!("`{path}` is {earlier} there, {now} here"))
+}

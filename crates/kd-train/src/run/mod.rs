@@ -1,0 +1,542 @@
+//! A recipe carried out: one loop over its phases.
+
+pub(crate) mod checkpoint;
+pub(crate) mod events;
+pub(crate) mod files;
+pub(crate) mod folder;
+mod history;
+mod memory;
+pub(crate) mod metrics;
+mod observer;
+mod parts;
+mod phase;
+mod result;
+mod routing_record;
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use burn::tensor::Device;
+use kd_core::{Network, Reads};
+use kd_data::{ImageSet, Loader, LoaderConfig};
+use kd_losses::{DistillationLoss, LossConfig};
+use kd_models::weights::count_parameters;
+use kd_spot::{GateCounts, RoutingMode};
+
+pub use history::RunHistory;
+pub use metrics::{EpochMetrics, NamedValues, TestMetrics, TrainMetrics};
+pub use observer::{NoopObserver, Observer, PretrainEpoch, RunStart, StepProgress};
+pub use parts::{Parts, Setting, Trained, load_teacher};
+pub use result::RunResult;
+pub use routing_record::RoutingRecord;
+
+use self::checkpoint::State;
+use self::events::EventLog;
+use self::folder::RunFolder;
+use self::metrics::twelve_digits;
+use self::parts::TeacherPart;
+use self::phase::{Objective, Phase, phases};
+use self::result::best;
+use crate::task::LossMeter;
+use crate::{
+    DataInfo, DistillTask, Rates, Recipe, TaskConfig, TeacherCache, TeacherCacheConfig, TrainError,
+};
+
+/// Images in a batch of evaluation; it does not change the numbers.
+const EVALUATION_BATCH: usize = 100;
+
+/// Where a run writes, and whether it continues.
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    /// The run's folder.
+    pub out: PathBuf,
+    /// Continue the run that the folder holds, if it holds one of the same recipe.
+    pub resume: bool,
+}
+
+impl RunOptions {
+    /// A new run in `out`.
+    pub fn new(out: impl Into<PathBuf>) -> Self {
+        Self {
+            out: out.into(),
+            resume: false,
+        }
+    }
+}
+
+/// Carries out a recipe.
+///
+/// All that can be wrong with recipe, data, weights and device is found before the folder is
+/// touched.
+///
+/// # Errors
+///
+/// See [`TrainError`].
+pub fn run(
+    recipe: &Recipe,
+    options: &RunOptions,
+    observer: &mut dyn Observer,
+) -> Result<RunResult, TrainError> {
+    run_with(recipe, Parts::of(recipe)?, options, observer)
+}
+
+/// Carries out a recipe with networks and losses of your own. The student's and the teacher's
+/// sections of the recipe are not read; everything else is, and works as for the built-in networks:
+/// routing, phases, checkpoints, records. The recipe need not be [resolved](Recipe::resolved), which
+/// without these parts may miss a teacher; here it is.
+///
+/// # Errors
+///
+/// See [`TrainError`].
+pub fn run_with<S, T, C>(
+    recipe: &Recipe,
+    parts: Parts<S, T, C>,
+    options: &RunOptions,
+    observer: &mut dyn Observer,
+) -> Result<RunResult, TrainError>
+where
+    S: Network,
+    T: Network,
+    C: LossConfig + From<kd_losses::Method>,
+{
+    let beside = parts.beside();
+    let recipe = &recipe.clone().resolved_beside(beside)?;
+    let folder = RunFolder::find(&options.out, (recipe, beside), options.resume)?;
+    if let Some(result) = folder.result() {
+        tracing::info!(folder = %folder.path().display(), "the run is complete already");
+        return Ok(result);
+    }
+    let plain = recipe.compute.open()?;
+    let splits = recipe.load_data()?;
+    let (runner, task) = Runner::new(recipe, parts, splits.train, splits.test, plain)?;
+    folder.take(recipe)?;
+    runner.run(task, &folder, observer)
+}
+
+/// By class and spot, the share of samples that were distilled; absent for a class without images.
+type ByClass = Vec<Option<Vec<f64>>>;
+
+/// Everything that stays the same during a run.
+struct Runner<'a, S, T> {
+    recipe: &'a Recipe,
+    names: Names,
+    save_student: SaveWith<S>,
+    save_teacher: Option<SaveWith<T>>,
+    train: Loader,
+    test: Loader,
+    plain: Device,
+    phases: Vec<Phase>,
+    cache: std::cell::RefCell<Option<TeacherCache>>,
+}
+
+type SaveWith<N> = Box<dyn Fn(&N, &std::path::Path, &Trained<'_>) -> Result<(), TrainError>>;
+
+/// What stays the same during a run, and what is trained.
+type Prepared<'a, S, T, L> = (Runner<'a, S, T>, DistillTask<S, T, L>);
+
+/// What an epoch leaves behind: the task, its metrics, and what was distilled.
+type AfterEpoch<S, T, L> = (DistillTask<S, T, L>, TrainMetrics, ByClass);
+
+/// What a run is called.
+struct Names {
+    student: String,
+    teacher: Option<String>,
+    terms: Vec<String>,
+}
+
+impl<'a, S: Network, T: Network> Runner<'a, S, T> {
+    fn new<C: LossConfig + From<kd_losses::Method>>(
+        recipe: &'a Recipe,
+        parts: Parts<S, T, C>,
+        train: ImageSet,
+        test: ImageSet,
+        plain: Device,
+    ) -> Result<Prepared<'a, S, T, C::Loss>, TrainError> {
+        let setting = Setting {
+            classes: train.classes(),
+            input: [train.channels(), train.height(), train.width()],
+            device: plain.clone().autodiff(),
+        };
+        let batch_size = recipe.data.batch_size.unwrap_or(64);
+        let config = LoaderConfig {
+            augmentation: recipe.augmentation,
+            workers: recipe.data.workers,
+            ..LoaderConfig::train(batch_size, recipe.train.seed)
+        };
+        let train = Loader::new(train, config)?;
+        let test = Loader::new(test, LoaderConfig::evaluate(EVALUATION_BATCH))?;
+
+        let (make, save_teacher) = match parts.teacher {
+            Some(TeacherPart { make, save }) => (Some(make), Some(save)),
+            None => (None, None),
+        };
+        // A teacher that is drawn is the same in a continuation.
+        plain.seed(recipe.train.seed);
+        let teacher = make.map(|make| make(&setting)).transpose()?;
+        plain.seed(recipe.train.seed);
+        let student = (parts.make_student)(&setting)?;
+        let of_recipe = recipe.task();
+        let mut config = TaskConfig::<C> {
+            losses: Vec::new(),
+            routing: of_recipe.routing,
+            optimizer: of_recipe.optimizer,
+            fold_teacher: of_recipe.fold_teacher,
+            ema_decay: of_recipe.ema_decay,
+        };
+        for term in of_recipe.losses {
+            config.losses.push(kd_losses::TermConfig {
+                loss: term.loss.into(),
+                weight: term.weight,
+                label: term.label,
+            });
+        }
+        config.losses.extend(parts.losses);
+        let names = Names {
+            student: parts.student,
+            teacher: teacher.as_ref().map(|teacher| teacher.name().to_owned()),
+            terms: config
+                .losses
+                .iter()
+                .map(|term| term.label().to_owned())
+                .collect(),
+        };
+        let task = config.init(student, teacher, &DataInfo::of(&train), &setting.device)?;
+        let runner = Self {
+            phases: phases(recipe, &task.model, train.batches())?,
+            cache: open_cache(recipe, &task, &train, &plain)?.into(),
+            recipe,
+            names,
+            save_student: parts.save_student,
+            save_teacher,
+            train,
+            test,
+            plain,
+        };
+        Ok((runner, task))
+    }
+
+    fn run<L: DistillationLoss>(
+        &self,
+        task: DistillTask<S, T, L>,
+        folder: &RunFolder,
+        observer: &mut dyn Observer,
+    ) -> Result<RunResult, TrainError> {
+        // An optimizer without velocities, for the start of a phase.
+        let fresh = task.optimizer.clone();
+        let (mut task, mut state) = checkpoint::load(&folder.checkpoints(), task)?;
+        let spots = task
+            .model
+            .routing
+            .as_ref()
+            .map_or_else(Vec::new, |r| r.spots());
+        let events = EventLog::start(folder.path(), &state.history, spots)?;
+        self.write_records(folder, &task, &state)?;
+        let params = count_parameters(&task.model.student);
+        observer.start(&RunStart {
+            title: self.title(),
+            epochs: self.recipe.train.epochs.unwrap_or_default(),
+            pretrain: self.pretrain_epochs(),
+            completed: state.history.len(),
+            steps: self.train.batches(),
+            params,
+        });
+
+        for (index, phase) in self.phases.iter().enumerate() {
+            let main = phase.objective == Objective::Main;
+            for epoch in state.completed(index, main)..phase.epochs {
+                if epoch == 0 {
+                    // The velocities of another loss say nothing about this one.
+                    task.optimizer = fresh.clone();
+                }
+                let started = Instant::now();
+                if let Objective::Pretrain(term) = phase.objective {
+                    let loss;
+                    (task, loss) = self.pretrain(index, epoch, term, task, observer)?;
+                    state.add_pretrain(index, loss);
+                    checkpoint::save(&folder.checkpoints(), &task, &state)?;
+                    observer.pretrain(&PretrainEpoch {
+                        phase: phase.name.clone(),
+                        epoch: epoch + 1,
+                        epochs: phase.epochs,
+                        loss,
+                        seconds: started.elapsed().as_secs_f64(),
+                    });
+                } else {
+                    task = self.main_epoch(phase, epoch, task, &mut state, observer, started)?;
+                    self.write_epoch(folder, &task, &state)?;
+                    let metrics = state.history.last();
+                    if let Some(metrics) = metrics {
+                        events.append(metrics)?;
+                        observer.epoch(metrics);
+                    }
+                }
+            }
+        }
+        self.finish(folder, &task, &state, params, observer)
+    }
+
+    /// An epoch of the main phase, with its evaluation.
+    fn main_epoch<L: DistillationLoss>(
+        &self,
+        phase: &Phase,
+        epoch: usize,
+        task: DistillTask<S, T, L>,
+        state: &mut State,
+        observer: &mut dyn Observer,
+        started: Instant,
+    ) -> Result<DistillTask<S, T, L>, TrainError> {
+        let (task, train, by_class) = self.epoch(phase, epoch, task, observer)?;
+        if let Some(cache) = self.cache.borrow_mut().as_mut() {
+            cache.flush()?;
+        }
+        let test = task
+            .evaluate(&self.test, &self.plain)
+            .map_err(|error| error.at_test(epoch + 1))?;
+        let last = phase.schedule.factor(epoch, usize::MAX);
+        state.history.push(EpochMetrics {
+            epoch: epoch + 1,
+            lr: twelve_digits(self.rates().student * last),
+            train,
+            test,
+            seconds: twelve_digits(started.elapsed().as_secs_f64()),
+        });
+        state.by_class = by_class;
+        Ok(task)
+    }
+
+    /// Writes checkpoint and records after an epoch.
+    fn write_epoch<L: DistillationLoss>(
+        &self,
+        folder: &RunFolder,
+        task: &DistillTask<S, T, L>,
+        state: &State,
+    ) -> Result<(), TrainError> {
+        // The best weights go first: if the checkpoint is not reached, the epoch is repeated to the
+        // same numbers and writes the same weights again.
+        let last = state.history.last();
+        if let Some(last) = last
+            && best(&state.history).is_some_and(|best| best.epoch == last.epoch)
+        {
+            let trained = self.trained(Some(last.test.top1));
+            (self.save_student)(&task.trained_student(), &folder.best_student(), &trained)?;
+        }
+        checkpoint::save(&folder.checkpoints(), task, state)?;
+        tracing::debug!(epoch = state.history.len(), "checkpoint written");
+        self.write_records(folder, task, state)
+    }
+
+    fn finish<L: DistillationLoss>(
+        &self,
+        folder: &RunFolder,
+        task: &DistillTask<S, T, L>,
+        state: &State,
+        params: usize,
+        observer: &mut dyn Observer,
+    ) -> Result<RunResult, TrainError> {
+        let images = [self.train.set().len(), self.test.set().len()];
+        let Names {
+            student,
+            teacher,
+            terms,
+        } = &self.names;
+        let names = (student.clone(), teacher.clone(), terms.clone());
+        let result = RunResult::new(self.recipe, names, images, params, &state.history);
+        let trained = self.trained(Some(result.last_top1));
+        (self.save_student)(&task.trained_student(), &folder.student(), &trained)?;
+        let routing = task.model.routing.as_ref();
+        let of_teacher = routing.and_then(|routing| routing.teacher.as_ref());
+        if let (Some(teacher), Some(save)) = (of_teacher, &self.save_teacher) {
+            save(&teacher.valid(), &folder.teacher(), &self.trained(None))?;
+        }
+        folder.write_result(&result)?;
+        if let Some(cache) = self.cache.borrow().as_ref() {
+            observer.teacher_cache(&cache.report());
+        }
+        observer.finish(&result);
+        Ok(result)
+    }
+
+    /// Writes what people read of the epochs so far.
+    fn write_records<L: DistillationLoss>(
+        &self,
+        folder: &RunFolder,
+        task: &DistillTask<S, T, L>,
+        state: &State,
+    ) -> Result<(), TrainError> {
+        if let Some(routing) = &task.model.routing {
+            let set = self.train.set();
+            let numbered = || (0..set.classes()).map(|class| class.to_string()).collect();
+            let epochs = state.history.iter();
+            let shares = epochs.map(|epoch| epoch.train.distilled.clone().unwrap_or_default());
+            folder.write_routing(&RoutingRecord {
+                routing: routing.mode,
+                spots: routing.spots(),
+                distills: task.model.distills(),
+                epochs: shares.collect(),
+                classes: set.class_names().map_or_else(numbered, <[String]>::to_vec),
+                by_class: state.by_class.clone(),
+            })?;
+        }
+        folder.write_metrics(&state.history)
+    }
+
+    /// One pass over the training images; also returns, by class and spot, the share of samples
+    /// that were distilled.
+    fn epoch<L: DistillationLoss>(
+        &self,
+        phase: &Phase,
+        epoch: usize,
+        mut task: DistillTask<S, T, L>,
+        observer: &mut dyn Observer,
+    ) -> Result<AfterEpoch<S, T, L>, TrainError> {
+        let training = self.plain.clone().autodiff();
+        self.seed(epoch);
+        task.set_epoch(epoch + 1);
+        let mut meter = LossMeter::new(epoch + 1);
+        let classes = self.train.set().classes();
+        let routing = task.model.routing.as_ref();
+        let mut counts = routing.map(|r| GateCounts::new(classes, r.spots().len(), &self.plain));
+        for (step, batch) in self.train.epoch(epoch, &training).enumerate() {
+            if step == 0 || phase.schedule.is_by_step() {
+                task.set_rates(self.rates().scaled(phase.schedule.factor(epoch, step)));
+            }
+            let known = match (self.cache.borrow_mut().as_mut(), &task.model.teacher.0) {
+                (Some(cache), Some(teacher)) => Some(cache.features(teacher, &batch)?),
+                _ => None,
+            };
+            let output;
+            (task, output) = task.step_with_teacher(&batch, known);
+            if let (Some(counts), Some(gates)) = (&mut counts, &output.gates) {
+                counts.add(gates, output.labels.clone());
+            }
+            meter.add(&output.losses, output.logits, output.labels)?;
+            observer.step(&StepProgress {
+                phase: phase.name.clone(),
+                epoch: epoch + 1,
+                step: step + 1,
+                losses: meter.means(),
+            });
+        }
+        let mut metrics = meter.finish()?;
+        let mut by_class = Vec::new();
+        if let Some(counts) = counts {
+            let shares = counts.read()?;
+            metrics.distilled = Some(shares.spots);
+            let rounded = |shares: Vec<f64>| shares.into_iter().map(twelve_digits).collect();
+            let classes = shares.classes.into_iter();
+            by_class = classes.map(|shares| shares.map(rounded)).collect();
+        }
+        Ok((task, metrics.rounded(), by_class))
+    }
+
+    /// One pass over the training images in a phase before the main one; returns the mean loss.
+    fn pretrain<L: DistillationLoss>(
+        &self,
+        phase: usize,
+        epoch: usize,
+        term: usize,
+        mut task: DistillTask<S, T, L>,
+        observer: &mut dyn Observer,
+    ) -> Result<(DistillTask<S, T, L>, f64), TrainError> {
+        let name = &self.phases[phase].name;
+        let training = self.plain.clone().autodiff();
+        // The order of the images in the main phase does not depend on those before.
+        let before: usize = self.phases[..phase].iter().map(|phase| phase.epochs).sum();
+        let main = self.recipe.train.epochs.unwrap_or_default();
+        let number = main + before + epoch;
+        self.seed(number);
+        task.set_rates(self.rates());
+        let mut meter = LossMeter::new(epoch + 1);
+        for (step, batch) in self.train.epoch(number, &training).enumerate() {
+            let loss;
+            (task, loss) = task.pretrain_step(term, &batch);
+            let Some(loss) = loss else {
+                return Ok((task, 0.0));
+            };
+            meter.add_loss(name, &loss, batch.len())?;
+            observer.step(&StepProgress {
+                phase: name.clone(),
+                epoch: epoch + 1,
+                step: step + 1,
+                losses: meter.means(),
+            });
+        }
+        Ok((task, twelve_digits(meter.finish()?.loss)))
+    }
+
+    /// Seeds what a loss draws during an epoch (the negatives of CRD), so that an epoch after a
+    /// continuation draws the same.
+    fn seed(&self, epoch: usize) {
+        let epoch = (epoch as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        self.plain.seed(self.recipe.train.seed ^ epoch);
+    }
+
+    /// The learning rates before the schedule.
+    fn rates(&self) -> Rates {
+        let routing = &self.recipe.routing;
+        Rates {
+            student: self.recipe.optimizer.rate(),
+            router: routing.lr.unwrap_or_default(),
+            teacher: routing.teacher_lr.unwrap_or_default(),
+        }
+    }
+
+    fn pretrain_epochs(&self) -> usize {
+        let before = self
+            .phases
+            .iter()
+            .filter(|p| p.objective != Objective::Main);
+        before.map(|phase| phase.epochs).sum()
+    }
+
+    fn title(&self) -> String {
+        let Names {
+            student,
+            teacher,
+            terms,
+        } = &self.names;
+        let title = match teacher {
+            Some(teacher) => format!("{student} by {} from {teacher}", terms.join(" + ")),
+            None => student.clone(),
+        };
+        match self.recipe.routing.mode {
+            RoutingMode::Always => title,
+            mode => format!("{title}, routing {}", mode.name()),
+        }
+    }
+
+    fn trained(&self, top1: Option<f64>) -> Trained<'_> {
+        let set = self.train.set();
+        let normalization = set.normalization();
+        Trained {
+            recipe: self.recipe,
+            classes: set.classes(),
+            input: [set.channels(), set.height(), set.width()],
+            mean: normalization.mean,
+            std: normalization.std,
+            top1,
+        }
+    }
+}
+
+/// The cache of the teacher's outputs, if there is to be one and the losses read nothing that it
+/// does not keep.
+fn open_cache<S: Network, T: Network, L: DistillationLoss>(
+    recipe: &Recipe,
+    task: &DistillTask<S, T, L>,
+    train: &Loader,
+    plain: &Device,
+) -> Result<Option<TeacherCache>, TrainError> {
+    let (Some(place), Some(teacher)) = (recipe.teacher.cache.clone(), &task.model.teacher.0) else {
+        return Ok(None);
+    };
+    let reads = task.model.reads();
+    if reads == Reads::Maps {
+        tracing::info!("the teacher's maps are read, which are not kept: no cache");
+        return Ok(None);
+    }
+    let limit = recipe.teacher.cache_mib.saturating_mul(1 << 20);
+    let config = TeacherCacheConfig { place, limit };
+    let cache = config.open(teacher, train.set(), &recipe.augmentation, reads, plain)?;
+    Ok(Some(cache))
+}

@@ -1,0 +1,89 @@
+//! Watching a run.
+
+use super::{EpochMetrics, RunResult};
+use crate::CacheReport;
+
+/// Something that is told how a run goes: a progress bar, a log, a test.
+pub trait Observer {
+    /// The run starts or continues.
+    fn start(&mut self, start: &RunStart) {
+        let _ = start;
+    }
+
+    /// A training step was queued.
+    fn step(&mut self, progress: &StepProgress) {
+        let _ = progress;
+    }
+
+    /// An epoch of a phase before the main one is complete and its checkpoint written.
+    fn pretrain(&mut self, epoch: &PretrainEpoch) {
+        let _ = epoch;
+    }
+
+    /// An epoch is complete and its checkpoint written.
+    fn epoch(&mut self, metrics: &EpochMetrics) {
+        let _ = metrics;
+    }
+
+    /// What the cache of the teacher's outputs did in this session, if the run has one. Called
+    /// before the end.
+    fn teacher_cache(&mut self, report: &CacheReport) {
+        let _ = report;
+    }
+
+    /// The run is complete.
+    fn finish(&mut self, result: &RunResult) {
+        let _ = result;
+    }
+}
+
+/// What is known before the first step.
+#[derive(Clone, Debug)]
+pub struct RunStart {
+    /// What runs, for example `resnet8 by ce + at from resnet20`.
+    pub title: String,
+    /// Epochs of the main phase.
+    pub epochs: usize,
+    /// Epochs of the phases before it.
+    pub pretrain: usize,
+    /// Epochs that an earlier session has completed.
+    pub completed: usize,
+    /// Steps in an epoch.
+    pub steps: usize,
+    /// Trainable parameters of the student.
+    pub params: usize,
+}
+
+/// An epoch of a phase before the main one.
+#[derive(Clone, Debug)]
+pub struct PretrainEpoch {
+    /// The name of the phase.
+    pub phase: String,
+    /// The epoch, from 1.
+    pub epoch: usize,
+    /// Epochs of the phase.
+    pub epochs: usize,
+    /// Mean of the loss.
+    pub loss: f64,
+    /// Wall time.
+    pub seconds: f64,
+}
+
+/// Where the run stands.
+#[derive(Clone, Debug)]
+pub struct StepProgress {
+    /// The name of the phase: `train` for the main one.
+    pub phase: String,
+    /// The epoch of the phase, from 1.
+    pub epoch: usize,
+    /// The step in the epoch, from 1.
+    pub step: usize,
+    /// Names and means of the losses in this epoch, as far as they have been read from the device.
+    pub losses: Vec<(String, f64)>,
+}
+
+/// An observer that ignores everything.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoopObserver;
+
+impl Observer for NoopObserver {}

@@ -1,0 +1,219 @@
+//! The networks and losses of a run.
+
+use std::path::Path;
+
+use burn::tensor::Device;
+use kd_core::{Network, Site};
+use kd_losses::{LossConfig, Method, Pretrain, TermConfig};
+use kd_models::weights::{self, Form, WeightsFile, WeightsInfo};
+use kd_models::{AnyNetwork, Architecture};
+
+use crate::recipe::Beside;
+use crate::{FrozenTeacher, Recipe, TrainError};
+
+/// What a network is made for.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// Number of classes.
+    pub classes: usize,
+    /// Shape `[channels, height, width]` of an image.
+    pub input: [usize; 3],
+    /// The device that the student trains on.
+    pub device: Device,
+}
+
+/// What is known of a network when it is written.
+#[derive(Clone, Debug)]
+pub struct Trained<'a> {
+    /// The recipe.
+    pub recipe: &'a Recipe,
+    /// Number of classes.
+    pub classes: usize,
+    /// Shape `[channels, height, width]` of an image.
+    pub input: [usize; 3],
+    /// Per-channel mean of images scaled to 0..1.
+    pub mean: [f32; 3],
+    /// Per-channel deviation.
+    pub std: [f32; 3],
+    /// Top-1 accuracy on the test images, in percent.
+    pub top1: Option<f64>,
+}
+
+type Make<T> = Box<dyn FnOnce(&Setting) -> Result<T, TrainError>>;
+type Save<T> = Box<dyn Fn(&T, &Path, &Trained<'_>) -> Result<(), TrainError>>;
+
+/// The student, the teacher and further losses of a [run](crate::run_with): any two networks, and
+/// losses of your own beside those of the recipe.
+///
+/// See [`Parts::new`] for networks of your own.
+pub struct Parts<S, T, C = Method> {
+    pub(crate) student: String,
+    pub(crate) make_student: Make<S>,
+    pub(crate) save_student: Save<S>,
+    pub(crate) teacher: Option<TeacherPart<T>>,
+    pub(crate) losses: Vec<TermConfig<C>>,
+}
+
+pub(crate) struct TeacherPart<T> {
+    pub(crate) make: Make<FrozenTeacher<T>>,
+    pub(crate) save: Save<T>,
+}
+
+impl<S: Network + 'static, T: Network + 'static, C: LossConfig> Parts<S, T, C> {
+    /// A student of your own, which learns from labels alone until it has a
+    /// [teacher](Self::with_teacher). It is made on the device that it trains on, once the seed of
+    /// the recipe is set; its weights are written as safetensors under the paths of its parameters.
+    pub fn new(name: impl Into<String>, make: impl FnOnce(&Setting) -> S + 'static) -> Self {
+        Self {
+            student: name.into(),
+            make_student: Box::new(|setting| Ok(make(setting))),
+            save_student: Box::new(save_module),
+            teacher: None,
+            losses: Vec::new(),
+        }
+    }
+
+    /// Sets the teacher.
+    pub fn with_teacher(
+        mut self,
+        name: impl Into<String>,
+        make: impl FnOnce(&Setting) -> T + 'static,
+    ) -> Self {
+        let name = name.into();
+        self.teacher = Some(TeacherPart {
+            make: Box::new(|setting| Ok(FrozenTeacher::new(name, &make(setting)))),
+            save: Box::new(save_module),
+        });
+        self
+    }
+
+    /// Adds a term, after those of the recipe.
+    pub fn with_term(mut self, loss: impl Into<C>, weight: f64) -> Self {
+        self.losses.push(TermConfig::new(loss, weight));
+        self
+    }
+}
+
+impl<S, T, C: LossConfig> Parts<S, T, C> {
+    /// What a recipe is not to miss.
+    pub(crate) fn beside(&self) -> Beside {
+        let distills = |term: &TermConfig<C>| {
+            term.weight != 0.0 && term.loss.requirements().site != Site::Labels
+        };
+        let pretrains = |term: &TermConfig<C>| term.loss.pretrain() != Pretrain::None;
+        Beside {
+            teacher: self.teacher.is_some(),
+            distills: self.losses.iter().any(distills),
+            pretrains: self.losses.iter().any(pretrains),
+        }
+    }
+}
+
+impl Parts<AnyNetwork, AnyNetwork> {
+    /// The networks that a recipe names.
+    pub(crate) fn of(recipe: &Recipe) -> Result<Self, TrainError> {
+        let student = recipe.student.clone();
+        let architecture = match (student.network, &student.weights) {
+            (Some(network), _) => network,
+            (None, Some(path)) => WeightsFile::open(path)?.identify()?.architecture,
+            (None, None) => {
+                return Err(TrainError::Missing {
+                    field: "student.network",
+                    hint: "name the network to train; `kd models` lists them".to_owned(),
+                });
+            }
+        };
+        let make_student = move |setting: &Setting| {
+            architecture.check_input(setting.input)?;
+            let Setting {
+                classes, device, ..
+            } = setting;
+            Ok(match &student.weights {
+                Some(path) => WeightsFile::open(path)?.into_network(
+                    Some(architecture),
+                    Some(*classes),
+                    device,
+                )?,
+                None => architecture.init(*classes, device),
+            })
+        };
+        let teacher = recipe.teacher.clone();
+        let teacher = teacher.weights.map(|path| TeacherPart {
+            make: Box::new(move |setting: &Setting| load_teacher(&path, teacher.network, setting)),
+            save: Box::new(|network: &AnyNetwork, path: &Path, trained: &Trained<'_>| {
+                let teacher = &trained.recipe.teacher;
+                let architecture = match (teacher.network, &teacher.weights) {
+                    (Some(network), _) => network,
+                    (None, Some(path)) => WeightsFile::open(path)?.identify()?.architecture,
+                    (None, None) => return Ok(()),
+                };
+                let info = trained.info(architecture, Form::Folded);
+                Ok(weights::save(path, network, &info)?)
+            }),
+        });
+        Ok(Self {
+            student: architecture.name().to_owned(),
+            make_student: Box::new(make_student),
+            save_student: Box::new(move |network, path, trained| {
+                let info = trained.info(architecture, Form::Trained);
+                Ok(weights::save(path, network, &info)?)
+            }),
+            teacher,
+            losses: Vec::new(),
+        })
+    }
+}
+
+/// Reads a teacher from a weights file. The architecture may be left out if the file names its own,
+/// or if its keys and shapes tell it.
+///
+/// # Errors
+///
+/// If the file cannot be read, does not fit the architecture or the number of classes, or if the
+/// network cannot take such images.
+pub fn load_teacher(
+    path: &Path,
+    architecture: Option<Architecture>,
+    setting: &Setting,
+) -> Result<FrozenTeacher<AnyNetwork>, TrainError> {
+    let file = WeightsFile::open(path)?;
+    let name = match architecture {
+        Some(architecture) => architecture,
+        None => file.identify()?.architecture,
+    };
+    name.check_input(setting.input)?;
+    let plain = setting.device.clone().without_autodiff();
+    let network = file.into_network(architecture, Some(setting.classes), &plain)?;
+    Ok(FrozenTeacher::new(name.name(), &network))
+}
+
+impl Trained<'_> {
+    fn info(&self, architecture: Architecture, form: Form) -> WeightsInfo {
+        WeightsInfo {
+            architecture,
+            form,
+            classes: self.classes,
+            input: self.input,
+            mean: Some(self.mean),
+            std: Some(self.std),
+            data: Some(self.recipe.data.name.name().to_owned()),
+            top1: self.top1,
+        }
+    }
+}
+
+/// Writes a network under the paths of its parameters.
+fn save_module<M: Network>(
+    network: &M,
+    path: &Path,
+    trained: &Trained<'_>,
+) -> Result<(), TrainError> {
+    let mut header = std::collections::HashMap::from([
+        ("format".to_owned(), "pt".to_owned()),
+        ("classes".to_owned(), trained.classes.to_string()),
+    ]);
+    if let Some(top1) = trained.top1 {
+        header.insert("top1".to_owned(), top1.to_string());
+    }
+    Ok(weights::save_module(path, network, header)?)
+}

@@ -1,0 +1,204 @@
+//! What a task is made of.
+
+use burn::tensor::Device;
+use kd_core::{Frozen, Network, Site, initialize};
+use kd_data::Loader;
+use kd_losses::{LossConfig, Method, Setup, TermConfig};
+use kd_spot::{Routing, RoutingConfig, RoutingMode};
+
+use super::{DistillModel, DistillTask, Ema, FrozenTeacher, Groups, OptimizerConfig, Rates};
+use crate::TrainError;
+
+/// The terms of a loss, routing and optimizer of a [`DistillTask`].
+///
+/// `C` is the kind of losses: [`Method`] for those of `kd-losses`, a [`LossConfig`] of your own, or
+/// both by [`EitherConfig`](kd_losses::EitherConfig).
+#[derive(Clone, Debug)]
+pub struct TaskConfig<C = Method> {
+    /// The terms. Without any, the student learns from labels alone.
+    pub losses: Vec<TermConfig<C>>,
+    /// Which samples are distilled where.
+    pub routing: RoutingConfig,
+    /// The optimizer.
+    pub optimizer: OptimizerConfig,
+    /// Whether the teacher is brought into its fastest form.
+    pub fold_teacher: bool,
+    /// Decay of the average of the student's weights, if one is kept.
+    pub ema_decay: Option<f64>,
+}
+
+/// What losses want to know of the training images.
+#[derive(Clone, Debug)]
+pub struct DataInfo {
+    /// Shape `[channels, height, width]` of an image.
+    pub input: [usize; 3],
+    /// Labels of all training images, in the order of their indices.
+    pub labels: Vec<usize>,
+    /// Images in a batch.
+    pub batch_size: usize,
+}
+
+impl DataInfo {
+    /// Of the images of a loader.
+    pub fn of(loader: &Loader) -> Self {
+        let set = loader.set();
+        Self {
+            input: [set.channels(), set.height(), set.width()],
+            labels: (0..set.len()).map(|index| set.label(index)).collect(),
+            batch_size: loader.config().batch_size,
+        }
+    }
+}
+
+impl<C: LossConfig> Default for TaskConfig<C> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<C: LossConfig> TaskConfig<C> {
+    /// No term yet, all samples distilled, SGD.
+    pub fn new() -> Self {
+        Self {
+            losses: Vec::new(),
+            routing: RoutingConfig::default(),
+            optimizer: OptimizerConfig::default(),
+            fold_teacher: false,
+            ema_decay: None,
+        }
+    }
+
+    /// Adds a term.
+    pub fn with_term(mut self, loss: impl Into<C>, weight: f64) -> Self {
+        self.losses.push(TermConfig::new(loss, weight));
+        self
+    }
+
+    /// Sets the routing.
+    pub fn with_routing(mut self, routing: RoutingConfig) -> Self {
+        self.routing = routing;
+        self
+    }
+
+    /// Sets the optimizer.
+    pub fn with_optimizer(mut self, optimizer: OptimizerConfig) -> Self {
+        self.optimizer = optimizer;
+        self
+    }
+
+    /// Initializes adapters, router and optimizer for a student, on the device that it trains on,
+    /// and a teacher.
+    ///
+    /// # Errors
+    ///
+    /// If there is no term, or two of one name; if a loss cannot compare these networks; if a
+    /// teacher is missing; if the networks cannot be cut for routing; or if a value is out of range.
+    pub fn init<S: Network, T: Network>(
+        &self,
+        student: S,
+        teacher: Option<FrozenTeacher<T>>,
+        data: &DataInfo,
+        device: &Device,
+    ) -> Result<DistillTask<S, T, C::Loss>, TrainError> {
+        self.check(teacher.is_some())?;
+        let optimizer = self.optimizer.clone().resolved()?;
+        let routing = self.routing.clone().resolved(optimizer.rate())?;
+        let plain = device.clone().without_autodiff();
+        // The student's initial weights come first, so that they do not depend on the losses.
+        initialize(&student);
+        let shapes = student.feature_shapes(data.input, &plain);
+        let of_teacher = match &teacher {
+            Some(teacher) => teacher.shapes(data.input, &plain),
+            None => shapes.clone(),
+        };
+        let mut setup = Setup::new(shapes.clone(), of_teacher.clone())
+            .with_labels(data.labels.clone())
+            .with_batch(data.batch_size);
+        if let Some(teacher) = &teacher {
+            setup.classifier = teacher.classifier();
+            setup.norms = teacher.norms();
+        }
+        let mut losses = Vec::with_capacity(self.losses.len());
+        for config in &self.losses {
+            let term = config.init(&setup, device)?;
+            initialize(&term);
+            if let Some(alignment) = &term.alignment {
+                tracing::info!("{}: {alignment} are compared", term.label);
+            }
+            losses.push(term);
+        }
+        let sites: Vec<Site> = losses
+            .iter()
+            .filter(|term| term.is_active())
+            .map(|term| term.requirements.site)
+            .collect();
+        let routes = match &teacher {
+            Some(teacher) => {
+                let teacher = (teacher.network(), &of_teacher);
+                Routing::new(&routing, &sites, &shapes, teacher, device)?
+            }
+            None => None,
+        };
+        let teacher = match self.fold_teacher {
+            true => teacher.map(FrozenTeacher::folded),
+            false => teacher,
+        };
+        let groups = Groups::new()?;
+        let model = DistillModel {
+            student,
+            losses,
+            routing: routes,
+            teacher: Frozen(teacher),
+        };
+        let rates = Rates {
+            student: optimizer.rate(),
+            router: routing.lr.unwrap_or_default(),
+            teacher: routing.teacher_lr.unwrap_or_default(),
+        };
+        Ok(DistillTask {
+            optimizer: optimizer.init(&model, routing.weight_decay.unwrap_or(0.0), &groups),
+            ema: self.ema_decay.map(|decay| Ema::new(&model.student, decay)),
+            clip_norm: optimizer.clip_norm,
+            rates: rates.by_group(&groups),
+            epoch: None,
+            groups,
+            model,
+        })
+    }
+
+    /// What can be wrong before anything is initialized.
+    fn check(&self, teacher: bool) -> Result<(), TrainError> {
+        if !self.losses.iter().any(|term| term.weight != 0.0) {
+            return Err(TrainError::Missing {
+                field: "losses",
+                hint: "give at least one term a weight above 0".to_owned(),
+            });
+        }
+        for (index, term) in self.losses.iter().enumerate() {
+            let mut before = self.losses[..index].iter();
+            if before.any(|other| other.label() == term.label()) {
+                let expected = "a name that no other term has: give one of them a `label`";
+                let label = format!("`{}` twice", term.label());
+                return Err(TrainError::value("losses", label, expected));
+            }
+            let requirements = term.loss.requirements();
+            if !teacher && requirements.site != Site::Labels {
+                return Err(TrainError::Missing {
+                    field: "teacher",
+                    hint: format!("the loss `{}` compares with one", term.label()),
+                });
+            }
+            if self.routing.mode == RoutingMode::Joint && requirements.teacher_weights {
+                return Err(TrainError::Conflict {
+                    field: "routing.mode: joint",
+                    other: format!("the loss `{}`, which copies teacher weights", term.label()),
+                });
+            }
+        }
+        if let Some(decay) = self.ema_decay.filter(|decay| !(0.0..1.0).contains(decay)) {
+            let expected = "a number from 0 to below 1";
+            return Err(TrainError::value("train.ema_decay", decay, expected));
+        }
+        Ok(())
+    }
+}

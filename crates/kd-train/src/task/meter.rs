@@ -1,0 +1,159 @@
+//! Sums over an epoch that stay on the device until a window of steps is full.
+//!
+//! Reading a number from a GPU waits for all that was queued before it. So each step leaves one
+//! small tensor behind, and a window of them is read at once: that bounds both the waiting and
+//! how late a broken loss is noticed. Which step broke is exact all the same.
+
+use burn::tensor::{Int, Tensor};
+
+use super::losses::Losses;
+use super::rank_of_labels;
+use crate::TrainError;
+use crate::run::metrics::{NamedValues, TrainMetrics};
+
+/// Steps between two readings.
+const WINDOW: usize = 16;
+/// Names of what is metered besides the terms.
+const TOTAL: &str = "total";
+const ROUTING: &str = "routing";
+
+/// Means of losses and accuracies over an epoch.
+#[derive(Debug)]
+pub(crate) struct LossMeter {
+    epoch: usize,
+    /// Names of the losses that a step leaves behind, the total last but for the routing.
+    names: Vec<String>,
+    pending: Vec<(usize, Tensor<1>)>,
+    steps: usize,
+    images: f64,
+    sums: Vec<f64>,
+    correct: [f64; 2],
+}
+
+impl LossMeter {
+    /// Starts an epoch (counted from 1).
+    pub(crate) fn new(epoch: usize) -> Self {
+        Self {
+            epoch,
+            names: Vec::new(),
+            pending: Vec::new(),
+            steps: 0,
+            images: 0.0,
+            sums: Vec::new(),
+            correct: [0.0; 2],
+        }
+    }
+
+    /// Adds the losses of a batch, and the rank of each label among its logits.
+    pub(crate) fn add(
+        &mut self,
+        losses: &Losses,
+        logits: Tensor<2>,
+        labels: Tensor<1, Int>,
+    ) -> Result<(), TrainError> {
+        let [batch, _] = logits.dims();
+        let rank = rank_of_labels(logits.inner(), labels.inner());
+        let correct = [1, 5].map(|top| rank.clone().lower_elem(top).float().sum());
+        self.push(batch, losses, correct)
+    }
+
+    /// Adds a loss of one term, without accuracy.
+    pub(crate) fn add_loss(
+        &mut self,
+        name: &str,
+        loss: &Tensor<1>,
+        batch: usize,
+    ) -> Result<(), TrainError> {
+        let zero = loss.clone().inner().zeros_like();
+        let losses = Losses::single(name, loss.clone());
+        self.push(batch, &losses, [zero.clone(), zero])
+    }
+
+    fn push(
+        &mut self,
+        batch: usize,
+        losses: &Losses,
+        correct: [Tensor<1>; 2],
+    ) -> Result<(), TrainError> {
+        if self.names.is_empty() {
+            let terms = losses.terms.iter().map(|(name, _)| name.clone());
+            let routing = losses.routing.as_ref().map(|_| ROUTING.to_owned());
+            self.names = terms.chain([TOTAL.to_owned()]).chain(routing).collect();
+            self.sums = vec![0.0; self.names.len()];
+        }
+        let terms = losses.terms.iter().map(|(_, loss)| loss);
+        let all = terms.chain([&losses.total]).chain(&losses.routing);
+        let values: Vec<Tensor<1>> = all
+            .map(|loss| loss.clone().inner())
+            .chain(correct)
+            .collect();
+        self.pending.push((batch, Tensor::cat(values, 0)));
+        if self.pending.len() >= WINDOW {
+            self.read()?;
+        }
+        Ok(())
+    }
+
+    /// Reads what is pending.
+    fn read(&mut self) -> Result<(), TrainError> {
+        let (batches, tensors): (Vec<usize>, Vec<Tensor<1>>) = self.pending.drain(..).unzip();
+        if tensors.is_empty() {
+            return Ok(());
+        }
+        let values: Vec<f64> = Tensor::cat(tensors, 0).into_data().iter::<f64>().collect();
+        let parts = self.names.len();
+        for (batch, step) in batches.into_iter().zip(values.chunks_exact(parts + 2)) {
+            self.steps += 1;
+            for (name, value) in self.names.iter().zip(step) {
+                if !value.is_finite() {
+                    return Err(TrainError::NonFinite {
+                        epoch: self.epoch,
+                        step: self.steps,
+                        term: name.clone(),
+                        value: *value,
+                    });
+                }
+            }
+            self.images += batch as f64;
+            for (sum, value) in self.sums.iter_mut().zip(step) {
+                *sum += value * batch as f64;
+            }
+            for (sum, value) in self.correct.iter_mut().zip(&step[parts..]) {
+                *sum += value;
+            }
+        }
+        Ok(())
+    }
+
+    /// Names and means so far, as far as they have been read from the device.
+    pub(crate) fn means(&self) -> Vec<(String, f64)> {
+        if self.images == 0.0 {
+            return Vec::new();
+        }
+        let means = self.sums.iter().map(|sum| sum / self.images);
+        self.names.iter().cloned().zip(means).collect()
+    }
+
+    /// The means of the epoch.
+    pub(crate) fn finish(mut self) -> Result<TrainMetrics, TrainError> {
+        self.read()?;
+        let mut terms = self.means();
+        let mut take = |name: &str| {
+            let at = terms.iter().rposition(|(term, _)| term == name)?;
+            Some(terms.remove(at).1)
+        };
+        let routing = match self.names.last() {
+            Some(last) if last == ROUTING => take(ROUTING),
+            _ => None,
+        };
+        let loss = take(TOTAL).unwrap_or_default();
+        Ok(TrainMetrics {
+            loss,
+            terms: NamedValues(terms),
+            routing,
+            distilled: None,
+            top1: 100.0 * self.correct[0] / self.images,
+            top5: 100.0 * self.correct[1] / self.images,
+        })
+    }
+}

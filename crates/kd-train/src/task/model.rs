@@ -1,0 +1,301 @@
+//! All that is trained together, and what a batch makes of it.
+
+use std::borrow::Cow;
+
+use burn::module::Module;
+use burn::tensor::{Int, Tensor};
+use kd_core::{DifferentiableHead, Features, Frozen, Network, Reads, Requirements};
+use kd_data::Batch;
+use kd_losses::{DistillationLoss, Step, Term, cross_entropy};
+use kd_spot::{Gates, Routing};
+
+use super::losses::Losses;
+use super::statistics::Statistics;
+use super::teacher::FrozenTeacher;
+
+/// A student, the terms of its loss with their adapters, what routing trains, and the teacher, which
+/// is not a part of the module's parameters: one module, one optimizer, one checkpoint.
+#[derive(Module, Debug)]
+pub struct DistillModel<S: Network, T: Network, L: DistillationLoss> {
+    /// The network that is trained.
+    pub student: S,
+    /// The terms of its loss.
+    pub losses: Vec<Term<L>>,
+    /// What chooses the samples to distill; absent if all are.
+    pub routing: Option<Routing<T>>,
+    /// The teacher; absent if the student learns from labels alone.
+    pub teacher: Frozen<Option<FrozenTeacher<T>>>,
+}
+
+/// What a forward pass gives.
+#[derive(Clone, Debug)]
+pub struct StepOutput {
+    /// The losses.
+    pub losses: Losses,
+    /// The student's logits `[batch, classes]`.
+    pub logits: Tensor<2>,
+    /// The labels `[batch]`.
+    pub labels: Tensor<1, Int>,
+    /// What was chosen to be distilled, if there is routing.
+    pub gates: Option<Gates>,
+    /// The grafted network's logits `[batch, classes]`, if a policy chooses.
+    pub grafted: Option<Tensor<2>>,
+}
+
+impl<S: Network, T: Network, L: DistillationLoss> DistillModel<S, T, L> {
+    /// The losses of a batch, on the student's training device.
+    ///
+    /// `teacher` are the teacher's features of the images, if they are known already, and `epoch`
+    /// is the number of the epoch `[1]`, for losses with a warm-up. Nothing is uploaded, drawn on
+    /// the host or read back.
+    ///
+    /// It is [`student_features`](Self::student_features),
+    /// [`teacher_features`](Self::teacher_features), [`choose`](Self::choose), and
+    /// [`forward_with_gates`](Self::forward_with_gates): that is [`terms`](Self::terms) and
+    /// [`graft`](Self::graft).
+    ///
+    /// # Panics
+    ///
+    /// If the batch has another shape than the networks take, or if there is no term.
+    pub fn forward(
+        &self,
+        batch: &Batch,
+        teacher: Option<Features>,
+        epoch: Option<&Tensor<1>>,
+    ) -> StepOutput {
+        let student = self.student_features(batch);
+        let known = teacher.filter(|_| self.teacher.is_some());
+        let teacher = known.or_else(|| self.teacher_features(batch));
+        let gates = self.choose(&student, teacher.as_ref());
+        self.forward_with_gates(batch, (student, teacher), gates, epoch)
+    }
+
+    /// What is needed of the student's features of a batch.
+    pub fn student_features(&self, batch: &Batch) -> Features {
+        features(&self.student, &self.needs(), batch.images.clone())
+    }
+
+    /// What is needed of the teacher's features of a batch; `None` without a teacher.
+    pub fn teacher_features(&self, batch: &Batch) -> Option<Features> {
+        let teacher = self.current_teacher()?;
+        let images = batch.images.clone().inner();
+        Some(features(teacher.network(), &self.needs(), images))
+    }
+
+    /// Which samples are distilled at which spot; `None` without routing or teacher.
+    pub fn choose(&self, student: &Features, teacher: Option<&Features>) -> Option<Gates> {
+        Some(self.routing.as_ref()?.choose(student, teacher?))
+    }
+
+    /// The losses of a batch whose features are known, for gates that are given: those that the
+    /// routing [chose](Self::choose), or others. Without gates, all samples are distilled.
+    ///
+    /// # Panics
+    ///
+    /// As [`forward`](Self::forward), or if a policy is trained and the gates are not its own.
+    pub fn forward_with_gates(
+        &self,
+        batch: &Batch,
+        (student, teacher): (Features, Option<Features>),
+        gates: Option<Gates>,
+        epoch: Option<&Tensor<1>>,
+    ) -> StepOutput {
+        let features = (&student, teacher.as_ref());
+        let mut losses = self.terms(batch, features, gates.as_ref(), epoch);
+        let mut grafted = None;
+        if let Some((logits, objective)) = self.graft(batch, features, gates.as_ref()) {
+            grafted = Some(logits);
+            losses.routing = Some(objective);
+        }
+        StepOutput {
+            losses,
+            logits: student.logits,
+            labels: batch.labels.clone(),
+            gates,
+            grafted,
+        }
+    }
+
+    /// The grafted network's logits `[batch, classes]` for a batch whose features are known, and the
+    /// routing objective `[1]`; `None` if no policy chooses.
+    ///
+    /// # Panics
+    ///
+    /// As [`forward_with_gates`](Self::forward_with_gates).
+    pub fn graft(
+        &self,
+        batch: &Batch,
+        (student, teacher): (&Features, Option<&Features>),
+        gates: Option<&Gates>,
+    ) -> Option<(Tensor<2>, Tensor<1>)> {
+        let (routing, gates) = (self.routing.as_ref()?, gates?);
+        let logits = routing.grafted(&self.student, gates, batch.images.clone(), teacher?)?;
+        let labels = batch.labels.clone();
+        let ce = cross_entropy(student.logits.clone().inner(), labels.clone().inner());
+        let objective = routing.objective(gates, logits.clone(), labels, ce)?;
+        Some((logits, objective))
+    }
+
+    /// The loss of a term's phase before the main one, `[1]`; `None` for a term without one.
+    ///
+    /// # Panics
+    ///
+    /// As [`forward`](Self::forward), or if there is no such term or no teacher.
+    pub fn pretrain(&self, term: usize, batch: &Batch) -> Option<Tensor<1>> {
+        let term = &self.losses[term];
+        let Some(teacher) = &self.teacher.0 else {
+            panic!(
+                "{}: a phase before the main one needs a teacher",
+                term.label
+            );
+        };
+        let needs = term.requirements;
+        let images = batch.images.clone();
+        let teacher = features(teacher.network(), &needs, images.clone().inner());
+        match term.pretrain {
+            kd_losses::Pretrain::None => None,
+            kd_losses::Pretrain::Adapters => {
+                // The student takes no part: the teacher's features stand for both.
+                term.pretrain(&Step::new(&teacher, &teacher).with_labels(&batch.labels))
+            }
+            kd_losses::Pretrain::Student => {
+                let student = features(&self.student, &needs, images);
+                term.pretrain(&Step::new(&student, &teacher).with_labels(&batch.labels))
+            }
+        }
+    }
+
+    /// The terms of a batch whose features are known, and their weighted sum.
+    ///
+    /// # Panics
+    ///
+    /// As [`forward`](Self::forward).
+    pub fn terms(
+        &self,
+        batch: &Batch,
+        (student, teacher): (&Features, Option<&Features>),
+        gates: Option<&Gates>,
+        epoch: Option<&Tensor<1>>,
+    ) -> Losses {
+        let active = self.losses.iter().filter(|term| term.is_active());
+        // A loss that runs the student again does not move its statistics.
+        let runs_again = active.clone().any(|term| term.requirements.networks);
+        let statistics = runs_again.then(|| Statistics::of(&self.student));
+        let network = runs_again.then(|| self.current_teacher()).flatten();
+        let mut terms = Vec::new();
+        let mut total: Option<Tensor<1>> = None;
+        for term in active {
+            let mut step = Step::new(student, teacher.unwrap_or(student))
+                .with_labels(&batch.labels)
+                .with_indices(&batch.indices)
+                .with_images(&batch.images);
+            if let Some(network) = &network {
+                let teacher: &dyn DifferentiableHead = network.network();
+                step = step.with_networks(&self.student, teacher);
+            }
+            if let Some(epoch) = epoch {
+                step = step.with_epoch(epoch);
+            }
+            let chosen = match (&self.routing, gates) {
+                (Some(routing), Some(gates)) => {
+                    let spots = term.spots(self.student.stages());
+                    Some(gates.at(&routing.cuts, &spots))
+                }
+                _ => None,
+            };
+            if let Some(chosen) = &chosen {
+                step = step.with_gates(chosen).scaled_by_share();
+            }
+            let loss = term.forward(&step);
+            let weighted = loss.clone() * term.weight;
+            total = Some(match total {
+                Some(total) => total + weighted,
+                None => weighted,
+            });
+            terms.push((term.label.clone(), loss));
+        }
+        if let Some(statistics) = statistics {
+            statistics.restore(&self.student);
+        }
+        let Some(total) = total else {
+            panic!("the loss has no term with a weight");
+        };
+        Losses {
+            terms,
+            total,
+            routing: None,
+        }
+    }
+
+    /// The teacher as it is now: one that is trained is another one in each step.
+    fn current_teacher(&self) -> Option<Cow<'_, FrozenTeacher<T>>> {
+        let teacher = self.teacher.0.as_ref()?;
+        let trained = self.routing.as_ref().and_then(|r| r.teacher.as_ref());
+        Some(match trained {
+            Some(network) => Cow::Owned(FrozenTeacher::new(teacher.name(), network)),
+            None => Cow::Borrowed(teacher),
+        })
+    }
+
+    /// What the active terms read together.
+    fn needs(&self) -> Needs {
+        let active = self.losses.iter().filter(|term| term.is_active());
+        let mut needs = Needs {
+            reads: self.routing.as_ref().map_or(Reads::Nothing, Routing::reads),
+            preact: false,
+        };
+        for term in active {
+            needs.reads = needs.reads.max(term.requirements.reads());
+            needs.preact |= term.requirements.preact;
+        }
+        needs
+    }
+
+    /// For each spot of routing, whether a loss acts there: elsewhere a choice only leads through
+    /// the grafted network. Empty without routing.
+    pub fn distills(&self) -> Vec<bool> {
+        let Some(routing) = &self.routing else {
+            return Vec::new();
+        };
+        let active = self.losses.iter().filter(|term| term.is_active());
+        let stages = active.flat_map(|term| term.spots(self.student.stages()));
+        let acting: Vec<usize> = stages.map(|stage| routing.cuts.spot_of(stage)).collect();
+        let spots = 0..routing.cuts.spots();
+        spots.map(|spot| acting.contains(&spot)).collect()
+    }
+
+    /// How much of the teacher is read in the main phase.
+    pub fn reads(&self) -> Reads {
+        self.needs().reads
+    }
+}
+
+/// What is to be computed of a network.
+#[derive(Clone, Copy)]
+struct Needs {
+    reads: Reads,
+    preact: bool,
+}
+
+impl From<Requirements> for Needs {
+    fn from(requirements: Requirements) -> Self {
+        Self {
+            reads: requirements.reads(),
+            preact: requirements.preact,
+        }
+    }
+}
+
+/// The features of a network that are needed.
+fn features<N: Network>(
+    network: &N,
+    needs: &(impl Into<Needs> + Copy),
+    images: Tensor<4>,
+) -> Features {
+    let Needs { reads, preact } = (*needs).into();
+    match reads {
+        _ if preact => network.features_with_preact(images),
+        Reads::Maps => network.features(images),
+        Reads::Nothing | Reads::Logits | Reads::Pooled => network.summary(images),
+    }
+}
