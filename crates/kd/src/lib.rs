@@ -4,11 +4,12 @@
 //!
 //! | module | crate | what |
 //! |---|---|---|
+//! | [`core`] | `kd-core` | networks as stages, features, where a loss acts |
 //! | [`losses`] | `kd-losses` | distillation losses on plain tensors |
 //! | [`models`] | `kd-models` | networks as stages, weights as safetensors |
-//! | [`spot`] | `kd-spot` | where, and for which samples, to distil |
+//! | [`spot`] | `kd-spot` | where, and for which samples, to distill |
 //! | [`data`] | `kd-data` | CIFAR, a procedural set, augmentation on the device |
-//! | [`train`] | `kd-train` | recipes, the training loop, checkpoints |
+//! | [`train`] | `kd-train` | the training step, runs, recipes |
 //!
 //! ```
 //! use kd::models::Architecture;
@@ -24,6 +25,7 @@
 //! The `kd` command comes with the feature `cli`, which is on by default: leave it out with
 //! `default-features = false, features = ["flex"]`.
 
+pub use kd_core as core;
 pub use kd_data as data;
 pub use kd_losses as losses;
 pub use kd_models as models;

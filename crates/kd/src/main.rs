@@ -1,14 +1,14 @@
 //! The `kd` command.
 
+#[cfg(feature = "mimalloc")]
+mod allocator;
 mod cli;
 mod figures;
 
 use std::process::ExitCode;
 
-#[global_allocator]
-static ALLOCATOR: kd_kernels::Allocator = kd_kernels::Allocator;
-
 fn main() -> ExitCode {
-    kd_kernels::keep_memory();
+    #[cfg(feature = "mimalloc")]
+    allocator::keep_memory();
     cli::main()
 }

@@ -59,7 +59,7 @@ fn a_run_writes_its_folder_and_can_be_evaluated_and_repeated() {
         "result.json",
         "student.safetensors",
         "student-best.safetensors",
-        "checkpoint/epoch-0002/learner.bpk",
+        "checkpoint/epoch-0002/model.bpk",
     ] {
         assert!(out.join(file).is_file(), "{file}");
     }
@@ -101,11 +101,7 @@ fn a_student_is_distilled_by_each_method() {
     let teacher = folder.path().join("teacher");
     tiny_run(&teacher).assert().success();
     let weights = text(&teacher.join("student.safetensors"));
-    for (method, part) in [
-        ("kd", "\"kd\":"),
-        ("hint", "\"method\":"),
-        ("at", "\"method\":"),
-    ] {
+    for (method, part) in [("kd", "\"kd\":"), ("hint", "\"hint\":"), ("at", "\"at\":")] {
         let out = folder.path().join(method);
         kd().args(["distill", "--student", "resnet8", "--method", method])
             .args(["--limit-train", "40", "--limit-test", "20", "--epochs", "1"])
@@ -125,7 +121,7 @@ fn a_teacher_that_does_not_fit_is_an_error_that_names_its_file() {
     let weights = text(&teacher.join("student.safetensors"));
     let out = folder.path().join("run");
     let config = folder.path().join("classes.yaml");
-    fs::write(&config, "procedural: {classes: 20}\n").expect("a file");
+    fs::write(&config, "data: {procedural: {classes: 20}}\n").expect("a file");
     let config = text(&config);
     let distill = |more: &[&str], parts: &[&str]| {
         let out = text(&out);
@@ -200,7 +196,7 @@ fn bad_values_name_their_field_and_write_nothing() {
     assert_one_line_error(&["train", "--out", &out], &["student"]);
     for (method, parts) in [
         ("magic", &["unknown method `magic`", "hint"][..]),
-        ("at", &["teacher_weights"]),
+        ("at", &["teacher.weights"]),
     ] {
         let args = [
             "distill",
@@ -215,7 +211,7 @@ fn bad_values_name_their_field_and_write_nothing() {
     }
     assert_one_line_error(
         &["distill", "-b", "5", "--out", &out],
-        &["method", "weights"],
+        &["method", "weight"],
     );
     assert!(!folder.path().join("run").exists());
 }
@@ -235,12 +231,15 @@ fn a_recipe_file_with_an_unknown_key_names_file_and_key() {
     let config = folder.path().join("recipe.yaml");
     let path = text(&config);
     for (content, part) in [
-        ("student: resnet8\nepoch: 3\n", "epoch"),
-        ("student: resnet9\n", "resnet9"),
-        ("student: resnet8\nmethod: {name: at, q: 2}\n", "q"),
-        ("student: resnet8\nmethod: {name: magic}\n", "magic"),
-        ("student: resnet8\nepochs: many\n", "line 2"),
+        ("student: {network: resnet8}\ntrain: {epoch: 3}\n", "epoch"),
+        ("student: {network: resnet9}\n", "resnet9"),
+        ("losses: [{name: at, weight: 1, q: 2}]\n", "q"),
+        ("losses: [{name: magic, weight: 1}]\n", "magic"),
+        ("train:\n  epochs: many\n", "line 2"),
         ("student: [\n", "recipe.yaml"),
+        // Of the first version, without sections.
+        ("student: resnet8\nepoch: 3\n", "epoch"),
+        ("student: resnet8\nepochs: many\n", "train.epochs"),
     ] {
         fs::write(&config, content).expect("a file");
         assert_one_line_error(&["train", "--config", &path], &[&path, part]);
@@ -265,7 +264,7 @@ fn a_folder_that_holds_something_else_is_left_alone() {
     train(
         &out,
         &["--epochs", "3", "--resume"],
-        &[&out, "another recipe", "`epochs` is 1 there, 3 here"],
+        &[&out, "another recipe", "`train.epochs` is 1 there, 3 here"],
     );
     assert_eq!(fs::read(&result).expect("a result"), before);
 

@@ -150,7 +150,7 @@ fn an_interruption_after_the_preliminary_phase_continues_to_the_same_numbers() {
     interrupt(&phase, |out| out.join("checkpoint/epoch-0001").exists());
 }
 
-/// Policy, adapters and their optimiser are part of the checkpoint, and an epoch draws the same noise.
+/// Policy, adapters and their optimizer are part of the checkpoint, and an epoch draws the same noise.
 #[test]
 fn an_interrupted_adaptive_distillation_continues_to_the_same_numbers() {
     interrupt(&["--method", "at", "--routing", "adaptive"], after_an_epoch);

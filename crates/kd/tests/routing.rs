@@ -1,4 +1,4 @@
-//! Choosing where to distil, on the command line: runs, what they write, figures, questions to the
+//! Choosing where to distill, on the command line: runs, what they write, figures, questions to the
 //! policy, and mistakes.
 
 mod common;
@@ -57,7 +57,7 @@ fn every_routing_runs_and_says_what_it_distilled() {
         assert_eq!(record["by_class"].as_array().map(Vec::len), Some(10));
         // Attention transfer has no loss of logits.
         assert_eq!(
-            record["distils"],
+            record["distills"],
             serde_json::json!([true, true, true, false])
         );
         let teacher = out.join("teacher.safetensors");
@@ -191,11 +191,14 @@ fn a_run_is_drawn_and_its_policy_is_asked() {
     };
     fails(route(&["--images", "20"]), "20 is not below 20");
     let run = |command: &str, path: &Path| kd().arg(command).args(["--run"]).arg(path).assert();
-    fails(run("route", &teacher), "`always` has no policy to ask");
-    fails(run("route", folder.path()), "is no folder of a run");
+    fails(
+        run("route", &teacher),
+        "`routing.mode: always` has no policy to ask",
+    );
+    fails(run("route", folder.path()), "not a run directory");
     fails(
         kd().arg("plot").arg(folder.path()).assert(),
-        "is no folder of a run",
+        "not a run directory",
     );
 }
 
@@ -238,31 +241,31 @@ fn mistakes_are_one_line_and_write_nothing() {
     let at = |special: &[&'static str]| [&["--method", "at"], special].concat();
     fails(
         &at(&["--routing", "adaptiv"]),
-        &["--routing", "`adaptiv`", "adaptive, anti"],
+        &["routing.mode", "`adaptiv`", "`adaptive`, `anti`"],
     );
     fails(
         &at(&["--routing-gamma", "2"]),
-        &["routing_gamma", "with the routing `always`"],
+        &["routing.gamma", "with routing.mode: always"],
     );
     fails(
         &at(&["--routing", "random", "--routing-probability", "1.5"]),
-        &["routing_probability: 1.5", "between 0 and 1"],
+        &["routing.probability is 1.5", "from 0 to 1"],
     );
     fails(
         &at(&["--routing", "adaptive", "--routing-temperature", "0"]),
-        &["routing_temperature: 0"],
+        &["routing.temperature is 0"],
     );
-    fails(&at(&["--routing", "fixed"]), &["routing_gates: missing"]);
+    fails(&at(&["--routing", "fixed"]), &["routing.gates is missing"]);
     fails(
         &at(&["--routing", "fixed", "--routing-gates", "true"]),
         &[
-            "routing_gates: [true]",
-            "4 spots: stage 1, stage 2, stage 3, logits",
+            "routing.gates is [true]",
+            "each spot: stage 1, stage 2, stage 3, logits",
         ],
     );
     fails(
         &at(&["--routing", "joint", "--teacher-cache", "memory"]),
-        &["teacher_cache"],
+        &["teacher.cache"],
     );
     fails(
         &at(&["--routing", "adaptive", "--routing-cuts", "9:9"]),
@@ -282,27 +285,27 @@ fn mistakes_are_one_line_and_write_nothing() {
     );
     fails(
         &at(&["--routing", "adaptive", "--routing-cuts", "here"]),
-        &["routing_cuts: `here`"],
+        &["routing.cuts is `here`"],
     );
 
     fails(
         &at(&["--routing", "adaptive", "-b", "0"]),
-        &["routing: adaptive", "without distillation"],
+        &["routing.mode: adaptive", "needs a term of distillation"],
     );
     fails(
         &["--method", "srrl", "--routing", "joint"],
-        &["routing: joint", "copies parts of the teacher"],
+        &["routing.mode: joint", "`srrl`", "copies teacher weights"],
     );
     // A comparison says so before anything runs.
     fails(
         &["--routing", "fixed", "--routing-gates", "true"],
-        &["routing: fixed"],
+        &["routing.mode: fixed"],
     );
     fails(
         &["--routing", "always", "--routing-gamma", "2"],
-        &["routing_gamma"],
+        &["routing.gamma"],
     );
-    fails(&["--routing-probability", "0.3"], &["routing_probability"]);
+    fails(&["--routing-probability", "0.3"], &["routing.probability"]);
 
     let args = [
         "train",
@@ -313,9 +316,9 @@ fn mistakes_are_one_line_and_write_nothing() {
         "--config",
     ];
     let recipe = folder.path().join("recipe.yaml");
-    fs::write(&recipe, "routing: adaptive\n").expect("a recipe");
+    fs::write(&recipe, "routing: { mode: adaptive }\n").expect("a recipe");
     let alone = kd().args(args).arg(&recipe).arg("--out").arg(&out).assert();
     alone
         .code(2)
-        .stderr(predicate::str::contains("teacher_weights: missing"));
+        .stderr(predicate::str::contains("teacher.weights is missing"));
 }

@@ -10,7 +10,7 @@ use tempfile::tempdir;
 const IMAGES: usize = 40;
 const EPOCHS: usize = 3;
 
-/// Distils into `out`; returns the outputs taken from the cache and all of them, and what is kept.
+/// Distills into `out`; returns the outputs taken from the cache and all of them, and what is kept.
 fn distill(teacher: &Path, out: &Path, more: &[&str]) -> Option<(usize, usize, usize)> {
     let output = kd()
         .args(["distill", "--student", "resnet8", "--limit-test", "20"])

@@ -59,7 +59,7 @@ fn a_checkpoint_of_pytorch_is_a_teacher_and_is_evaluated() {
         .assert()
         .success();
     let recipe = std::fs::read_to_string(Path::new(&out).join("recipe.yaml")).expect("a recipe");
-    assert!(recipe.contains("fold_teacher: true"), "{recipe}");
+    assert!(recipe.contains("fold: true"), "{recipe}");
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn a_teacher_that_is_to_be_folded_has_to_be_there() {
         "kd",
         "--fold-teacher",
     ]);
-    assert!(message.contains("teacher_weights"), "{message}");
+    assert!(message.contains("teacher.weights"), "{message}");
 }
 
 #[test]

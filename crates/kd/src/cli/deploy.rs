@@ -21,7 +21,7 @@ pub struct Args {
     /// The network; by default what the file says, or what its keys and shapes tell
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
-    /// Fold all batch norms, not only those of re-parameterisable units; networks without such
+    /// Fold all batch norms, not only those of re-parameterizable units; networks without such
     /// units are always folded whole
     #[arg(long)]
     fold_all: bool,

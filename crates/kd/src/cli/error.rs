@@ -21,9 +21,6 @@ pub enum CliError {
     /// Of a method written with parameters.
     #[error("--method: {0}")]
     Method(String),
-    /// Of the name of a routing.
-    #[error("--routing: {0}")]
-    Routing(String),
     /// Of an image that is not there.
     #[error("--images: {index} is not below {count}, the number of images")]
     Image {

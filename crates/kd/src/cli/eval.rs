@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use kd_data::{Loader, LoaderConfig};
 use kd_models::weights::WeightsFile;
-use kd_train::{TrainError, device_by_name, evaluate};
+use kd_train::{TrainError, evaluate};
 
 use super::error::CliError;
 use super::flags::{DataFlags, architecture};
@@ -36,11 +36,8 @@ pub fn run(args: Args) -> Result<(), CliError> {
         Some(model) => model,
         None => file.identify()?.architecture,
     };
-    let mut draft = args.data.draft()?;
-    // A recipe wants a student; which one does not matter for its data.
-    draft.student = Some(named);
-    let recipe = draft.finish()?;
-    let device = device_by_name(&recipe.device)?;
+    let recipe = args.data.overlay().finish()?;
+    let device = recipe.compute.open()?;
     let test = recipe.load_data()?.test;
     named.check_input([test.channels(), test.height(), test.width()])?;
     let network = file.into_network(model, Some(test.classes()), &device)?;

@@ -1,10 +1,10 @@
-//! The flags that all commands that run have in common.
+//! The flags that all commands that run have in common, as an overlay on a recipe.
 
 use std::path::PathBuf;
 
 use clap::Args;
 use kd_models::Architecture;
-use kd_train::{Draft, RunOptions};
+use kd_train::{Overlay, RunOptions};
 
 use super::error::CliError;
 
@@ -26,26 +26,26 @@ pub struct DataFlags {
     /// Device: flex, ndarray, cuda[:i] or wgpu, as far as this build has them
     #[arg(long, value_name = "NAME")]
     device: Option<String>,
-    /// Compute with Burn's own operations on the CPU too, and not with the kernels of kd: slower,
-    /// and the same but for rounding
+    /// Number of CPU threads [default: one per core]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// Disable kd's CPU kernels (slower; differs only by rounding)
     #[arg(long)]
     no_kernels: bool,
 }
 
 impl DataFlags {
-    /// The flags as a draft. What is not of the recipe takes effect at once.
-    pub fn draft(self) -> Result<Draft, CliError> {
-        if self.no_kernels {
-            kd_kernels::set_enabled(false);
-        }
-        Ok(Draft {
-            data: self.data.map(|name| name.parse()).transpose()?,
-            root: self.root,
-            limit_train: self.limit_train,
-            limit_test: self.limit_test,
-            device: self.device,
-            ..Draft::default()
-        })
+    /// The flags as an overlay.
+    pub fn overlay(self) -> Overlay {
+        let mut overlay = Overlay::default();
+        overlay.set_some("data.name", self.data);
+        overlay.set_some("data.root", self.root);
+        overlay.set_some("data.limit_train", self.limit_train);
+        overlay.set_some("data.limit_test", self.limit_test);
+        overlay.set_some("compute.device", self.device);
+        overlay.set_some("compute.threads", self.threads);
+        overlay.set_some("compute.kernels", self.no_kernels.then_some(false));
+        overlay
     }
 }
 
@@ -57,43 +57,56 @@ pub struct RunFlags {
     /// Number of epochs [default: 240, or 7 for the procedural set]
     #[arg(long, value_name = "N")]
     epochs: Option<usize>,
-    /// Images in a batch [default: 64, or 32 for the procedural set]
+    /// Batch size [default: 64, or 32 for the procedural set]
     #[arg(long, value_name = "N")]
     batch_size: Option<usize>,
-    /// Learning rate [default: 0.05]
+    /// Optimizer: sgd, adam or adamw [default: sgd]
+    #[arg(long, value_name = "NAME")]
+    optimizer: Option<String>,
+    /// Learning rate [default: 0.05, or 0.001 for Adam]
     #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
     lr: Option<f64>,
-    /// Epochs after which the learning rate falls, for example 150,180,210 [default: at 5/8, 6/8
-    /// and 7/8 of all epochs]
+    /// Learning rate schedule: multistep, cosine, linear, onecycle or constant [default: multistep]
+    #[arg(long, value_name = "NAME")]
+    scheduler: Option<String>,
+    /// Epochs after which the learning rate falls, for example 150,180,210 [default: 5/8, 6/8 and
+    /// 7/8 of all epochs]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     milestones: Option<Vec<usize>>,
     /// Factor on the learning rate at each milestone [default: 0.1]
     #[arg(long, value_name = "FACTOR", allow_negative_numbers = true)]
     gamma: Option<f64>,
-    /// Momentum [default: 0.9]
-    #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
+    /// Momentum of SGD [default: 0.9]
+    #[arg(long, value_name = "M", allow_negative_numbers = true)]
     momentum: Option<f64>,
-    /// Weight decay [default: 0.0005]
-    #[arg(long, value_name = "FACTOR", allow_negative_numbers = true)]
+    /// Weight decay [default: 0.0005, or 0.01 for AdamW]
+    #[arg(long, value_name = "DECAY", allow_negative_numbers = true)]
     weight_decay: Option<f64>,
-    /// Use Nesterov's momentum
+    /// Use Nesterov momentum
     #[arg(long)]
     nesterov: bool,
+    /// Start from these weights: safetensors or a PyTorch checkpoint
+    #[arg(long, value_name = "FILE")]
+    student_weights: Option<PathBuf>,
     /// Seed of initial weights, order and augmentation [default: 0]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     /// Threads that prepare batches; they do not change the numbers [default: 0]
     #[arg(long, value_name = "N")]
     workers: Option<usize>,
-    /// Folder of the run [default: runs/…]
+    /// Run directory [default: runs/…]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Continue the run that the folder holds
+    /// Continue the run in the run directory
     #[arg(long)]
     resume: bool,
-    /// Recipe in YAML; flags win over it
+    /// Recipe in YAML; flags take precedence
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Set any key of the recipe, for example optimizer.clip_norm=5 or losses.1.temperature=2; may
+    /// be repeated (`kd recipe` shows all keys)
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    assignments: Vec<String>,
 }
 
 /// Where to run.
@@ -121,30 +134,39 @@ impl Place {
 }
 
 impl RunFlags {
-    /// The flags over the recipe file, under `special` (the command's own flags).
-    pub fn draft(self, special: Draft) -> Result<(Draft, Place), CliError> {
+    /// The flags over the recipe file, under `special` (the command's own flags), with assignments
+    /// on top of all.
+    pub fn overlay(
+        self,
+        special: impl FnOnce(Overlay) -> Result<Overlay, CliError>,
+    ) -> Result<(Overlay, Place), CliError> {
         let file = match &self.config {
-            Some(path) => Draft::read(path)?,
-            None => Draft::default(),
+            Some(path) => Overlay::read(path)?,
+            None => Overlay::default(),
         };
-        let flags = Draft {
-            epochs: self.epochs,
-            batch_size: self.batch_size,
-            lr: self.lr,
-            milestones: self.milestones,
-            gamma: self.gamma,
-            momentum: self.momentum,
-            weight_decay: self.weight_decay,
-            nesterov: self.nesterov.then_some(true),
-            seed: self.seed,
-            workers: self.workers,
-            ..self.data.draft()?
-        };
+        let mut flags = self.data.overlay();
+        flags.set_some("train.epochs", self.epochs);
+        flags.set_some("train.seed", self.seed);
+        flags.set_some("data.batch_size", self.batch_size);
+        flags.set_some("data.workers", self.workers);
+        flags.set_some("student.weights", self.student_weights);
+        flags.set_some("optimizer.name", self.optimizer);
+        flags.set_some("optimizer.lr", self.lr);
+        flags.set_some("optimizer.momentum", self.momentum);
+        flags.set_some("optimizer.weight_decay", self.weight_decay);
+        flags.set_some("optimizer.nesterov", self.nesterov.then_some(true));
+        flags.set_some("scheduler.name", self.scheduler);
+        flags.set_some("scheduler.milestones", self.milestones);
+        flags.set_some("scheduler.gamma", self.gamma);
+        let mut overlay = special(flags.over(file))?;
+        for assignment in &self.assignments {
+            overlay.assign(assignment)?;
+        }
         let place = Place {
             out: self.out,
             resume: self.resume,
         };
-        Ok((special.over(flags).over(file), place))
+        Ok((overlay, place))
     }
 }
 

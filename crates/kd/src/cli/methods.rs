@@ -1,6 +1,7 @@
 //! `kd methods`.
 
-use kd_losses::{Method, MethodInfo};
+use kd_losses::{LossConfig, Method};
+use serde_json::{Value, json};
 
 use super::error::CliError;
 use super::{output, table};
@@ -16,12 +17,15 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<(), CliError> {
-    let methods: Vec<MethodInfo> = match &args.name {
-        Some(name) => vec![Method::by_name(name)?.info()],
-        None => Method::all().iter().map(Method::info).collect(),
+    let methods = match &args.name {
+        Some(name) => vec![Method::by_name(name)?],
+        None => Method::all(),
     };
     output::text(&match (args.json, &args.name) {
-        (true, _) => serde_json::to_string_pretty(&methods)?,
+        (true, _) => {
+            let all: Vec<Value> = methods.iter().map(described).collect();
+            serde_json::to_string_pretty(&all)?
+        }
         (false, None) => table::methods(&methods),
         (false, Some(_)) => {
             let explained: Vec<String> = methods.iter().map(table::method).collect();
@@ -29,4 +33,17 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         }
     });
     Ok(())
+}
+
+/// A method as JSON: its description, its defaults, what it requires.
+fn described(method: &Method) -> Value {
+    let mut value = json!(method.info());
+    value["requirements"] = json!(method.requirements());
+    value["pretrain"] = json!(method.pretrain());
+    let mut defaults = json!(method);
+    if let Some(defaults) = defaults.as_object_mut() {
+        defaults.remove("name");
+    }
+    value["defaults"] = defaults;
+    value
 }

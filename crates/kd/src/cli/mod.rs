@@ -1,7 +1,9 @@
 //! The command line: flags to recipes, and what is printed.
 
+mod compare;
 mod deploy;
 mod distill;
+mod distill_flags;
 mod error;
 mod eval;
 mod flags;
@@ -10,6 +12,7 @@ mod models;
 mod output;
 mod plot;
 mod progress;
+mod recipe;
 mod route;
 mod routing_flags;
 mod table;
@@ -42,13 +45,17 @@ struct Cli {
 enum Command {
     /// Train a network on labels alone, for example a teacher.
     Train(train::Args),
-    /// Train a student with a teacher; without --method, compare the methods in a table.
+    /// Train a student with a teacher.
     Distill(distill::Args),
+    /// Train a teacher, a student alone and by several methods, and compare them in a table.
+    Compare(compare::Args),
+    /// Print the complete recipe that a file and flags make.
+    Recipe(recipe::Args),
     /// Measure a weights file on the test images.
     Eval(eval::Args),
     /// Draw the curves of a run and what was distilled where.
     Plot(plot::Args),
-    /// Show where the policy of a run distils given images.
+    /// Show where the policy of a run distills given images.
     Route(route::Args),
     /// Fold a trained network into its plain form, for use elsewhere.
     Deploy(deploy::Args),
@@ -98,6 +105,8 @@ impl Cli {
         match self.command {
             Command::Train(args) => train::run(args),
             Command::Distill(args) => distill::run(args),
+            Command::Compare(args) => compare::run(args),
+            Command::Recipe(args) => recipe::run(args),
             Command::Eval(args) => eval::run(args),
             Command::Plot(args) => plot::run(args),
             Command::Route(args) => route::run(args),

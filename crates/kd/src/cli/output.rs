@@ -8,6 +8,11 @@ pub fn text(text: &str) {
     let _ = writeln!(out, "{}", text.trim_end()).and_then(|()| out.flush());
 }
 
+/// Prints a remark to standard error.
+pub fn note(line: &str) {
+    error(&format!("note: {line}"));
+}
+
 /// Prints a line to standard error.
 pub fn error(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");

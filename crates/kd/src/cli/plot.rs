@@ -63,6 +63,12 @@ fn panels(epochs: &[EpochMetrics]) -> Vec<Panel> {
         let curves = curves.into_iter();
         curves.filter(|curve| !curve.points.is_empty()).collect()
     };
+    let mut losses = vec![curve("total", &|epoch| Some(epoch.train.loss))];
+    let terms = epochs.first().map(|epoch| epoch.train.terms.0.as_slice());
+    for (name, _) in terms.unwrap_or_default() {
+        losses.push(curve(name, &|epoch| epoch.train.terms.get(name)));
+    }
+    losses.push(curve("test ce", &|epoch| Some(epoch.test.loss)));
     let mut panels = vec![
         Panel {
             title: "Accuracy".to_owned(),
@@ -75,13 +81,7 @@ fn panels(epochs: &[EpochMetrics]) -> Vec<Panel> {
         Panel {
             title: "Loss".to_owned(),
             y_label: "mean over the epoch".to_owned(),
-            curves: given(vec![
-                curve("total", &|epoch| Some(epoch.train.loss)),
-                curve("cross-entropy", &|epoch| Some(epoch.train.ce)),
-                curve("kd", &|epoch| epoch.train.kd),
-                curve("method", &|epoch| epoch.train.method),
-                curve("test cross-entropy", &|epoch| Some(epoch.test.loss)),
-            ]),
+            curves: losses,
         },
     ];
     // It has a scale of its own: it counts samples.
@@ -97,10 +97,10 @@ fn panels(epochs: &[EpochMetrics]) -> Vec<Panel> {
 }
 
 /// Names of the spots; those where no loss acts say so.
-pub fn named(spots: &[String], distils: &[bool]) -> Vec<String> {
-    let spots = spots.iter().zip(distils);
+pub fn named(spots: &[String], distills: &[bool]) -> Vec<String> {
+    let spots = spots.iter().zip(distills);
     spots
-        .map(|(spot, distils)| match distils {
+        .map(|(spot, distills)| match distills {
             true => spot.clone(),
             false => format!("({spot})"),
         })
@@ -118,7 +118,7 @@ fn heatmaps(record: &RoutingRecord) -> Vec<(&'static str, Heatmap)> {
             .collect()
     };
     let routing = record.routing.name();
-    let spots_named = named(&record.spots, &record.distils);
+    let spots_named = named(&record.spots, &record.distills);
     let epochs = Heatmap {
         title: format!("Chosen for distillation by epoch, routing {routing}"),
         x_label: "epoch".to_owned(),

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use kd_train::{
-    CacheReport, EpochMetrics, Observer, PreliminaryEpoch, RunResult, RunStart, StepProgress,
+    CacheReport, EpochMetrics, Observer, PretrainEpoch, RunResult, RunStart, StepProgress,
 };
 
 use super::output;
@@ -14,8 +14,8 @@ use super::output;
 pub struct Progress {
     bar: ProgressBar,
     start: Option<RunStart>,
-    /// The latest means of the loss parts: an epoch's first steps have none yet.
-    parts: Vec<(&'static str, f64)>,
+    /// The latest means of the losses: an epoch's first steps have none yet.
+    losses: Vec<(String, f64)>,
 }
 
 impl Progress {
@@ -24,7 +24,7 @@ impl Progress {
         Self {
             bar: ProgressBar::hidden(),
             start: None,
-            parts: Vec::new(),
+            losses: Vec::new(),
         }
     }
 
@@ -39,16 +39,16 @@ impl Progress {
 
 impl Observer for Progress {
     fn start(&mut self, start: &RunStart) {
-        let steps = ((start.preliminary + start.epochs) * start.steps) as u64;
+        let steps = ((start.pretrain + start.epochs) * start.steps) as u64;
         let bar = ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::stderr());
         let template = "{bar:24} {percent:>3} %  {elapsed} of {duration}, {eta} left  {msg}";
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
-        // An epoch of the main phase follows those of the preliminary one.
+        // An epoch of the main phase follows those of the phases before.
         let before = match start.completed {
             0 => 0,
-            completed => start.preliminary + completed,
+            completed => start.pretrain + completed,
         };
         let completed = (before * start.steps) as u64;
         bar.set_position(completed);
@@ -64,7 +64,7 @@ impl Observer for Progress {
             start.title, start.params, start.epochs, start.steps
         ));
         self.start = Some(start.clone());
-        self.parts.clear();
+        self.losses.clear();
     }
 
     fn step(&mut self, progress: &StepProgress) {
@@ -72,24 +72,21 @@ impl Observer for Progress {
         if self.bar.is_hidden() {
             return;
         }
-        if !progress.parts.is_empty() {
-            self.parts.clone_from(&progress.parts);
+        if !progress.losses.is_empty() {
+            self.losses.clone_from(&progress.losses);
         }
-        let mut message = match progress.epoch {
-            0 => "preliminary phase".to_owned(),
-            epoch => format!("epoch {epoch}"),
-        };
-        for (part, mean) in &self.parts {
-            let _ = write!(message, "  {part} {mean:.3}");
+        let mut message = format!("{} epoch {}", progress.phase, progress.epoch);
+        for (name, mean) in &self.losses {
+            let _ = write!(message, "  {name} {mean:.3}");
         }
         self.bar.set_message(message);
     }
 
-    fn preliminary(&mut self, epoch: &PreliminaryEpoch) {
+    fn pretrain(&mut self, epoch: &PretrainEpoch) {
         let width = epoch.epochs.to_string().len();
         self.line(&format!(
-            "preliminary epoch {:>width$}/{}  loss {:.4}  {:.1} s",
-            epoch.epoch, epoch.epochs, epoch.loss, epoch.seconds
+            "{} epoch {:>width$}/{}  loss {:.4}  {:.1} s",
+            epoch.phase, epoch.epoch, epoch.epochs, epoch.loss, epoch.seconds
         ));
     }
 
@@ -97,27 +94,19 @@ impl Observer for Progress {
         let epochs = self.start.as_ref().map_or(0, |start| start.epochs);
         let width = epochs.to_string().len();
         let EpochMetrics { train, test, .. } = metrics;
-        self.parts = [
-            ("ce", Some(train.ce)),
-            ("kd", train.kd),
-            ("method", train.method),
-            ("total", Some(train.loss)),
-            ("routing", train.routing),
-        ]
-        .into_iter()
-        .filter_map(|(part, mean)| Some((part, mean?)))
-        .collect();
+        let others = [("total", Some(train.loss)), ("routing", train.routing)];
+        let others = others
+            .into_iter()
+            .filter_map(|(name, mean)| Some((name.to_owned(), mean?)));
+        self.losses = train.terms.0.iter().cloned().chain(others).collect();
         let mut line = format!(
-            "epoch {:>width$}/{epochs}  lr {:<7}  loss {:.4}  ce {:.4}",
+            "epoch {:>width$}/{epochs}  lr {:<7}  loss {:.4}",
             metrics.epoch,
             format!("{:.2e}", metrics.lr),
             train.loss,
-            train.ce
         );
-        for (part, mean) in [("kd", train.kd), ("method", train.method)] {
-            if let Some(mean) = mean {
-                let _ = write!(line, "  {part} {mean:.4}");
-            }
+        for (name, mean) in &train.terms.0 {
+            let _ = write!(line, "  {name} {mean:.4}");
         }
         if let Some(shares) = &train.distilled {
             let shares: Vec<_> = shares.iter().map(|share| format!("{share:.2}")).collect();

@@ -28,7 +28,7 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Result<(), CliError> {
-    let report = route(&args.run, args.data.draft()?, args.train)?;
+    let report = route(&args.run, args.data.overlay(), args.train)?;
     let count = report.images.len();
     let shown = args.images.unwrap_or_else(|| (0..count.min(10)).collect());
     if let Some(index) = shown.iter().find(|index| **index >= count) {

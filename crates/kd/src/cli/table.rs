@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use comfy_table::{CellAlignment, Table, presets};
-use kd_losses::{MethodInfo, Preliminary};
+use kd_losses::{LossConfig, Method, Pretrain};
 use kd_models::ModelInfo;
 use kd_models::deploy::DeployReport;
 use kd_train::compare::Row;
@@ -81,7 +81,7 @@ pub fn comparison(rows: &[Row], out: &Path) -> String {
             line
         })
         .collect();
-    let name = routing.map(|routing| capitalised(routing.name()));
+    let name = routing.map(|routing| capitalized(routing.name()));
     let mut header = vec!["", "network", "params", "Standard", "gain"];
     header.extend(name.as_deref());
     header.extend(name.as_ref().map(|_| "Δ"));
@@ -105,7 +105,7 @@ pub fn comparison(rows: &[Row], out: &Path) -> String {
     )
 }
 
-/// Where a policy distils images: given ones, and the classes that it treats most differently.
+/// Where a policy distills images: given ones, and the classes that it treats most differently.
 pub fn route(report: &RouteReport, shown: &[usize]) -> String {
     const EXTREMES: usize = 3;
     let percent = |shares: &[f64]| -> Vec<String> {
@@ -125,8 +125,8 @@ pub fn route(report: &RouteReport, shown: &[usize]) -> String {
         })
         .collect();
     let total = |shares: &[f64]| -> f64 {
-        let used = shares.iter().zip(&report.distils);
-        used.filter(|(_, distils)| **distils)
+        let used = shares.iter().zip(&report.distills);
+        used.filter(|(_, distills)| **distills)
             .map(|(share, _)| share)
             .sum()
     };
@@ -148,7 +148,7 @@ pub fn route(report: &RouteReport, shown: &[usize]) -> String {
         lines.push(line("all".to_owned(), String::new(), &mean));
     }
     let mut header = vec!["", "class"];
-    let spots = named(&report.spots, &report.distils);
+    let spots = named(&report.spots, &report.distills);
     header.extend(spots.iter().map(String::as_str));
     format!(
         "{}\nProbability in % of being distilled at each spot, by the policy of routing `{}`, with the \
@@ -161,7 +161,7 @@ pub fn route(report: &RouteReport, shown: &[usize]) -> String {
 }
 
 /// A word with its first letter in upper case.
-fn capitalised(word: &str) -> String {
+fn capitalized(word: &str) -> String {
     let mut letters = word.chars();
     match letters.next() {
         Some(first) => first.to_uppercase().chain(letters).collect(),
@@ -263,14 +263,13 @@ pub fn deployed(report: &DeployReport, out: &Path) -> String {
 }
 
 /// The methods, a few lines each: links and parameters fit no table.
-pub fn methods(methods: &[MethodInfo]) -> String {
+pub fn methods(methods: &[Method]) -> String {
     let blocks: Vec<String> = methods
         .iter()
         .map(|method| {
-            let parameters: Vec<String> = method
-                .parameters
-                .iter()
-                .map(|parameter| format!("{} = {}", parameter.name, parameter.default))
+            let parameters: Vec<String> = parameters(method)
+                .into_iter()
+                .map(|(name, default, _)| format!("{name} = {default}"))
                 .collect();
             let mut lines = head(method);
             if !parameters.is_empty() {
@@ -287,41 +286,52 @@ pub fn methods(methods: &[MethodInfo]) -> String {
 }
 
 /// One method with its parameters explained.
-pub fn method(method: &MethodInfo) -> String {
+pub fn method(method: &Method) -> String {
     let mut lines = head(method);
-    if !method.parameters.is_empty() {
+    let parameters = parameters(method);
+    if !parameters.is_empty() {
         lines.push("    parameters".to_owned());
     }
-    for parameter in method.parameters {
-        lines.push(format!(
-            "      {} = {}: {}",
-            parameter.name, parameter.default, parameter.description
-        ));
+    for (name, default, description) in parameters {
+        lines.push(format!("      {name} = {default}: {description}"));
     }
     lines.join("\n")
 }
 
+/// Names, defaults and descriptions of a method's parameters.
+fn parameters(method: &Method) -> Vec<(&'static str, String, &'static str)> {
+    let defaults = serde_json::to_value(method).unwrap_or_default();
+    let parameters = method.info().parameters.iter();
+    parameters
+        .map(|parameter| {
+            let default = defaults[parameter.name].to_string();
+            (parameter.name, default, parameter.description)
+        })
+        .collect()
+}
+
 /// What a method is, without its parameters.
-fn head(method: &MethodInfo) -> Vec<String> {
-    let names: Vec<&str> = std::iter::once(&method.name)
-        .chain(method.aliases)
+fn head(method: &Method) -> Vec<String> {
+    let info = method.info();
+    let names: Vec<&str> = std::iter::once(&info.name)
+        .chain(info.aliases)
         .copied()
         .collect();
-    let weights = method.weights;
+    let weights = info.weights;
     let mut lines = vec![
-        format!("{}: {}", names.join(", "), method.title),
-        format!("    paper       {}", method.paper),
-        format!("    acts on     {}", method.acts_on),
+        format!("{}: {}", names.join(", "), info.title),
+        format!("    paper       {}", info.paper),
+        format!("    acts on     {}", method.requirements()),
         format!(
             "    weights     -r {} -a {} -b {}",
             weights.ce, weights.kd, weights.method
         ),
     ];
-    let phase = match method.preliminary {
-        Preliminary::None => None,
-        Preliminary::Adapters => Some("trains adapters, before the student is trained"),
-        Preliminary::Student => Some("trains the student by the method alone"),
+    let phase = match method.pretrain() {
+        Pretrain::None => None,
+        Pretrain::Adapters => Some("trains adapters, before the student is trained"),
+        Pretrain::Student => Some("trains the student by the method alone"),
     };
-    lines.extend(phase.map(|phase| format!("    first       a preliminary phase {phase}")));
+    lines.extend(phase.map(|phase| format!("    first       a phase {phase}")));
     lines
 }

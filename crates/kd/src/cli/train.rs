@@ -1,9 +1,9 @@
 //! `kd train`.
 
-use kd_train::{Draft, run as run_recipe};
+use kd_train::run as run_recipe;
 
 use super::error::CliError;
-use super::flags::{RunFlags, architecture};
+use super::flags::RunFlags;
 use super::progress::Progress;
 use super::{output, table};
 
@@ -18,13 +18,17 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Result<(), CliError> {
-    let special = Draft {
-        student: architecture(args.model)?,
-        ..Draft::default()
-    };
-    let (draft, place) = args.run.draft(special)?;
-    let recipe = draft.finish()?;
-    let options = place.options(&format!("{}-{}", recipe.student, recipe.data.name()));
+    let model = args.model;
+    let (overlay, place) = args.run.overlay(|mut overlay| {
+        overlay.set_some("student.network", model);
+        Ok(overlay)
+    })?;
+    let recipe = overlay.finish()?;
+    let student = recipe
+        .student
+        .network
+        .map_or("student", |network| network.name());
+    let options = place.options(&format!("{student}-{}", recipe.data.name.name()));
     let result = run_recipe(&recipe, &options, &mut Progress::new())?;
     output::text(&table::result(&result, &options.out));
     Ok(())

@@ -5,7 +5,7 @@ const LOGARITHMIC: f64 = 50.0;
 /// Part of the range that is left free at both ends.
 const PADDING: f64 = 0.05;
 
-/// A value that is labelled.
+/// A value that is labeled.
 #[derive(Debug, Clone)]
 pub struct Tick {
     /// The value.
@@ -19,7 +19,7 @@ pub struct Tick {
 pub struct Axis {
     /// Whether equal lengths are equal ratios.
     pub logarithmic: bool,
-    /// The values that are labelled.
+    /// The values that are labeled.
     pub ticks: Vec<Tick>,
     /// Values between them that have a faint line of the grid.
     pub minor: Vec<f64>,
@@ -41,7 +41,7 @@ impl Axis {
         Self::linear((low - padding).max(floor), high + padding)
     }
 
-    /// An axis for numbers of epochs: only whole ones are labelled, and the first one is.
+    /// An axis for numbers of epochs: only whole ones are labeled, and the first one is.
     pub fn epochs(values: impl Iterator<Item = f64> + Clone) -> Self {
         let (low, high) = range(values);
         if low == high {
@@ -98,7 +98,7 @@ impl Axis {
         let (low, high) = (low - padding, high + padding);
         let decades = high - low;
         // Labels of 2 and 5 where the decades are few, labels of some decades where they are many.
-        let labelled: &[i32] = if decades <= 3.0 { &[1, 2, 5] } else { &[1] };
+        let labeled: &[i32] = if decades <= 3.0 { &[1, 2, 5] } else { &[1] };
         let every = (decades / 6.0).ceil().max(1.0) as i32;
         let mut ticks = Vec::new();
         let mut minor = Vec::new();
@@ -108,7 +108,7 @@ impl Axis {
                 if !(low..=high).contains(&at.log10()) {
                     continue;
                 }
-                if labelled.contains(&digit) && decade.rem_euclid(every) == 0 {
+                if labeled.contains(&digit) && decade.rem_euclid(every) == 0 {
                     let label = power_label(digit, decade);
                     ticks.push(Tick { at, label });
                 } else if every == 1 || digit == 1 {

@@ -3,7 +3,7 @@
 use super::Panel;
 use super::axis::{Axis, is_drawable};
 use super::figure::{Align, Figure, Shape};
-use super::theme::{self, CAPITAL, Colour, MARGIN, TICK_MARK, size};
+use super::theme::{self, CAPITAL, Ink, MARGIN, TICK_MARK, size};
 
 /// Size of the part of a panel that the curves lie in.
 const PLOT: (f64, f64) = (400.0, 270.0);
@@ -24,10 +24,10 @@ const LEGEND_LINE: f64 = 19.0;
 /// Length of the sample of a curve in the legend.
 const SAMPLE: f64 = 22.0;
 
-/// A curve that has been chosen a colour.
+/// A curve that has been chosen a color.
 struct Line {
     name: String,
-    colour: Colour,
+    color: Ink,
     points: Vec<(f64, f64)>,
 }
 
@@ -54,7 +54,7 @@ impl<'a> Plot<'a> {
             .enumerate()
             .map(|(index, curve)| Line {
                 name: theme::fit(&curve.name, size::TICK, entry),
-                colour: theme::curve_colour(index),
+                color: theme::curve_color(index),
                 points: drawable(&curve.points),
             })
             .collect();
@@ -124,10 +124,10 @@ impl<'a> Plot<'a> {
             let places: Vec<_> = points.map(|(x, y)| (across(*x), up(*y))).collect();
             let marked = places.len() <= MARKED;
             for (x, y) in places.iter().filter(|_| marked) {
-                figure.shapes.push(Shape::Disc(*x, *y, MARK, line.colour));
+                figure.shapes.push(Shape::Disc(*x, *y, MARK, line.color));
             }
             if places.len() > 1 {
-                figure.shapes.push(Shape::Line(places, STROKE, line.colour));
+                figure.shapes.push(Shape::Line(places, STROKE, line.color));
             }
         }
         if self.lines.iter().all(|line| line.points.is_empty()) {
@@ -152,7 +152,7 @@ impl<'a> Plot<'a> {
                 figure.rect(
                     (x, y - STROKE / 2.0 - 0.5),
                     (SAMPLE, STROKE + 1.0),
-                    line.colour,
+                    line.color,
                 );
                 let place = (x + SAMPLE + 6.0, y + CAPITAL * size::TICK / 2.0);
                 figure.text(&line.name, place, size::TICK, Align::Start);

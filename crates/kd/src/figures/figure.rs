@@ -9,7 +9,7 @@ use plotters::style::{
     Color, FontDesc, FontFamily, FontStyle, FontTransform, RGBColor, ShapeStyle, TextStyle,
 };
 
-use super::theme::{self, Colour};
+use super::theme::{self, Ink};
 
 /// Pixels of the bitmap for one of the figure: twice the common density of screens.
 const DENSITY: u32 = 2;
@@ -40,8 +40,8 @@ pub struct Text {
     pub y: f64,
     /// Size of the letters.
     pub em: f64,
-    /// Colour of the letters.
-    pub colour: Colour,
+    /// Ink of the letters.
+    pub color: Ink,
     /// Where the anchor lies.
     pub align: Align,
     /// Whether it runs upwards; the base line is then vertical, at `x`.
@@ -52,11 +52,11 @@ pub struct Text {
 #[derive(Debug, Clone)]
 pub enum Shape {
     /// A filled rectangle: left, top, width, height.
-    Rect(f64, f64, f64, f64, Colour),
+    Rect(f64, f64, f64, f64, Ink),
     /// A line through points, of a width.
-    Line(Vec<(f64, f64)>, f64, Colour),
-    /// A filled disc: centre and radius.
-    Disc(f64, f64, f64, Colour),
+    Line(Vec<(f64, f64)>, f64, Ink),
+    /// A filled disc: center and radius.
+    Disc(f64, f64, f64, Ink),
     /// A line of text.
     Text(Text),
 }
@@ -83,38 +83,38 @@ impl Figure {
     }
 
     /// Adds a filled rectangle.
-    pub fn rect(&mut self, (x, y): (f64, f64), (width, height): (f64, f64), colour: Colour) {
-        self.shapes.push(Shape::Rect(x, y, width, height, colour));
+    pub fn rect(&mut self, (x, y): (f64, f64), (width, height): (f64, f64), color: Ink) {
+        self.shapes.push(Shape::Rect(x, y, width, height, color));
     }
 
     /// Adds a rectangle's outline, one pixel wide and outside of it.
-    pub fn outline(&mut self, (x, y): (f64, f64), (width, height): (f64, f64), colour: Colour) {
-        self.rect((x - 1.0, y - 1.0), (width + 2.0, 1.0), colour);
-        self.rect((x - 1.0, y + height), (width + 2.0, 1.0), colour);
-        self.rect((x - 1.0, y), (1.0, height), colour);
-        self.rect((x + width, y), (1.0, height), colour);
+    pub fn outline(&mut self, (x, y): (f64, f64), (width, height): (f64, f64), color: Ink) {
+        self.rect((x - 1.0, y - 1.0), (width + 2.0, 1.0), color);
+        self.rect((x - 1.0, y + height), (width + 2.0, 1.0), color);
+        self.rect((x - 1.0, y), (1.0, height), color);
+        self.rect((x + width, y), (1.0, height), color);
     }
 
-    /// Adds a line of text in the colour of ink.
+    /// Adds a line of text in the color of ink.
     pub fn text(&mut self, text: &str, (x, y): (f64, f64), em: f64, align: Align) {
-        self.coloured_text(text, (x, y), em, align, theme::INK);
+        self.colored_text(text, (x, y), em, align, theme::INK);
     }
 
     /// Adds a line of text.
-    pub fn coloured_text(
+    pub fn colored_text(
         &mut self,
         text: &str,
         (x, y): (f64, f64),
         em: f64,
         align: Align,
-        colour: Colour,
+        color: Ink,
     ) {
         self.shapes.push(Shape::Text(Text {
             text: text.to_owned(),
             x,
             y,
             em,
-            colour,
+            color,
             align,
             upwards: false,
         }));
@@ -127,7 +127,7 @@ impl Figure {
             x,
             y,
             em,
-            colour: theme::INK,
+            color: theme::INK,
             align: Align::Middle,
             upwards: true,
         }));
@@ -239,11 +239,11 @@ impl<B: DrawingBackend> Painter<B> {
         self.rect((0.0, 0.0), size, theme::PAPER)?;
         for shape in &figure.shapes {
             match shape {
-                Shape::Rect(x, y, width, height, colour) => {
-                    self.rect((*x, *y), (*width, *height), *colour)?;
+                Shape::Rect(x, y, width, height, color) => {
+                    self.rect((*x, *y), (*width, *height), *color)?;
                 }
-                Shape::Line(points, width, colour) => self.line(points, *width, *colour)?,
-                Shape::Disc(x, y, radius, colour) => self.disc((*x, *y), *radius, *colour)?,
+                Shape::Line(points, width, color) => self.line(points, *width, *color)?,
+                Shape::Disc(x, y, radius, color) => self.disc((*x, *y), *radius, *color)?,
                 Shape::Text(text) if self.pixels => self.glyphs(text)?,
                 Shape::Text(text) => self.text(text)?,
             }
@@ -263,24 +263,24 @@ impl<B: DrawingBackend> Painter<B> {
         &mut self,
         (x, y): (f64, f64),
         (width, height): (f64, f64),
-        colour: Colour,
+        color: Ink,
     ) -> Result<(), String> {
         let (from, to) = (self.place((x, y)), self.place((x + width, y + height)));
         self.backend
-            .draw_rect(from, to, &rgb(colour).filled(), true)
+            .draw_rect(from, to, &rgb(color).filled(), true)
             .map_err(reason)
     }
 
-    fn disc(&mut self, centre: (f64, f64), radius: f64, colour: Colour) -> Result<(), String> {
-        let (centre, radius) = (self.place(centre), self.units(radius).unsigned_abs());
+    fn disc(&mut self, center: (f64, f64), radius: f64, color: Ink) -> Result<(), String> {
+        let (center, radius) = (self.place(center), self.units(radius).unsigned_abs());
         self.backend
-            .draw_circle(centre, radius, &rgb(colour).filled(), true)
+            .draw_circle(center, radius, &rgb(color).filled(), true)
             .map_err(reason)
     }
 
-    fn line(&mut self, points: &[(f64, f64)], width: f64, colour: Colour) -> Result<(), String> {
+    fn line(&mut self, points: &[(f64, f64)], width: f64, color: Ink) -> Result<(), String> {
         let thickness = self.units(width).unsigned_abs().max(1);
-        let style = ShapeStyle::from(rgb(colour)).stroke_width(thickness);
+        let style = ShapeStyle::from(rgb(color)).stroke_width(thickness);
         let mut places: Vec<_> = points.iter().map(|point| self.place(*point)).collect();
         places.dedup();
         if !self.pixels {
@@ -293,7 +293,7 @@ impl<B: DrawingBackend> Painter<B> {
         }
         for place in places {
             self.backend
-                .draw_circle(place, thickness / 2, &rgb(colour).filled(), true)
+                .draw_circle(place, thickness / 2, &rgb(color).filled(), true)
                 .map_err(reason)?;
         }
         Ok(())
@@ -315,9 +315,9 @@ impl<B: DrawingBackend> Painter<B> {
             (FontTransform::None, (0.0, 0.76 * em))
         };
         let family = FontFamily::Name(theme::FONT_FAMILY);
-        let colour = rgb(text.colour);
+        let color = rgb(text.color);
         let style = TextStyle::from(FontDesc::new(family, em * 1.24, FontStyle::Normal))
-            .color(&colour)
+            .color(&color)
             .pos(Pos::new(align, VPos::Top))
             .transform(transform);
         let place = (
@@ -367,15 +367,15 @@ impl<B: DrawingBackend> Painter<B> {
         let inside = |place: i32, end: u32| place >= 0 && place.unsigned_abs() < end;
         for (place, cover) in covered {
             if cover > 0.0 && inside(place.0, columns) && inside(place.1, rows) {
-                let colour = rgb(text.colour).mix(cover).to_backend_color();
-                self.backend.draw_pixel(place, colour).map_err(reason)?;
+                let color = rgb(text.color).mix(cover).to_backend_color();
+                self.backend.draw_pixel(place, color).map_err(reason)?;
             }
         }
         Ok(())
     }
 }
 
-fn rgb((red, green, blue): Colour) -> RGBColor {
+fn rgb((red, green, blue): Ink) -> RGBColor {
     RGBColor(red, green, blue)
 }
 

@@ -16,13 +16,13 @@ const TALL: usize = 40;
 const WIDEST: (f64, f64) = (190.0, 130.0);
 /// Width of a map with many columns.
 const WIDE: f64 = 720.0;
-/// Width of the scale of the colours.
+/// Width of the scale of the colors.
 const SCALE_WIDTH: f64 = 16.0;
 /// Least height of the scale, greatest one that a long label makes, greatest one.
 const SCALE_HEIGHT: (f64, f64, f64) = (168.0, 240.0, 300.0);
 /// How far the label below the columns may reach beyond them at each side.
 const BEYOND: f64 = 16.0;
-/// Steps of the scale of the colours.
+/// Steps of the scale of the colors.
 const STEPS: usize = 150;
 /// Widest label below the columns that makes them wider.
 const WIDEST_LABEL: f64 = 260.0;
@@ -196,8 +196,8 @@ fn draw_map(figure: &mut Figure, heatmap: &Heatmap, sizes: &Sizes, (x0, y0): (f6
             let width = reach(sizes.cell.0, sizes.gap.0, column + 1 == columns);
             let height = reach(sizes.cell.1, sizes.gap.1, row + 1 == rows);
             let value = value(heatmap, row, column);
-            let colour = theme::map_colour(value);
-            figure.rect((x, y), (width, height), colour);
+            let color = theme::map_color(value);
+            figure.rect((x, y), (width, height), color);
             if numbered {
                 let number = if value.is_nan() {
                     "–".to_owned()
@@ -208,8 +208,8 @@ fn draw_map(figure: &mut Figure, heatmap: &Heatmap, sizes: &Sizes, (x0, y0): (f6
                     x + (sizes.cell.0 - sizes.gap.0) / 2.0,
                     y + (sizes.cell.1 - sizes.gap.1 + CAPITAL * sizes.em) / 2.0,
                 );
-                let ink = theme::text_on(colour);
-                figure.coloured_text(&number, place, sizes.em, Align::Middle, ink);
+                let ink = theme::text_on(color);
+                figure.colored_text(&number, place, sizes.em, Align::Middle, ink);
             }
         }
     }
@@ -267,8 +267,8 @@ fn draw_scale(
         let value = (step as f64 + 0.5) / STEPS as f64;
         // From the top on, each down to the bottom: no seam is left between the steps.
         let place = height * step as f64 / STEPS as f64;
-        let colour = theme::map_colour(1.0 - value);
-        figure.rect((x, y0 + place), (SCALE_WIDTH, height - place), colour);
+        let color = theme::map_color(1.0 - value);
+        figure.rect((x, y0 + place), (SCALE_WIDTH, height - place), color);
     }
     figure.outline((x, y0), (SCALE_WIDTH, height), theme::FRAME);
     for fifth in 0..=5 {

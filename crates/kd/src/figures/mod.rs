@@ -8,10 +8,10 @@ mod heatmap;
 mod tests;
 mod theme;
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use figure::Figure;
+use kd_models::files::write_atomically;
 
 /// A quantity over the epochs.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,7 +33,7 @@ pub struct Panel {
     pub curves: Vec<Curve>,
 }
 
-/// A table of values in [0, 1], shown as colours.
+/// A table of values in [0, 1], shown as colors.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Heatmap {
     /// What stands above the figure.
@@ -48,7 +48,7 @@ pub struct Heatmap {
     pub rows: Vec<String>,
     /// The values, row by row; NaN, or no value at all, is shown as "no data".
     pub values: Vec<Vec<f64>>,
-    /// What stands beside the scale of the colours.
+    /// What stands beside the scale of the colors.
     pub scale_label: String,
 }
 
@@ -105,29 +105,8 @@ fn write(path: &Path, figure: impl FnOnce() -> Figure) -> Result<(), PlotError> 
         path: path.to_owned(),
         reason,
     })?;
-    write_whole(path, &bytes).map_err(|source| PlotError::Io {
+    write_atomically(path, &bytes).map_err(|source| PlotError::Io {
         path: path.to_owned(),
         source,
     })
-}
-
-/// Writes `bytes` beside `path`, then renames: a figure appears whole or not at all.
-fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".tmp");
-    // Temporary files are private by default; this one is to become an ordinary file.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    // The errors of the temporary file name it, which says nothing to the reader.
-    std::fs::metadata(folder)?;
-    let unnamed = |error: std::io::Error| std::io::Error::from(error.kind());
-    let mut file = builder.tempfile_in(folder).map_err(unnamed)?;
-    file.as_file_mut().write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
 }

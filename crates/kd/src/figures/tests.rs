@@ -291,8 +291,8 @@ fn files_are_replaced_whole() {
 }
 
 #[test]
-fn the_colour_map_is_even_in_lightness() {
-    let lightness = |value: f64| 116.0 * theme::luminance(theme::map_colour(value)).cbrt() - 16.0;
+fn the_color_map_is_even_in_lightness() {
+    let lightness = |value: f64| 116.0 * theme::luminance(theme::map_color(value)).cbrt() - 16.0;
     let steps: Vec<f64> = (0..20)
         .map(|step| f64::from(step) / 20.0)
         .map(|value| lightness(value + 0.05) - lightness(value))
@@ -300,8 +300,8 @@ fn the_colour_map_is_even_in_lightness() {
     for step in steps {
         assert!((3.0..4.5).contains(&step), "{step}");
     }
-    assert_eq!(theme::map_colour(-1.0), theme::map_colour(0.0));
-    assert_eq!(theme::map_colour(2.0), theme::map_colour(1.0));
-    assert_eq!(theme::text_on(theme::map_colour(0.0)), theme::PAPER);
-    assert_eq!(theme::text_on(theme::map_colour(1.0)), theme::BLACK);
+    assert_eq!(theme::map_color(-1.0), theme::map_color(0.0));
+    assert_eq!(theme::map_color(2.0), theme::map_color(1.0));
+    assert_eq!(theme::text_on(theme::map_color(0.0)), theme::PAPER);
+    assert_eq!(theme::text_on(theme::map_color(1.0)), theme::BLACK);
 }

@@ -1,30 +1,30 @@
-//! Colours, sizes and the font of every figure.
+//! Colors, sizes and the font of every figure.
 
 use std::sync::OnceLock;
 
 use ab_glyph::{Font, FontRef, Glyph, ScaleFont, point};
 
 /// Red, green and blue.
-pub type Colour = (u8, u8, u8);
+pub type Ink = (u8, u8, u8);
 
 /// The paper.
-pub const PAPER: Colour = (255, 255, 255);
+pub const PAPER: Ink = (255, 255, 255);
 /// Titles, labels and axes.
-pub const INK: Colour = (38, 38, 38);
-/// Letters on a colour.
-pub const BLACK: Colour = (0, 0, 0);
+pub const INK: Ink = (38, 38, 38);
+/// Letters on a color.
+pub const BLACK: Ink = (0, 0, 0);
 /// Frames and tick marks.
-pub const FRAME: Colour = (110, 110, 110);
+pub const FRAME: Ink = (110, 110, 110);
 /// Lines of the grid.
-pub const GRID: Colour = (224, 224, 224);
-/// Lines of the grid between the labelled ones.
-pub const FAINT: Colour = (241, 241, 241);
-/// Cells without data: no colour of the map is grey, so it cannot be taken for a value.
-pub const NO_DATA: Colour = (222, 222, 222);
+pub const GRID: Ink = (224, 224, 224);
+/// Lines of the grid between the labeled ones.
+pub const FAINT: Ink = (241, 241, 241);
+/// Cells without data: no color of the map is gray, so it cannot be taken for a value.
+pub const NO_DATA: Ink = (222, 222, 222);
 
-/// Colours of curves, told apart with any of the common colour deficiencies; the first two also
-/// in grey.
-const CURVES: [Colour; 7] = [
+/// Colors of curves, told apart with any of the common color deficiencies; the first two also
+/// in gray.
+const CURVES: [Ink; 7] = [
     (0, 95, 160),
     (217, 95, 2),
     (0, 145, 110),
@@ -34,9 +34,9 @@ const CURVES: [Colour; 7] = [
     (180, 140, 0),
 ];
 
-/// Anchors of the colour map: hue from violet over teal to yellow, lightness (CIE L*) from 16 to
-/// 91 in equal steps, so that equal differences of values look equal, also in grey.
-const MAP: [Colour; 9] = [
+/// Anchors of the color map: hue from violet over teal to yellow, lightness (CIE L*) from 16 to
+/// 91 in equal steps, so that equal differences of values look equal, also in gray.
+const MAP: [Ink; 9] = [
     (56, 18, 94),
     (48, 51, 127),
     (2, 83, 149),
@@ -76,13 +76,13 @@ pub const FONT_FAMILY: &str = "Ubuntu, Helvetica, Arial, sans-serif";
 /// An SVG is shown with the fonts of the reader, which may be wider than the built-in one.
 const SLACK: f64 = 1.15;
 
-/// Colour of the curve at `index`.
-pub fn curve_colour(index: usize) -> Colour {
+/// Ink of the curve at `index`.
+pub fn curve_color(index: usize) -> Ink {
     CURVES[index % CURVES.len()]
 }
 
-/// Colour of a value in [0, 1]; values outside take the nearest end, NaN is "no data".
-pub fn map_colour(value: f64) -> Colour {
+/// Ink of a value in [0, 1]; values outside take the nearest end, NaN is "no data".
+pub fn map_color(value: f64) -> Ink {
     if value.is_nan() {
         return NO_DATA;
     }
@@ -97,8 +97,8 @@ pub fn map_colour(value: f64) -> Colour {
     (mix(from.0, to.0), mix(from.1, to.1), mix(from.2, to.2))
 }
 
-/// The colour of letters that is easier to read on `ground`.
-pub fn text_on(ground: Colour) -> Colour {
+/// The color of letters that is easier to read on `ground`.
+pub fn text_on(ground: Ink) -> Ink {
     let light = luminance(ground);
     let contrast = |other: f64| (light.max(other) + 0.05) / (light.min(other) + 0.05);
     if contrast(luminance(PAPER)) > contrast(luminance(BLACK)) {
@@ -109,7 +109,7 @@ pub fn text_on(ground: Colour) -> Colour {
 }
 
 /// Relative luminance, from 0 (black) to 1 (white).
-pub fn luminance(colour: Colour) -> f64 {
+pub fn luminance(color: Ink) -> f64 {
     let linear = |channel: u8| {
         let part = f64::from(channel) / 255.0;
         if part <= 0.04045 {
@@ -118,7 +118,7 @@ pub fn luminance(colour: Colour) -> f64 {
             ((part + 0.055) / 1.055).powf(2.4)
         }
     };
-    0.2126 * linear(colour.0) + 0.7152 * linear(colour.1) + 0.0722 * linear(colour.2)
+    0.2126 * linear(color.0) + 0.7152 * linear(color.1) + 0.0722 * linear(color.2)
 }
 
 /// The built-in fonts, each for the letters that the ones before it lack; none only if their

@@ -1,0 +1,123 @@
+//! The flags of everything with a student and a teacher.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use kd_losses::Method;
+use kd_train::{CachePlace, Overlay, Shorthand};
+
+use super::error::CliError;
+use super::flags::{Place, RunFlags};
+use super::routing_flags::RoutingFlags;
+
+/// Networks, terms of the loss, routing, and how to run.
+#[derive(Debug, Args)]
+pub struct DistillFlags {
+    /// Teacher network [default: what its weights say, or what their keys and shapes tell]
+    #[arg(long, value_name = "NAME")]
+    teacher: Option<String>,
+    /// Teacher weights: safetensors or a PyTorch checkpoint
+    #[arg(long, value_name = "FILE")]
+    teacher_weights: Option<PathBuf>,
+    /// Student network; `kd models` lists them
+    #[arg(long, value_name = "NAME")]
+    student: Option<String>,
+    /// Distillation method, by name or with parameters as in `{ name: at, p: 4 }`; `kd methods`
+    /// lists them. More than one: a list of losses in the recipe
+    #[arg(long, value_name = "METHOD")]
+    method: Option<String>,
+    /// Weight of the cross-entropy with the labels [default: the method's]
+    #[arg(
+        short = 'r',
+        long,
+        value_name = "WEIGHT",
+        allow_negative_numbers = true
+    )]
+    weight_ce: Option<f64>,
+    /// Weight of the distillation of logits [default: the method's]
+    #[arg(
+        short = 'a',
+        long,
+        value_name = "WEIGHT",
+        allow_negative_numbers = true
+    )]
+    weight_kd: Option<f64>,
+    /// Weight of the method's own term [default: the method's]
+    #[arg(
+        short = 'b',
+        long,
+        value_name = "WEIGHT",
+        allow_negative_numbers = true
+    )]
+    weight_method: Option<f64>,
+    /// Temperature of the distillation of logits [default: 4]
+    #[arg(long, value_name = "T", allow_negative_numbers = true)]
+    temperature: Option<f64>,
+    /// Standardize the logits in the distillation of logits, with this multiplier [default: no]
+    #[arg(
+        long,
+        alias = "standardise",
+        value_name = "FACTOR",
+        allow_negative_numbers = true
+    )]
+    standardize: Option<f64>,
+    /// Fold the teacher's batch norms into its convolutions (faster; differs only by rounding)
+    #[arg(long)]
+    fold_teacher: bool,
+    /// Cache the teacher's outputs in `memory`, or in a folder for later runs too: an image that was
+    /// seen the same way is not computed again. For methods that read only logits or pooled
+    /// features; on the CPU it does not change the numbers
+    #[arg(long, value_name = "DIR")]
+    teacher_cache: Option<String>,
+    /// Size limit of the teacher cache in MiB [default: 4096]
+    #[arg(long, alias = "teacher-cache-mb", value_name = "N")]
+    teacher_cache_mib: Option<u64>,
+    /// Epochs of each phase before the main one, for methods that have one [default: an eighth of
+    /// all epochs]
+    #[arg(long, alias = "preliminary-epochs", value_name = "N")]
+    pretrain_epochs: Option<usize>,
+    #[command(flatten)]
+    routing: RoutingFlags,
+    #[command(flatten)]
+    run: RunFlags,
+}
+
+impl DistillFlags {
+    /// The flags over the recipe file.
+    pub fn overlay(self) -> Result<(Overlay, Place), CliError> {
+        let mut flags = Overlay::default();
+        flags.set_some("teacher.network", self.teacher);
+        flags.set_some("teacher.weights", self.teacher_weights);
+        flags.set_some("teacher.fold", self.fold_teacher.then_some(true));
+        flags.set_some("teacher.cache", self.teacher_cache.map(CachePlace::from));
+        flags.set_some("teacher.cache_mib", self.teacher_cache_mib);
+        flags.set_some("student.network", self.student);
+        flags.set_some("train.pretrain_epochs", self.pretrain_epochs);
+        self.routing.apply(&mut flags)?;
+        let shorthand = Shorthand {
+            method: self.method.map(|method| parse(&method)).transpose()?,
+            ce: self.weight_ce,
+            kd: self.weight_kd,
+            own: self.weight_method,
+            temperature: self.temperature,
+            standardize: self.standardize,
+        };
+        self.run.overlay(|base| {
+            let mut overlay = flags.over(base);
+            overlay.shorthand(&shorthand)?;
+            Ok(overlay)
+        })
+    }
+}
+
+/// A method by its name, or with parameters as in a recipe.
+fn parse(method: &str) -> Result<Method, CliError> {
+    if !method.trim_start().starts_with('{') {
+        return Ok(Method::by_name(method)?);
+    }
+    serde_saphyr::from_str(method).map_err(|error| {
+        let reason = error.without_snippet().to_string();
+        let reason: Vec<_> = reason.split_whitespace().collect();
+        CliError::Method(reason.join(" "))
+    })
+}
