@@ -1,106 +1,71 @@
-//! Every method runs through a whole training run: preliminary phase, loop, checkpoint, result. Both
-//! with all samples distilled and with those that a policy chooses.
+//! Every method runs through a whole training run: a phase before the main one, loop, checkpoint,
+//! result. Both with all samples distilled and with those that a policy chooses.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
-use burn::module::Module;
-use kd_data::ProceduralConfig;
-use kd_losses::{Method, Preliminary};
-use kd_models::Architecture;
-use kd_models::weights::{self, Form, WeightsInfo};
-use kd_spot::Routing;
-use kd_train::{Draft, EpochMetrics, Observer, PreliminaryEpoch, RunOptions, device_by_name, run};
+use kd_losses::{LossConfig, Method, Pretrain};
+use kd_spot::RoutingMode;
+use kd_tests::{tiny_set, untrained_teacher};
+use kd_train::TrainMetrics;
+use kd_train::{EpochMetrics, Observer, PretrainEpoch, Recipe, RunOptions, Shorthand, run};
 
 /// Counts what it is told.
 #[derive(Default)]
 struct Count {
-    preliminary: Cell<usize>,
-    method: Cell<Option<f64>>,
-    routing: Cell<Option<f64>>,
+    pretrain: Cell<usize>,
+    metrics: RefCell<Option<TrainMetrics>>,
 }
 
 impl Observer for Count {
-    fn preliminary(&mut self, epoch: &PreliminaryEpoch) {
+    fn pretrain(&mut self, epoch: &PretrainEpoch) {
         assert!(epoch.loss.is_finite());
-        self.preliminary.set(epoch.epoch);
+        self.pretrain.set(epoch.epoch);
     }
 
     fn epoch(&mut self, metrics: &EpochMetrics) {
-        self.method.set(metrics.train.method);
-        self.routing.set(metrics.train.routing);
         let shares = metrics.train.distilled.iter().flatten();
         assert!(shares.into_iter().all(|share| (0.0..=1.0).contains(share)));
+        self.metrics.replace(Some(metrics.train.clone()));
     }
 }
 
 #[test]
 fn every_method_trains() {
-    let folder = std::env::temp_dir().join(format!("kd-every-method-{}", std::process::id()));
-    let device = device_by_name("flex").expect("flex is a default");
-    let teacher = folder.join("teacher.safetensors");
-    std::fs::create_dir_all(&folder).expect("a temporary folder");
-    let architecture = Architecture::by_name("resnet14").expect("a network");
-    let data = ProceduralConfig {
-        classes: 4,
-        train: 20,
-        test: 4,
-        ..ProceduralConfig::default()
-    };
-    let info = WeightsInfo {
-        architecture,
-        form: Form::Trained,
-        classes: data.classes,
-        input: [3, 32, 32],
-        mean: Some([0.5; 3]),
-        std: Some([0.25; 3]),
-        data: Some("procedural".to_owned()),
-        top1: None,
-    };
-    weights::save(
-        &teacher,
-        &architecture.init(data.classes, &device).valid(),
-        &info,
-    )
-    .expect("weights are written");
-
-    let routings = [Routing::Always, Routing::Adaptive];
-    let methods = Method::all().into_iter();
-    for (method, routing) in methods.flat_map(|method| routings.map(|r| (method.clone(), r))) {
-        let info = method.info();
-        let recipe = Draft {
-            student: Some("resnet8".parse().expect("a network")),
-            teacher_weights: Some(teacher.clone()),
-            procedural: Some(data.clone()),
-            // Also the term that only a preliminary phase minimises by default.
-            weight_method: (info.name != "kd").then_some(1e-3),
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let folder = folder.path();
+    let teacher = untrained_teacher(folder);
+    let modes = [RoutingMode::Always, RoutingMode::Adaptive];
+    let methods = Method::distilling().into_iter();
+    for (method, mode) in methods.flat_map(|method| modes.map(|mode| (method.clone(), mode))) {
+        let name = method.info().name;
+        let mut recipe = Recipe::new("resnet8".parse().expect("a network"));
+        recipe.teacher.weights = Some(teacher.clone());
+        recipe.data.procedural = Some(tiny_set());
+        // 20 images: the last batch is a short one.
+        recipe.data.batch_size = Some(8);
+        recipe.losses = Shorthand {
+            // Also the term that only a phase before the main one minimizes by default.
+            own: (name != "kd").then_some(1e-3),
             method: Some(method.clone()),
-            routing: Some(routing),
-            epochs: Some(1),
-            // 20 images: the last batch is a short one.
-            batch_size: Some(8),
-            lr: Some(1e-3),
-            device: Some("flex".to_owned()),
-            ..Draft::default()
+            ..Shorthand::default()
         }
-        .finish()
-        .expect("a recipe");
+        .terms();
+        recipe.routing.mode = mode;
+        recipe.train.epochs = Some(1);
+        recipe.optimizer.lr = Some(1e-3);
+        recipe.compute.device = Some("flex".to_owned());
+        let recipe = recipe.resolved().expect("a recipe");
         let mut count = Count::default();
-        let options = RunOptions::new(folder.join(info.name).join(routing.name()));
-        let result = run(&recipe, &options, &mut count)
-            .unwrap_or_else(|error| panic!("{}: {error}", info.name));
-        assert_eq!(result.epochs, 1, "{}", info.name);
-        let expected = usize::from(info.preliminary != Preliminary::None);
-        assert_eq!(count.preliminary.get(), expected, "{}", info.name);
-        let term = count.method.get();
-        assert_eq!(term.is_some(), info.name != "kd", "{}", info.name);
-        assert!(term.is_none_or(f64::is_finite), "{}: {term:?}", info.name);
-        let objective = count.routing.get();
-        assert_eq!(
-            objective.is_some(),
-            routing == Routing::Adaptive,
-            "{}",
-            info.name
-        );
+        let options = RunOptions::new(folder.join(name).join(mode.name()));
+        let result =
+            run(&recipe, &options, &mut count).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(result.epochs, 1, "{name}");
+        let expected = usize::from(method.pretrain() != Pretrain::None);
+        assert_eq!(count.pretrain.get(), expected, "{name}");
+        let metrics = count.metrics.take().expect("an epoch");
+        let term = metrics.terms.get(name);
+        assert!(term.is_some_and(f64::is_finite), "{name}: {term:?}");
+        let chosen = mode == RoutingMode::Adaptive;
+        assert_eq!(metrics.routing.is_some(), chosen, "{name}");
     }
-    std::fs::remove_dir_all(&folder).expect("the temporary folder is ours");
 }

@@ -7,8 +7,8 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use kd_models::weights::{count_parameters, load_state_dict, state_dict};
 use kd_models::{
-    AnyNetwork, Architecture, Feature, Network, Repository, ResnetConfig, UnitKind, VggConfig,
-    VggHead, VggPooling,
+    AnyNetwork, Architecture, Feature, Foldable, Network, Repository, ResnetConfig, UnitKind,
+    VggConfig, VggHead, VggPooling,
 };
 use kd_tests::{Case, assert_close, assert_scalar, cases, devices};
 use serde_json::Value;
@@ -232,7 +232,7 @@ fn check_list(case: &Case, list: &str, maps: Vec<Feature>) {
     }
 }
 
-/// The deployed form of a re-parameterisable network.
+/// The deployed form of a re-parameterizable network.
 fn check_deployed(case: &Case, network: AnyNetwork, device: &Device) {
     let name = &case.name;
     let deployed = network.deploy();

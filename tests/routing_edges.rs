@@ -3,12 +3,14 @@
 //! method.
 
 use burn::module::{Module, ModuleVisitor, Param};
-use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::optim::GradientsParams;
 use burn::tensor::{Device, Distribution, Gradients, Int, Tensor};
-use kd_losses::{KdLossConfig, Method, Setup, Step};
-use kd_models::{AnyNetwork, Architecture, Network};
-use kd_spot::{Choices, Cuts, Router, RouterConfig, features_for_losses, shapes_for_losses};
-use kd_train::{Differentiable, Draft, Learner, batch_loss, sgd};
+use kd_core::Network;
+use kd_data::Batch;
+use kd_losses::{LossConfig, Method, MethodLoss, Setup};
+use kd_models::{AnyNetwork, Architecture};
+use kd_spot::{Gates, Router, RoutingConfig, RoutingMode};
+use kd_train::{DataInfo, DistillTask, FrozenTeacher, OptimizerConfig, OptimizerName, TaskConfig};
 
 const CLASSES: usize = 4;
 const BATCH: usize = 5;
@@ -65,12 +67,9 @@ fn assert_finite<M: Module>(what: &str, module: &M, gradients: Option<&Gradients
 }
 
 struct Scene {
-    teacher: AnyNetwork,
-    learner: Learner,
-    router: Router,
-    optimizers: [ModuleOptimizer; 2],
+    task: DistillTask<AnyNetwork, AnyNetwork, MethodLoss>,
     device: Device,
-    preact: bool,
+    what: String,
 }
 
 impl Scene {
@@ -81,131 +80,86 @@ impl Scene {
             let architecture = Architecture::by_name(name).expect("a network");
             architecture.init(CLASSES, device)
         };
-        let teacher = init(names[0], &plain).valid();
-        let student = init(names[1], &device);
-        let shapes = [&student, &teacher].map(|network| network.feature_shapes(INPUT, &plain));
-        let cuts = Cuts::at(method.place(), &shapes[0], &shapes[1]).expect("cuts");
-        let router = RouterConfig::new()
-            .init(cuts, &shapes[0], &shapes[1], &device)
-            .expect("a router");
-        let [own, other] = shapes.map(shapes_for_losses);
-        let mut setup = Setup::new(own, other)
-            .with_labels((0..20).map(|sample| sample % CLASSES).collect())
-            .with_batch(BATCH);
-        let frozen = kd_train::FrozenTeacher::new(names[0], &teacher);
-        (setup.classifier, setup.norms) = (frozen.classifier(), frozen.norms());
-        let recipe = Draft {
-            student: names[1].parse().ok(),
-            ..Draft::default()
+        let teacher = FrozenTeacher::new(names[0], &init(names[0], &plain));
+        let data = DataInfo {
+            input: INPUT,
+            labels: (0..20).map(|sample| sample % CLASSES).collect(),
+            batch_size: BATCH,
         };
-        let recipe = recipe.finish().expect("a recipe");
+        let mut config = TaskConfig::<Method>::new()
+            .with_term(Method::by_name("ce").expect("a method"), 1.0)
+            .with_term(Method::by_name("kd").expect("a method"), 1.0)
+            .with_routing(RoutingConfig {
+                lr: Some(1e-3),
+                weight_decay: Some(5e-4),
+                ..RoutingConfig::new(RoutingMode::Adaptive)
+            })
+            .with_optimizer(OptimizerConfig {
+                lr: Some(1e-3),
+                ..OptimizerConfig::new(OptimizerName::Sgd)
+            });
+        if method.name() != "kd" {
+            config = config.with_term(method.clone(), 1e-3);
+        }
+        let task = config.init(init(names[1], &device), Some(teacher), &data, &device);
         Self {
-            learner: Learner {
-                method: Some(method.init(&setup, &device).expect("a loss")),
-                student,
-            },
-            teacher,
-            router,
-            optimizers: [sgd(&recipe), sgd(&recipe)],
+            task: task.unwrap_or_else(|error| panic!("{}: {error}", method.name())),
             device,
-            preact: method.info().needs.preact,
+            what: method.name().to_owned(),
         }
     }
 
-    fn step(
-        &mut self,
-        method: &Method,
-        batch: usize,
-        choose: impl Fn(&Self, &Tensor<3>) -> Choices,
-    ) {
-        let what = format!("{} with {batch} samples", method.name());
-        let plain = self.device.clone().without_autodiff();
+    fn step(mut self, batch: usize, choose: impl Fn(&Router, Tensor<3>) -> Gates) -> Self {
+        let what = format!("{} with {batch} samples", self.what);
         let shape = [batch, INPUT[0], INPUT[1], INPUT[2]];
-        let images = Tensor::<4>::random(shape, Distribution::Normal(0.0, 1.0), &plain);
+        let images = Tensor::random(shape, Distribution::Normal(0.0, 1.0), &self.device);
         let labels: Vec<i32> = (0..batch as i32).map(|n| n % CLASSES as i32).collect();
         let labels = Tensor::<1, Int>::from_ints(&*labels, &self.device);
-        let indices = Tensor::arange(0..batch as i64, &plain);
-        let features = |network: &AnyNetwork, images: Tensor<4>| {
-            features_for_losses(match self.preact {
-                true => network.features_with_preact(images),
-                false => network.features(images),
-            })
-        };
-        let soft = features(&self.teacher, images.clone());
-        let tracked = Tensor::from_inner(images.clone());
-        let own = features(&self.learner.student, tracked.clone());
-        let policy = &self.router.policy;
-        let logits = policy.forward(own.pooled.clone(), soft.pooled.clone());
-        let choices = choose(self, &logits);
-        let networks = [
-            Differentiable(&self.learner.student),
-            Differentiable(&self.teacher),
-        ];
-        let stages = own.maps.len() - 1;
-        let loss = self.learner.method.as_ref().expect("a loss");
-        let gates = choices.gates(loss.spots(stages));
-        let mut loss = batch_loss(
-            &Step::new(&own, &soft)
-                .with_labels(&labels)
-                .with_indices(&indices)
-                .with_images(&tracked)
-                .with_networks(&networks[0], &networks[1])
-                .with_gates(&gates)
-                .scaled_by_share(),
-            labels.clone(),
-            &KdLossConfig::new().init(),
-            Some(loss),
-            &kd_losses::LossWeights {
-                ce: 1.0,
-                kd: 1.0,
-                method: 1e-3,
-            },
-            &choices.last(),
-        );
-        let networks = (&self.learner.student, &self.teacher);
-        let grafted = self.router.grafted(&choices, networks, images, Some(&soft));
-        let objective = self
-            .router
-            .objective(&choices, grafted, labels, loss.ce.clone());
-        loss.routing = Some(objective);
-        let root = loss.root();
+        let batch = Batch::new(images, labels);
+
+        let model = &self.task.model;
+        let own = model.student_features(&batch);
+        let soft = model.teacher_features(&batch).expect("a teacher");
+        let routing = model.routing.as_ref().expect("routing");
+        let router = routing.router.as_ref().expect("a router");
+        let (student, teacher) = (own.pooled.clone(), soft.pooled.clone());
+        let gates = choose(router, router.policy.forward(student, teacher));
+        let output = model.forward_with_gates(&batch, (own, Some(soft)), Some(gates), None);
+        assert!(output.losses.routing.is_some(), "{what}");
+        let root = output.losses.root();
         assert!(root.clone().into_scalar::<f32>().is_finite(), "{what}");
 
-        let mut gradients = root.backward();
-        assert_finite(&what, &self.learner, Some(&gradients));
-        assert_finite(&what, &self.router, Some(&gradients));
-        let of_router = GradientsParams::from_module(&mut gradients, &self.router);
-        self.router = self.optimizers[1].step(1e-3, self.router.clone(), of_router);
-        let of_learner = GradientsParams::from_module(&mut gradients, &self.learner);
-        self.learner = self.optimizers[0].step(1e-3, self.learner.clone(), of_learner);
-        assert_finite(&what, &self.learner, None);
-        assert_finite(&what, &self.router, None);
+        let gradients = root.backward();
+        assert_finite(&what, model, Some(&gradients));
+        let gradients = GradientsParams::from_grads(gradients, model);
+        self.task = self.task.update(gradients);
+        assert_finite(&what, &self.task.model, None);
+        self
     }
 
     /// A step in which these are chosen.
-    fn forced(&mut self, method: &Method, batch: usize, chosen: Chosen) {
-        self.step(method, batch, |scene, logits| {
+    fn forced(self, batch: usize, chosen: Chosen) -> Self {
+        let plain = self.device.clone().without_autodiff();
+        self.step(batch, |router, logits| {
             let [batch, spots, _] = logits.dims();
-            let plain = scene.device.clone().without_autodiff();
-            let uniform = noise(chosen, [batch, spots], &plain);
-            let choices = scene.router.choose_from(logits.clone(), uniform);
-            let count: f32 = choices.distilled().clone().sum().into_scalar();
+            let gates = router.choose_from(logits, noise(chosen, [batch, spots], &plain));
+            let count: f32 = gates.distilled().clone().sum().into_scalar();
             let expected = match chosen {
                 Chosen::All => batch * spots,
                 Chosen::None => 0,
                 Chosen::One => spots,
             };
             assert_eq!(count as usize, expected, "{chosen:?}");
-            choices
-        });
+            gates
+        })
     }
 }
 
 #[test]
 fn every_method_survives_every_choice() {
-    for method in Method::all() {
+    for method in Method::distilling() {
         // Some compare channel with channel.
-        let teacher = match method.init(&setup(["resnet14", "resnet8"]), &Device::flex()) {
+        let teacher = match method.build(&setup(["resnet14", "resnet8"]), &Device::flex()) {
             Ok(_) => "resnet14",
             Err(_) => "resnet8",
         };
@@ -213,7 +167,7 @@ fn every_method_survives_every_choice() {
         for chosen in [Chosen::All, Chosen::None, Chosen::One] {
             // A whole batch, a short last one, and one sample.
             for batch in [BATCH, 2, 1] {
-                scene.forced(&method, batch, chosen);
+                scene = scene.forced(batch, chosen);
             }
         }
     }
@@ -225,7 +179,7 @@ fn setup(names: [&str; 2]) -> Setup {
     let [teacher, student] = names.map(|name| {
         let network = Architecture::by_name(name).expect("a network");
         let network = network.init(CLASSES, &plain);
-        shapes_for_losses(network.feature_shapes(INPUT, &plain))
+        network.feature_shapes(INPUT, &plain)
     });
     Setup::new(student, teacher)
         .with_samples(20)
@@ -239,13 +193,13 @@ fn the_same_choice_for_a_whole_epoch_is_finite() {
         for chosen in [Chosen::All, Chosen::None] {
             let mut scene = Scene::new(&method, ["resnet14", "resnet8"]);
             for _ in 0..12 {
-                scene.forced(&method, BATCH, chosen);
+                scene = scene.forced(BATCH, chosen);
             }
         }
     }
 }
 
-/// The choices are the policy's own, with random noise, and the networks of different families.
+/// The gates are the policy's own, with random noise, and the networks of different families.
 #[test]
 fn networks_of_different_families_are_grafted() {
     for names in [
@@ -258,9 +212,9 @@ fn networks_of_different_families_are_grafted() {
             let method = Method::by_name(name).expect("a method");
             let mut scene = Scene::new(&method, names);
             for _ in 0..2 {
-                scene.step(&method, BATCH, |scene, logits| {
-                    let uniform = kd_spot::uniform_like(logits);
-                    scene.router.choose_from(logits.clone(), uniform)
+                scene = scene.step(BATCH, |router, logits| {
+                    let uniform = kd_spot::uniform_like(&logits);
+                    router.choose_from(logits, uniform)
                 });
             }
         }

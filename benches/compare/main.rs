@@ -2,26 +2,23 @@
 //! object a line. Answers with images a second, a line each.
 #![allow(clippy::print_stdout)]
 
+#[cfg(feature = "mimalloc")]
+mod allocator;
+
 use std::error::Error;
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use burn::module::Module;
-use burn::optim::GradientsParams;
 use burn::tensor::{Device, Distribution, FloatDType, Int, Tensor};
-use kd_data::{Cifar, Limits, Loader, LoaderConfig};
-use kd_losses::{Gate, KdLossConfig, Method, Setup, Step, cross_entropy};
-use kd_models::{AnyNetwork, Architecture, Network};
-use kd_spot::{Choices, Cuts, Router, RouterConfig, shapes_for_losses};
-use kd_train::{
-    Draft, FrozenTeacher, Learner, batch_loss, device_by_name, features_for_losses, sgd,
-};
+use kd_core::Network;
+use kd_data::{Batch, Cifar, Limits, Loader, LoaderConfig};
+use kd_losses::{Method, MethodLoss};
+use kd_models::{AnyNetwork, Architecture};
+use kd_spot::{RoutingConfig, RoutingMode};
+use kd_train::{DataInfo, DistillTask, FrozenTeacher, Shorthand, TaskConfig, device_by_name};
 use serde::Deserialize;
-
-// As the `kd` command has it.
-#[global_allocator]
-static ALLOCATOR: kd_kernels::Allocator = kd_kernels::Allocator;
 
 const CLASSES: usize = 100;
 
@@ -80,7 +77,8 @@ fn on() -> bool {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    kd_kernels::keep_memory();
+    #[cfg(feature = "mimalloc")]
+    allocator::keep_memory();
     for line in std::io::stdin().lock().lines() {
         let request: Request = serde_json::from_str(&line?)?;
         kd_kernels::set_enabled(request.kernels);
@@ -106,16 +104,9 @@ fn measure(request: &Request, device: &Device) -> Result<f64, Box<dyn Error>> {
         Case::Training { network, batch } => {
             let training = device.clone().autodiff();
             let (architecture, images, labels) = inputs(network, *batch, &training)?;
-            let mut optimizer = sgd(&recipe()?);
-            let mut network = Some(architecture.init(CLASSES, &training));
-            speed(device, *batch, enough, || {
-                if let Some(student) = network.take() {
-                    let logits = student.forward(images.clone());
-                    let loss = cross_entropy(logits, labels.clone());
-                    let gradients = GradientsParams::from_grads(loss.backward(), &student);
-                    network = Some(optimizer.step(0.05, student, gradients));
-                }
-            })
+            let batch = Batch::new(images, labels);
+            let mut steps = Steps::new(architecture, None, batch.len(), device)?;
+            speed(device, batch.len(), enough, || steps.step(&batch))
         }
         Case::Distillation {
             teacher,
@@ -125,14 +116,17 @@ fn measure(request: &Request, device: &Device) -> Result<f64, Box<dyn Error>> {
             folded,
             adaptive,
         } => {
-            let networks = [teacher.as_str(), student];
-            let mut distillation =
-                Distillation::new(networks, method, *batch, [*folded, *adaptive], device)?;
             let training = device.clone().autodiff();
-            let (_, images, labels) = inputs(student, *batch, &training)?;
-            speed(device, *batch, enough, || {
-                distillation.step(&images, &labels);
-            })
+            let (student, images, labels) = inputs(student, *batch, &training)?;
+            let batch = Batch::new(images, labels);
+            let teaching = Teaching {
+                network: teacher,
+                method,
+                folded: *folded,
+                adaptive: *adaptive,
+            };
+            let mut steps = Steps::new(student, Some(teaching), batch.len(), device)?;
+            speed(device, batch.len(), enough, || steps.step(&batch))
         }
         Case::Data {
             batch,
@@ -154,15 +148,21 @@ fn measure(request: &Request, device: &Device) -> Result<f64, Box<dyn Error>> {
             images,
             folder,
         } => {
-            let mut distillation =
-                Distillation::new([teacher, student], "kd", *batch, [false, false], device)?;
+            let student = Architecture::by_name(student)?;
+            let teaching = Teaching {
+                network: teacher,
+                method: "kd",
+                folded: false,
+                adaptive: false,
+            };
+            let mut steps = Steps::new(student, Some(teaching), *batch, device)?;
             let training = device.clone().autodiff();
             let loader = loader(folder, *images, *batch)?;
             let count = loader.batches() * batch;
             let mut epoch = 0;
             speed(device, count, enough, || {
                 for batch in loader.epoch(epoch, &training) {
-                    distillation.step(&batch.images, &batch.labels);
+                    steps.step(&batch);
                 }
                 epoch += 1;
             })
@@ -219,101 +219,50 @@ fn speed(
     Ok((images * runs) as f64 / start.elapsed().as_secs_f64())
 }
 
-/// The protocol of the field: momentum 0.9, weight decay 5e-4.
-fn recipe() -> Result<kd_train::Recipe, Box<dyn Error>> {
-    let draft = Draft {
-        student: Some(Architecture::by_name("resnet8")?),
-        ..Draft::default()
-    };
-    Ok(draft.finish()?)
+/// What a student learns from besides labels.
+struct Teaching<'a> {
+    network: &'a str,
+    method: &'a str,
+    /// Whether the teacher's batch norms are folded.
+    folded: bool,
+    /// Whether a policy chooses what is distilled where.
+    adaptive: bool,
 }
 
-struct Distillation {
-    teacher: FrozenTeacher,
-    learner: Option<Learner>,
-    router: Option<Router>,
-    /// The teacher in the grafted network.
-    grafted: AnyNetwork,
-    method: Method,
-    optimizers: [burn::optim::ModuleOptimizer; 2],
-    indices: Tensor<1, Int>,
-}
+/// Training by the protocol of the field: momentum 0.9, weight decay 5e-4.
+struct Steps(Option<DistillTask<AnyNetwork, AnyNetwork, MethodLoss>>);
 
-impl Distillation {
+impl Steps {
     fn new(
-        [teacher, student]: [&str; 2],
-        method: &str,
+        student: Architecture,
+        teaching: Option<Teaching<'_>>,
         batch: usize,
-        [folded, adaptive]: [bool; 2],
         device: &Device,
     ) -> Result<Self, Box<dyn Error>> {
         let training = device.clone().autodiff();
-        let network = Architecture::by_name(teacher)?.init(CLASSES, device);
-        let student = Architecture::by_name(student)?;
-        let input = student.usual_input();
+        let mut shorthand = Shorthand::default();
+        let mut config = TaskConfig::<Method>::new();
+        let mut teacher = None;
+        if let Some(teaching) = teaching {
+            shorthand.method = Some(Method::by_name(teaching.method)?);
+            config.fold_teacher = teaching.folded;
+            if teaching.adaptive {
+                config.routing = RoutingConfig::new(RoutingMode::Adaptive);
+            }
+            let network = Architecture::by_name(teaching.network)?.init(CLASSES, device);
+            teacher = Some(FrozenTeacher::new(teaching.network, &network));
+        }
+        config.losses = shorthand.terms();
+        let data = DataInfo {
+            input: student.usual_input(),
+            labels: (0..50_000).map(|index| index % CLASSES).collect(),
+            batch_size: batch,
+        };
         let student = student.init(CLASSES, &training);
-        let method = Method::by_name(method)?;
-        let shapes = [&student, &network].map(|network| network.feature_shapes(input, device));
-        let cuts = Cuts::at(method.place(), &shapes[0], &shapes[1])?;
-        let router = RouterConfig::new().init(cuts, &shapes[0], &shapes[1], &training)?;
-        let [own, other] = shapes.map(shapes_for_losses);
-        let labels = (0..50_000).map(|index| index % CLASSES).collect();
-        let setup = Setup::new(own, other).with_labels(labels).with_batch(batch);
-        let loss = method.init(&setup, &training)?;
-        let teacher = FrozenTeacher::new(teacher, &network);
-        Ok(Self {
-            grafted: teacher.clone().folded().network().clone(),
-            teacher: match folded {
-                true => teacher.folded(),
-                false => teacher,
-            },
-            learner: Some(Learner {
-                student,
-                method: Some(loss),
-            }),
-            router: adaptive.then_some(router),
-            method,
-            optimizers: [sgd(&recipe()?), sgd(&recipe()?)],
-            indices: Tensor::arange(0..batch as i64, device),
-        })
+        Ok(Self(Some(config.init(student, teacher, &data, &training)?)))
     }
 
-    fn step(&mut self, images: &Tensor<4>, labels: &Tensor<1, Int>) {
-        let Some(learner) = self.learner.take() else {
-            return;
-        };
-        let kd = KdLossConfig::new().init();
-        let soft = self.teacher.features(images.clone());
-        let own = features_for_losses(learner.student.features(images.clone()));
-        let step = Step::new(&own, &soft)
-            .with_labels(labels)
-            .with_indices(&self.indices)
-            .with_images(images);
-        let weights = self.method.info().weights;
-        let router = self.router.as_ref();
-        let choices = router.map(|r| r.choose(own.pooled.clone(), soft.pooled.clone()));
-        let method = learner.method.as_ref();
-        let stages = own.maps.len() - 1;
-        let spots = method.map_or(0, |method| method.spots(stages));
-        let gates = choices.as_ref().map(|choices| choices.gates(spots));
-        let step = match &gates {
-            Some(gates) => step.with_gates(gates).scaled_by_share(),
-            None => step,
-        };
-        let gate = choices.as_ref().map_or_else(Gate::all, Choices::last);
-        let mut loss = batch_loss(&step, labels.clone(), &kd, method, &weights, &gate);
-        if let (Some(router), Some(choices)) = (router, &choices) {
-            let networks = (&learner.student, &self.grafted);
-            let grafted = router.grafted(choices, networks, images.clone(), Some(&soft));
-            let (labels, ce) = (labels.clone(), loss.ce.clone());
-            loss.routing = Some(router.objective(choices, grafted, labels, ce));
-        }
-        let mut gradients = loss.root().backward();
-        if let Some(router) = self.router.take() {
-            let of_router = GradientsParams::from_module(&mut gradients, &router);
-            self.router = Some(self.optimizers[1].step(0.025, router, of_router));
-        }
-        let gradients = GradientsParams::from_module(&mut gradients, &learner);
-        self.learner = Some(self.optimizers[0].step(0.05, learner, gradients));
+    fn step(&mut self, batch: &Batch) {
+        self.0 = self.0.take().map(|task| task.step(batch).0);
     }
 }

@@ -58,7 +58,7 @@ def kd_loss(student, teacher, temperature=4.0):
 
 
 def at_loss(student, teacher):
-    """Squared distance of normalised attention maps (Zagoruyko & Komodakis 2017)."""
+    """Squared distance of normalized attention maps (Zagoruyko & Komodakis 2017)."""
 
     def attention(x):
         return F.normalize(x.pow(2).mean(1).flatten(1))
@@ -80,7 +80,7 @@ class Contrast(torch.nn.Module):
             self.register_buffer(name, torch.empty(samples, width).uniform_(-bound, bound))
         self.samples = samples
         self.negatives = negatives
-        self.normalisers = [None, None]
+        self.normalizers = [None, None]
 
     def forward(self, student, teacher, indices, temperature=0.07, momentum=0.5):
         own, other = (F.normalize(e(x)) for e, x in zip(self.embed, (student, teacher)))
@@ -92,9 +92,9 @@ class Contrast(torch.nn.Module):
         for side, (embedded, bank) in enumerate(pairs):
             scores = torch.bmm(bank[chosen], embedded.unsqueeze(2)).squeeze(2)
             scores = torch.exp(scores.float() / temperature)
-            if self.normalisers[side] is None:
-                self.normalisers[side] = scores.detach().mean() * self.samples
-            scores = scores / self.normalisers[side]
+            if self.normalizers[side] is None:
+                self.normalizers[side] = scores.detach().mean() * self.samples
+            scores = scores / self.normalizers[side]
             noise = self.negatives / self.samples
             positive, negative = scores[:, 0], scores[:, 1:]
             terms = (positive / (positive + noise)).log().sum()

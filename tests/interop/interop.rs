@@ -13,7 +13,7 @@ use burn::module::Module;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use kd_data::Cifar;
 use kd_models::weights::{Form, WeightsFile, WeightsInfo, save};
-use kd_models::{Architecture, Network};
+use kd_models::{Architecture, Foldable, Network};
 use kd_tests::max_error;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};

@@ -52,7 +52,7 @@ class Branches(nn.Module):
 
 
 class Pointwise(nn.Module):
-    """A 1x1 convolution among re-parameterisable units."""
+    """A 1x1 convolution among re-parameterizable units."""
 
     def __init__(self, inputs, outputs, kernel, stride=1, groups=1, merged=False):
         super().__init__()

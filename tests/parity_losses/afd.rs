@@ -1,6 +1,7 @@
 //! Attentive feature distillation.
 
-use kd_losses::AfdConfig;
+use kd_losses::Pair;
+use kd_losses::maps::AfdLossConfig;
 
 use crate::check::on_all;
 
@@ -11,9 +12,9 @@ fn attentive_features() {
     on_all(CASES, |check| {
         let student = check.student::<4>("f_s");
         let channels = student.dims()[1];
-        let loss = AfdConfig::new()
+        let loss = AfdLossConfig::new()
             .with_attention(check.hyper("att_f"))
-            .init(channels, channels, &check.training())
+            .init(Pair::both(channels), &check.training())
             .expect("a loss");
         let key = |path: &str| {
             path.replace("squeeze", "afd.attention.0")

@@ -1,8 +1,8 @@
 //! Similarities of regions and of classes.
 
 use burn::tensor::Tensor;
-use kd_losses::{
-    ClassSimilarityConfig, RegionShrink, RegionalSimilarityConfig, RegionalSimilarityLoss,
+use kd_losses::relations::{
+    ClassSimilarityLossConfig, RegionShrink, RegionalSimilarityLoss, RegionalSimilarityLossConfig,
 };
 
 use crate::check::{Check, on_all, values};
@@ -51,7 +51,7 @@ fn distances_between_classes() {
             ("f_s", "f_t")
         };
         let student = check.student::<2>(own);
-        let loss = ClassSimilarityConfig::new().init();
+        let loss = ClassSimilarityLossConfig::new().init().expect("a loss");
         let loss = loss.forward(student.clone(), check.teacher(others));
         let grads = loss.backward();
         check.loss("loss", loss);
@@ -60,7 +60,7 @@ fn distances_between_classes() {
 }
 
 fn region(check: &Check<'_>, shrink: RegionShrink) -> RegionalSimilarityLoss {
-    RegionalSimilarityConfig::new()
+    RegionalSimilarityLossConfig::new()
         .with_regions(check.hyper("r") as usize)
         .with_shrink(shrink)
         .init()

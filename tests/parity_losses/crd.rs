@@ -1,7 +1,8 @@
 //! Contrastive representation distillation: two steps on the same batch.
 
 use burn::module::RunningState;
-use kd_losses::{CrdConfig, CrdSampling};
+use kd_losses::Pair;
+use kd_losses::relations::{CrdLossConfig, CrdSampling};
 
 use crate::check::on_all;
 
@@ -17,13 +18,17 @@ fn two_steps() {
             ["memory_v1", "memory_v2"]
         };
         let samples = check.hyper("n_data") as usize;
-        let loss = CrdConfig::new()
+        let lengths = Pair {
+            student: 8,
+            teacher: 12,
+        };
+        let loss = CrdLossConfig::new()
             .with_dim(check.hyper("feat_dim") as usize)
             .with_negatives(check.hyper("nce_k") as usize)
             .with_temperature(check.hyper("nce_t"))
             .with_momentum(check.hyper("nce_m"))
             .with_sampling(CrdSampling::Uniform)
-            .init(8, 12, samples, None, &check.training())
+            .init(lengths, samples, None, &check.training())
             .expect("a loss");
         let scales = (
             loss.log_scale_student.clone(),

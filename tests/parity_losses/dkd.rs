@@ -1,6 +1,6 @@
 //! Decoupled distillation.
 
-use kd_losses::{DkdConfig, DkdConvention};
+use kd_losses::logits::{DkdConvention, DkdLossConfig};
 
 use crate::check::on_all;
 
@@ -22,7 +22,7 @@ fn decoupled_distillation() {
             Some(_) => DkdConvention::KdRefine,
             None => DkdConvention::Mdistiller,
         };
-        let dkd = DkdConfig::new()
+        let dkd = DkdLossConfig::new()
             .with_alpha(check.hyper("alpha"))
             .with_beta(check.hyper("beta"))
             .with_temperature(check.hyper("temperature"))

@@ -1,4 +1,4 @@
-//! Losses of the networks' gradients: Sobolev training, learning without memorising, and samples
+//! Losses of the networks' gradients: Sobolev training, learning without memorizing, and samples
 //! at the decision boundary.
 
 use burn::module::Module;
@@ -6,7 +6,7 @@ use burn::tensor::activation::relu;
 use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Gradients, Int, Tensor, TensorData};
-use kd_losses::{BssConfig, LwmConfig, LwmConvention, SobolevConfig};
+use kd_losses::gradients::{BssLossConfig, LwmConvention, LwmLossConfig, SobolevLossConfig};
 use kd_models::{Architecture, Network, weights::load_state_dict};
 
 use crate::check::{Check, on_all, values};
@@ -87,7 +87,7 @@ fn sobolev_training() {
         check.tensor("out_s", student.forward(images.clone()));
         check.tensor("out_t", teacher.forward(images.clone().inner()));
 
-        let loss = SobolevConfig::new().init().forward(
+        let loss = SobolevLossConfig::new().init().expect("a loss").forward(
             |images| student.forward(images),
             |images| teacher.forward(images),
             images.clone(),
@@ -116,7 +116,7 @@ fn sobolev_training() {
 }
 
 #[test]
-fn learning_without_memorising() {
+fn learning_without_memorizing() {
     on_all(&["zoo_lwm"], |check| {
         let (student, teacher) = (Net::student(check), Net::teacher(check));
         let images = check.teacher::<4>("img");
@@ -124,9 +124,10 @@ fn learning_without_memorising() {
         check.tensor("fm_s", map.clone());
         check.tensor("out_s", student.upper(map.clone()));
 
-        let loss = LwmConfig::new()
+        let loss = LwmLossConfig::new()
             .with_convention(LwmConvention::Zoo)
             .init()
+            .expect("a loss")
             .forward(
                 (map, |map| student.upper(map)),
                 (teacher.map(images), |map| teacher.upper(map)),
@@ -146,7 +147,7 @@ fn learning_without_memorising() {
 fn divergence_on_attacked_images() {
     on_all(&["zoo_bss"], |check| {
         let student = check.student::<2>("out_s");
-        let loss = BssConfig::new()
+        let loss = BssLossConfig::new()
             .with_temperature(check.hyper("T"))
             .init()
             .expect("a loss")
@@ -176,7 +177,7 @@ fn attacks() {
         let images = check.teacher::<4>("img");
         check.tensor("logits", network.forward(images.clone()));
 
-        let attacker = BssConfig::new()
+        let attacker = BssLossConfig::new()
             .with_step_alpha(check.hyper("step_alpha"))
             .with_num_steps(check.hyper("num_steps") as usize)
             .with_eps(check.hyper("eps"))

@@ -2,8 +2,9 @@
 
 use burn::module::Module;
 use burn::nn::PaddingConfig2d;
-use kd_losses::HintConfig;
+use kd_losses::Pair;
 use kd_losses::adapters::RegressorConv;
+use kd_losses::maps::HintLossConfig;
 use kd_tests::Case;
 
 use crate::check::on_all;
@@ -37,9 +38,9 @@ pub const CASES: &[&str] = &[
 fn a_hint_without_regressor() {
     on_all(&["zoo_hint"], |check| {
         let student = check.student::<4>("f_s");
-        let loss = HintConfig::new()
+        let loss = HintLossConfig::new()
             .with_regressor(false)
-            .init([8, 8, 8], [8, 8, 8], &check.training())
+            .init(Pair::both([8, 8, 8]), &check.training())
             .expect("equal shapes")
             .forward(student.clone(), check.teacher("f_t"));
         let grads = loss.backward();
@@ -80,10 +81,14 @@ fn hints_through_a_regressor() {
             let shape: [usize; 4] = serde_json::from_value(shape).expect("four dimensions");
             [shape[1], shape[2], shape[3]]
         };
+        let shapes = Pair {
+            student: shape("s_shape"),
+            teacher: shape("t_shape"),
+        };
         let use_relu = check.case.manifest["hyper"]["use_relu"].as_bool();
-        let hint = HintConfig::new()
+        let hint = HintLossConfig::new()
             .with_use_relu(use_relu.expect("a flag"))
-            .init(shape("s_shape"), shape("t_shape"), &check.training())
+            .init(shapes, &check.training())
             .expect("a regressor");
         let key = |path: &str| path.replacen("regressor", "conv_reg", 1);
         let hint = check.fill(hint, &["conv_reg"], key);

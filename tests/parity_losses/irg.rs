@@ -1,7 +1,8 @@
 //! Instance relationship graph.
 
 use burn::tensor::Tensor;
-use kd_losses::{Gate, IrgConfig, IrgFeatures};
+use kd_losses::Gate;
+use kd_losses::relations::{IrgFeatures, IrgLossConfig};
 
 use crate::check::on_all;
 
@@ -35,7 +36,7 @@ fn vertices_edges_and_transformations() {
             }
         };
         let (student, teacher) = (features("s"), features("t"));
-        let loss = IrgConfig::new()
+        let loss = IrgLossConfig::new()
             .with_vertex(check.hyper("w_irg_vert"))
             .with_edge(check.hyper("w_irg_edge"))
             .with_transform(check.hyper("w_irg_tran"))

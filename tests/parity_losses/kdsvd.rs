@@ -1,7 +1,7 @@
 //! Singular vectors of adjacent maps.
 
 use burn::tensor::{Tensor, TensorData};
-use kd_losses::{KdSvdConfig, KdSvdConvention, SingularVectors};
+use kd_losses::relations::{KdSvdConvention, KdSvdLossConfig, SingularVectors};
 
 use crate::check::{Check, LOOSE_GRADIENT, on_all_within};
 
@@ -27,7 +27,7 @@ fn reference(check: &Check<'_>, stage: usize, ours: &SingularVectors) -> Singula
 fn singular_vectors() {
     on_all_within(LOOSE_GRADIENT, CASES, |check| {
         let mdistiller = check.case.name == "kdsvd_mdistiller";
-        let loss = KdSvdConfig::new()
+        let loss = KdSvdLossConfig::new()
             .with_convention(if mdistiller {
                 KdSvdConvention::Mdistiller
             } else {

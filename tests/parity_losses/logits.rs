@@ -1,53 +1,30 @@
-//! Softened logits and cross-entropy.
+//! Regression of logits and deep mutual learning.
 
-use kd_losses::{KdLossConfig, cross_entropy};
+use burn::tensor::Tensor;
+use kd_losses::logits::{DmlLossConfig, LogitsLossConfig};
 
 use crate::check::on_all;
 
-const KD: &[&str] = &[
-    "distill_kl",
-    "distill_kl_extreme",
-    "distill_kl_sakd",
-    "distill_kl_same",
-    "zoo_st",
-];
+pub const CASES: &[&str] = &["zoo_dml", "zoo_logits"];
 
-pub const CASES: &[&str] = &[
-    "cross_entropy",
-    "distill_kl",
-    "distill_kl_extreme",
-    "distill_kl_sakd",
-    "distill_kl_same",
-    "zoo_st",
-];
-
-#[test]
-fn distillation_of_logits() {
-    on_all(KD, |check| {
-        let zoo = check.case.has_input("out_s");
-        let (own, others) = if zoo {
-            ("out_s", "out_t")
-        } else {
-            ("y_s", "y_t")
-        };
-        let student = check.student::<2>(own);
-        let loss = KdLossConfig::new()
-            .with_temperature(check.hyper("T"))
-            .init()
-            .forward(student.clone(), check.teacher(others));
-        let grads = loss.backward();
-        check.loss("loss", loss);
-        check.gradient(own, &student, &grads);
+fn check_loss(case: &str, loss: impl Fn(Tensor<2>, Tensor<2>) -> Tensor<1>) {
+    on_all(&[case], |check| {
+        let student = check.student::<2>("out_s");
+        let value = loss(student.clone(), check.teacher("out_t"));
+        let grads = value.backward();
+        check.loss("loss", value);
+        check.gradient("out_s", &student, &grads);
     });
 }
 
 #[test]
-fn cross_entropy_with_labels() {
-    on_all(&["cross_entropy"], |check| {
-        let logits = check.student::<2>("logit");
-        let loss = cross_entropy(logits.clone(), check.case.labels("target", &check.device));
-        let grads = loss.backward();
-        check.loss("loss", loss);
-        check.gradient("logit", &logits, &grads);
-    });
+fn regression_of_logits() {
+    let loss = LogitsLossConfig::new().init().expect("a loss");
+    check_loss("zoo_logits", |own, others| loss.forward(own, others));
+}
+
+#[test]
+fn deep_mutual_learning() {
+    let loss = DmlLossConfig::new().init().expect("a loss");
+    check_loss("zoo_dml", |own, peer| loss.forward(own, peer));
 }

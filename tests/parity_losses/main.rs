@@ -1,61 +1,63 @@
 //! Losses against the reference values: value, gradients of the student and of the adapters,
 //! running statistics.
 
+mod ab;
 mod afd;
 mod askd;
-mod attention;
-mod boundary;
+mod at;
+mod cc;
+mod ce;
 mod check;
-mod correlation;
 mod crd;
 mod dkd;
-mod factor;
 mod fsp;
+mod ft;
 mod gradients;
 mod hint;
 mod irg;
+mod kd;
+mod kdrefine;
 mod kdsvd;
 mod logits;
-mod logits_zoo;
+mod nst;
 mod ofd;
 mod pkt;
 mod reviewkd;
 mod rkd;
-mod selectivity;
 mod semckd;
-mod similarity;
+mod sp;
 mod srrl;
-mod standardised;
 mod vid;
 
 use kd_tests::cases;
 
 /// The cases of each file.
 const USED: &[&[&str]] = &[
+    ab::CASES,
     afd::CASES,
     askd::CASES,
-    attention::CASES,
-    boundary::CASES,
-    correlation::CASES,
+    at::CASES,
+    cc::CASES,
+    ce::CASES,
     crd::CASES,
     dkd::CASES,
-    factor::CASES,
     fsp::CASES,
+    ft::CASES,
     gradients::CASES,
     hint::CASES,
     irg::CASES,
+    kd::CASES,
+    kdrefine::CASES,
     kdsvd::CASES,
     logits::CASES,
-    logits_zoo::CASES,
+    nst::CASES,
     ofd::CASES,
     pkt::CASES,
     reviewkd::CASES,
     rkd::CASES,
-    selectivity::CASES,
     semckd::CASES,
-    similarity::CASES,
+    sp::CASES,
     srrl::CASES,
-    standardised::CASES,
     vid::CASES,
 ];
 

@@ -1,13 +1,13 @@
 //! Probabilistic knowledge transfer.
 
-use kd_losses::{PktConfig, PktConvention};
+use kd_losses::relations::{PktConvention, PktLossConfig};
 
 use crate::check::{LOOSE_GRADIENT, on_all_within, values};
 
 pub const CASES: &[&str] = &["pkt", "pkt_b1", "pkt_same", "pkt_zero_s", "zoo_pkt"];
 
 #[test]
-fn probabilities_of_neighbours() {
+fn probabilities_of_neighbors() {
     on_all_within(LOOSE_GRADIENT, CASES, |check| {
         let convention = if check.case.name == "zoo_pkt" {
             PktConvention::Zoo
@@ -15,9 +15,10 @@ fn probabilities_of_neighbours() {
             PktConvention::RepDistiller
         };
         let student = check.student::<2>("f_s");
-        let loss = PktConfig::new()
+        let loss = PktLossConfig::new()
             .with_convention(convention)
             .init()
+            .expect("a loss")
             .forward(student.clone(), check.teacher("f_t"));
         let grads = loss.backward();
         check.loss("loss", loss);

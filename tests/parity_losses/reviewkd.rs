@@ -1,7 +1,8 @@
 //! Knowledge review.
 
 use burn::tensor::Tensor;
-use kd_losses::{ReviewKdConfig, ReviewKdLoss};
+use kd_losses::Pair;
+use kd_losses::maps::{ReviewKdLoss, ReviewKdLossConfig};
 
 use crate::check::{Check, on_all};
 
@@ -42,10 +43,12 @@ fn hierarchical_context() {
 #[test]
 fn a_chain_of_fusions() {
     on_all(&["reviewkd_abf"], |check| {
-        let loss = ReviewKdConfig::new()
+        let loss = ReviewKdLossConfig::new()
             .init(
-                &list(check, "in_channels"),
-                &list(check, "out_channels"),
+                Pair {
+                    student: &list(check, "in_channels"),
+                    teacher: &list(check, "out_channels"),
+                },
                 &check.training(),
             )
             .expect("a loss");

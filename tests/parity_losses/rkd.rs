@@ -1,7 +1,7 @@
 //! Relational knowledge distillation.
 
 use burn::tensor::Tensor;
-use kd_losses::{RkdConfig, RkdLoss};
+use kd_losses::relations::{RkdLoss, RkdLossConfig};
 
 use crate::check::{Check, LOOSE_GRADIENT, on_all_within, values};
 
@@ -18,7 +18,9 @@ pub const CASES: &[&str] = &[
 ];
 
 fn init(distance: f64, angle: f64) -> RkdLoss {
-    let config = RkdConfig::new().with_distance(distance).with_angle(angle);
+    let config = RkdLossConfig::new()
+        .with_distance(distance)
+        .with_angle(angle);
     config.init().expect("a loss")
 }
 

@@ -1,6 +1,7 @@
 //! Semantic calibration of stages.
 
-use kd_losses::{Gate, SemCkdConfig};
+use kd_losses::maps::SemCkdLossConfig;
+use kd_losses::{Gate, Pair};
 
 use crate::check::on_all;
 
@@ -33,11 +34,13 @@ fn calibrated_stages() {
         let student = [0, 1].map(|stage| check.student::<4>(&format!("f_s{stage}")));
         let teacher = [0, 1].map(|stage| check.teacher::<4>(&format!("f_t{stage}")));
         let channels = |maps: &[burn::tensor::Tensor<4>; 2]| maps.clone().map(|map| map.dims()[1]);
-        let loss = SemCkdConfig::new()
+        let loss = SemCkdLossConfig::new()
             .with_factor(check.hyper("factor") as usize)
             .init(
-                &channels(&student),
-                &channels(&teacher),
+                Pair {
+                    student: &channels(&student),
+                    teacher: &channels(&teacher),
+                },
                 check.hyper("feat_dim") as usize,
                 &check.training(),
             )

@@ -1,6 +1,7 @@
 //! Softmax regression representation learning.
 
-use kd_losses::{Classifier, SrrlConfig};
+use kd_losses::Classifier;
+use kd_losses::maps::SrrlLossConfig;
 
 use crate::check::on_all;
 
@@ -19,7 +20,7 @@ fn vectors_and_logits() {
             weight: check.case.param("cls_t.weight", &check.device),
             bias: check.case.param("cls_t.bias", &check.device),
         };
-        let loss = SrrlConfig::new()
+        let loss = SrrlLossConfig::new()
             .init(student.dims()[1], &classifier, &check.training())
             .expect("a loss");
         let loss = check.fill(loss, &["srrl"], key);

@@ -1,6 +1,7 @@
 //! Variational information distillation.
 
-use kd_losses::{VidConfig, VidConvention};
+use kd_losses::Pair;
+use kd_losses::maps::{VidConvention, VidLossConfig};
 
 use crate::check::on_all;
 
@@ -29,8 +30,11 @@ fn predicted_maps() {
         };
         let student = check.student::<4>("f_s");
         let teacher = check.teacher::<4>("f_t");
-        let channels = [student.dims()[1], teacher.dims()[1]];
-        let loss = VidConfig::new()
+        let channels = Pair {
+            student: student.dims()[1],
+            teacher: teacher.dims()[1],
+        };
+        let loss = VidLossConfig::new()
             .with_convention(convention)
             .init(&[channels], &check.training())
             .expect("a loss");

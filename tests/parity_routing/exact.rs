@@ -1,5 +1,6 @@
 //! Spot-adaptive distillation in f64 against the reference values.
 
+mod reference;
 mod step;
 
 use burn::tensor::Device;

@@ -1,8 +1,9 @@
 //! Spot-adaptive distillation in f32 against the reference values.
 
+mod reference;
 mod step;
 
-use kd_losses::Place;
+use kd_core::Site;
 use kd_spot::Cuts;
 use kd_tests::{cases, devices};
 use step::Within;
@@ -59,7 +60,7 @@ fn two_steps_are_the_references() {
 
 #[test]
 fn cuts_of_a_method_are_its_places() {
-    let shapes = |maps: &[[usize; 3]]| kd_models::FeatureShapes {
+    let shapes = |maps: &[[usize; 3]]| kd_core::FeatureShapes {
         maps: maps.to_vec(),
         pooled: 8,
         classes: 2,
@@ -68,12 +69,12 @@ fn cuts_of_a_method_are_its_places() {
         shapes(&[[4, 32, 32], [4, 32, 32], [8, 16, 16]]),
         shapes(&[[4, 32, 32], [4, 16, 16], [4, 16, 16], [8, 8, 8]]),
     );
-    let cuts = |place| Cuts::at(place, &own, &other).expect("cuts");
-    assert_eq!(cuts(Place::Pooled).stages(0), (3, 4));
-    assert_eq!(cuts(Place::Map(None)).stages(0), (2, 3));
-    assert_eq!(cuts(Place::Map(Some(1))).stages(0), (1, 1));
+    let cuts = |site| Cuts::at(&[site], &own, &other).expect("cuts");
+    assert_eq!(cuts(Site::Pooled).stages(0), (3, 4));
+    assert_eq!(cuts(Site::Stage(None)).stages(0), (2, 3));
+    assert_eq!(cuts(Site::Stage(Some(1))).stages(0), (1, 1));
     assert_eq!(
-        cuts(Place::Stages).names(3),
+        cuts(Site::EachStage).names(3),
         ["stage 1", "stage 2", "logits"]
     );
 }

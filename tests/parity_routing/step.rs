@@ -1,29 +1,29 @@
 //! A whole spot-adaptive step against the reference values, for two iterations: policy logits,
 //! choices, the grafted network's logits, the routing objective, every part of the loss, gradients,
-//! and parameters after both optimisers.
+//! and parameters after the optimizer.
 
 use burn::module::{Module, ModuleVisitor, Param, RunningState};
-use burn::optim::decay::WeightDecayConfig;
-use burn::optim::momentum::MomentumConfig;
-use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
+use burn::optim::GradientsParams;
 use burn::tensor::{Device, Gradients, Tensor};
-use kd_losses::{Features, Gate, KdLossConfig, Method, MethodLoss, Setup, Step, cross_entropy};
+use kd_core::{Frozen, Network};
+use kd_data::Batch;
+use kd_losses::logits::KdLossConfig;
+use kd_losses::{Gate, Method, MethodLoss, cross_entropy};
 use kd_models::weights::load_state_dict;
-use kd_models::{AnyNetwork, Architecture, Network, Repository};
-use kd_spot::{Choices, Cuts, Router, RouterConfig, features_for_losses, shapes_for_losses};
+use kd_models::{AnyNetwork, Architecture, PytorchKeys, Repository};
+use kd_spot::{Cuts, Router, RoutingConfig, RoutingMode};
 use kd_tests::{
     Case, ReadParameter, assert_close, assert_scalar, fill_parameters, float_data, visit_parameters,
 };
+use kd_train::{DataInfo, DistillTask, FrozenTeacher, OptimizerConfig, OptimizerName, TaskConfig};
 use serde_json::{Value, json};
+
+use super::reference::{Reference, ReferenceConfig, nothing_chosen};
 
 const INPUT: [usize; 3] = [3, 32, 32];
 
-/// What the main optimiser trains.
-#[derive(Module, Debug)]
-struct Learner {
-    student: AnyNetwork,
-    method: MethodLoss,
-}
+/// Where in the list of terms the method is.
+const METHOD: usize = 1;
 
 /// Tolerances of an iteration, of the largest value in each tensor.
 pub struct Within {
@@ -95,7 +95,7 @@ fn router_key(path: &str, numbered: bool) -> String {
         "anti_hints" => "anti_hint",
         other => panic!("{other} in {path}"),
     };
-    // A vector's bridge is a bare layer here and a module with a layer there.
+    // A vector's adapter is a bare layer here and a module with a layer there.
     let layer = if numbered { "" } else { ".net" };
     let layer = if parts.len() > 4 { "" } else { layer };
     let place = match numbered {
@@ -133,12 +133,18 @@ fn method_key(loss: &str, path: &str) -> String {
     }
 }
 
-fn learner_key(case: &Case, student: &AnyNetwork, path: &str) -> String {
-    let (part, path) = path.split_once('.').expect("a field of the learner");
-    match part {
-        "student" => format!("student.{}", student.pytorch_key(path)),
-        _ => method_key(hyper(case, "loss").as_str().expect("a name"), path),
+/// The reference's key of a parameter of the whole model.
+fn model_key(case: &Case, task: &Task, path: &str) -> String {
+    if let Some(path) = path.strip_prefix("student.") {
+        return format!("student.{}", task.model.student.pytorch_key(path));
     }
+    if let Some(path) = path.strip_prefix("routing.router.") {
+        let routing = task.model.routing.as_ref().expect("routing");
+        return router_key(path, routing.cuts.count() > 1);
+    }
+    let of_method = format!("losses.{METHOD}.loss.loss.");
+    let path = path.strip_prefix(&of_method).expect("a part of the model");
+    method_key(hyper(case, "loss").as_str().expect("a name"), path)
 }
 
 /// The method with the case's parameters.
@@ -203,19 +209,6 @@ fn listed_cuts(case: &Case, maps: usize) -> Cuts {
     Cuts::new(stages.clone(), stages).expect("cuts")
 }
 
-fn sgd(decay: f64, momentum: f64) -> ModuleOptimizer {
-    SgdConfig::new()
-        .with_momentum(Some(MomentumConfig {
-            momentum,
-            dampening: 0.0,
-            nesterov: false,
-        }))
-        .with_weight_decay(Some(WeightDecayConfig {
-            penalty: decay as f32,
-        }))
-        .init()
-}
-
 fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     let data = tensor.into_data().convert::<f32>();
     data.try_into_vec().expect("f32")
@@ -241,10 +234,9 @@ impl ReadParameter for Read<'_> {
 }
 
 /// Compares what is read of every parameter that the case lists: its norm and its first values.
-fn assert_parameters<M: Module>(
+fn assert_parameters(
     case: &Case,
-    module: &M,
-    key: impl Fn(&str) -> String,
+    task: &Task,
     read: Read<'_>,
     expected: &Value,
     (index, tolerance): (usize, f64),
@@ -256,7 +248,8 @@ fn assert_parameters<M: Module>(
     let largest = norms.fold(0.0, f64::max);
     let floor = if gradients { 1e-6 * largest } else { 1e-6 };
     let mut seen = 0;
-    visit_parameters(module, key, read, |key, values| {
+    let key = |path: &str| model_key(case, task, path);
+    visit_parameters(&task.model, key, read, |key, values| {
         let Some(expected) = all.get(key) else {
             return;
         };
@@ -291,38 +284,18 @@ fn assert_parameters<M: Module>(
 
 /// The gates of the method, with the references' exception: factor transfer keeps its whole batch
 /// when nothing is chosen.
-fn gates(case: &Case, choices: &Choices, spots: usize) -> Vec<Gate> {
-    let gates = choices.gates(spots);
-    let nothing = scalar(&gates[0].share().expect("a choice")) == 0.0;
-    match hyper(case, "loss") == "FT" && nothing {
+fn gates(case: &Case, task: &Task, chosen: &kd_spot::Gates) -> Vec<Gate> {
+    let routing = task.model.routing.as_ref().expect("routing");
+    let spots = task.model.losses[METHOD].spots(task.model.student.stages());
+    let gates = chosen.at(&routing.cuts, &spots);
+    match hyper(case, "loss") == "FT" && nothing_chosen(&gates[0]) {
         true => vec![Gate::all()],
         false => gates,
     }
 }
 
-/// The method's own term.
-fn term(
-    case: &Case,
-    loss: &MethodLoss,
-    (own, soft): (&Features, &Features),
-    gates: &[Gate],
-    iteration: usize,
-) -> Tensor<1> {
-    let MethodLoss::Crd(loss) = loss else {
-        let step = Step::new(own, soft).with_gates(gates).scaled_by_share();
-        return loss.forward(&step).expect("a term");
-    };
-    // Its negatives are given.
-    let device = soft.logits.device();
-    let indices = case.integers(&format!("index{iteration}"), &device);
-    let contrast = case.contrast(iteration, number(case, "n_data") as usize, &device);
-    let (student, teacher) = (own.pooled.clone(), soft.pooled.clone());
-    let term = loss.forward_gated(student, teacher, indices, contrast, &gates[0]);
-    term * gates[0].share().expect("a choice")
-}
-
 /// Takes away the gradients of adapters whose spots have nothing chosen: the reference does not
-/// compute them, so that its optimiser leaves these adapters alone; here they are 0, and momentum and
+/// compute them, so that its optimizer leaves these adapters alone; here they are 0, and momentum and
 /// weight decay go on.
 fn forget_unused(gradients: &mut GradientsParams, loss: &MethodLoss, gates: &[Gate]) {
     struct Forget<'a>(&'a mut GradientsParams);
@@ -334,7 +307,7 @@ fn forget_unused(gradients: &mut GradientsParams, loss: &MethodLoss, gates: &[Ga
     }
 
     for (spot, gate) in gates.iter().enumerate() {
-        if gate.share().is_none_or(|share| scalar(&share) > 0.0) {
+        if !nothing_chosen(gate) {
             continue;
         }
         match loss {
@@ -344,185 +317,145 @@ fn forget_unused(gradients: &mut GradientsParams, loss: &MethodLoss, gates: &[Ga
     }
 }
 
-struct Training {
-    learner: Learner,
-    router: Router,
-    teacher: AnyNetwork,
-    optimizers: [ModuleOptimizer; 2],
+type Task = DistillTask<AnyNetwork, AnyNetwork, Reference>;
+
+/// The task of a case, with its parameters.
+fn task(case: &Case, plain: &Device) -> Task {
+    let device = plain.clone().autodiff();
+    let teacher = network(case, "teacher", plain);
+    let student = network(case, "student", &device);
+    let stages = student.stages();
+    let config = TaskConfig::<ReferenceConfig>::new()
+        .with_term(Method::by_name("ce").expect("a method"), 1.0)
+        .with_term(method(case), number(case, "beta"))
+        .with_term(
+            Method::Kd(KdLossConfig::new().with_temperature(number(case, "T"))),
+            number(case, "alpha"),
+        )
+        .with_routing(RoutingConfig {
+            temperature: case.hyper("gumbel_temperature"),
+            gamma: case.hyper("gamma"),
+            lr: case.hyper("agent_lr"),
+            weight_decay: case.hyper("agent_weight_decay"),
+            ..RoutingConfig::new(match reversed(case) {
+                true => RoutingMode::Anti,
+                false => RoutingMode::Adaptive,
+            })
+        })
+        .with_optimizer(OptimizerConfig {
+            lr: case.hyper("lr"),
+            momentum: case.hyper("momentum"),
+            weight_decay: case.hyper("weight_decay"),
+            ..OptimizerConfig::new(OptimizerName::Sgd)
+        });
+    let samples = case.hyper("n_data").unwrap_or(8.0) as usize;
+    let data = DataInfo {
+        input: INPUT,
+        labels: vec![0; samples],
+        batch_size: 8,
+    };
+    let teacher = FrozenTeacher::new("teacher", &teacher);
+    let task = config.init(student, Some(teacher), &data, &device);
+    let mut task = task.unwrap_or_else(|error| panic!("{}: {error}", case.name));
+
+    let loss = &mut task.model.losses[METHOD].loss;
+    loss.loss = fill_method(case, loss.loss.clone(), &device);
+    let routing = task.model.routing.as_mut().expect("routing");
+    // Where the method acts is where the reference cuts.
+    assert_eq!(routing.cuts, listed_cuts(case, stages + 1), "{}", case.name);
+    let router = routing.router.take().expect("a router");
+    routing.router = Some(fill_router(case, router));
+    task
 }
 
-impl Training {
-    fn new(case: &Case, plain: &Device) -> Self {
-        let device = plain.clone().autodiff();
-        let teacher = network(case, "teacher", plain).valid();
-        let student = network(case, "student", &device);
-        let shapes = [&student, &teacher].map(|network| network.feature_shapes(INPUT, plain));
-        let method = method(case);
+fn step(mut task: Task, case: &Case, index: usize, within: &Within, plain: &Device) -> Task {
+    let iteration = &case.manifest["iterations"][index];
+    let close = |what: &str, actual: Vec<f32>, tolerance| {
+        let what = format!("{what}{index}");
+        let label = format!("{} {what}", case.name);
+        assert_close(&label, &actual, case.expected(&what), tolerance);
+    };
+    let is = |name: &str, actual: &Tensor<1>, weight: f64| {
+        let expected = iteration[name].as_f64().expect("a number");
+        let label = format!("{} {name}{index}", case.name);
+        assert_scalar(&label, scalar(actual) * weight, expected, within.values);
+    };
 
-        // Where the method acts is where the reference cuts.
-        let [own, other] = &shapes;
-        let cuts = Cuts::at(method.place(), own, other).expect("cuts");
-        assert_eq!(cuts, listed_cuts(case, own.maps.len()), "{}", case.name);
-        let router = RouterConfig::new()
-            .with_temperature(number(case, "gumbel_temperature"))
-            .with_gamma(number(case, "gamma"))
-            .with_anti(reversed(case))
-            .init(cuts, own, other, &device)
-            .expect("a router");
-
-        let [own, other] = shapes.map(shapes_for_losses);
-        let samples = case.hyper("n_data").unwrap_or(8.0) as usize;
-        let setup = Setup::new(own, other).with_samples(samples);
-        let loss = method.init(&setup, &device).expect("a loss");
-        Self {
-            learner: Learner {
-                method: fill_method(case, loss, &device),
-                student,
-            },
-            router: fill_router(case, router),
-            teacher,
-            optimizers: ["weight_decay", "agent_weight_decay"]
-                .map(|decay| sgd(number(case, decay), number(case, "momentum"))),
-        }
+    let images: Tensor<4> = case.input(&format!("x{index}"), plain);
+    let labels = case.labels(&format!("target{index}"), plain);
+    let mut batch = Batch::new(Tensor::from_inner(images), Tensor::from_inner(labels));
+    if let MethodLoss::Crd(_) = task.model.losses[METHOD].loss.loss {
+        batch.indices = case.integers(&format!("index{index}"), plain);
+        let contrast = case.contrast(index, number(case, "n_data") as usize, plain);
+        task.model.losses[METHOD].loss.contrast = Frozen(Some(contrast));
     }
 
-    fn step(mut self, case: &Case, index: usize, within: &Within, plain: &Device) -> Self {
-        let iteration = &case.manifest["iterations"][index];
-        let close = |what: &str, actual: Vec<f32>, tolerance| {
-            let what = format!("{what}{index}");
-            let label = format!("{} {what}", case.name);
-            assert_close(&label, &actual, case.expected(&what), tolerance);
-        };
-        let is = |name: &str, actual: &Tensor<1>| {
-            let expected = iteration[name].as_f64().expect("a number");
-            let label = format!("{} {name}{index}", case.name);
-            assert_scalar(&label, scalar(actual), expected, within.values);
-        };
+    let own = task.model.student_features(&batch);
+    let soft = task.model.teacher_features(&batch).expect("a teacher");
+    close("student_logits", values(own.logits.clone()), within.values);
+    let routing = task.model.routing.as_ref().expect("routing");
+    let router = routing.router.as_ref().expect("a router");
+    let logits = router
+        .policy
+        .forward(own.pooled.clone(), soft.pooled.clone());
+    close("policy_logits", values(logits.clone()), within.values);
+    let uniform: Tensor<3> = case.input(&format!("gumbel_u{index}"), plain);
+    let chosen = router.choose_from(logits, uniform);
+    // 1 for the teacher, at even places; what is distilled is the opposite in reverse.
+    let actions = case.expected(&format!("action{index}")).chunks(2);
+    let expected = actions.map(|action| action[usize::from(reversed(case))].round());
+    let distilled = values(chosen.distilled().clone());
+    assert_eq!(distilled, expected.collect::<Vec<_>>(), "{}", case.name);
 
-        let images: Tensor<4> = case.input(&format!("x{index}"), plain);
-        let labels = case.labels(&format!("target{index}"), plain);
-        let soft = features_for_losses(self.teacher.features(images.clone()));
-        let student = &self.learner.student;
-        let own = features_for_losses(student.features(Tensor::from_inner(images.clone())));
-        close("student_logits", values(own.logits.clone()), within.values);
+    let gates = gates(case, &task, &chosen);
+    let output = task
+        .model
+        .forward_with_gates(&batch, (own, Some(soft)), Some(chosen), None);
+    let grafted = output.grafted.expect("a grafted network");
+    close("graft_logits", values(grafted.clone()), within.values);
+    let losses = output.losses;
+    let [(_, ce), (_, term), (_, divergence)] = &losses.terms[..] else {
+        panic!("{}: {:?}", case.name, losses.terms);
+    };
+    is("loss_ori_cls", ce, 1.0);
+    is("graft_ce", &cross_entropy(grafted, batch.labels), 1.0);
+    let objective = losses.routing.as_ref().expect("a routing objective");
+    is("loss_cls_final", objective, 1.0);
+    is("loss_div_weighted", divergence, number(case, "alpha"));
+    is("loss_kd_unweighted", term, 1.0);
+    is("loss_total", &losses.total, 1.0);
 
-        let logits = self
-            .router
-            .policy
-            .forward(own.pooled.clone(), soft.pooled.clone());
-        close("policy_logits", values(logits.clone()), within.values);
-        let uniform: Tensor<3> = case.input(&format!("gumbel_u{index}"), plain);
-        let choices = self.router.choose_from(logits, uniform);
-        // 1 for the teacher, at even places; what is distilled is the opposite in reverse.
-        let actions = case.expected(&format!("action{index}")).chunks(2);
-        let chosen = actions.map(|action| action[usize::from(reversed(case))].round());
-        let distilled = values(choices.distilled().clone());
-        assert_eq!(distilled, chosen.collect::<Vec<_>>(), "{}", case.name);
-
-        let networks = (student, &self.teacher);
-        let grafted = self.router.grafted(&choices, networks, images, Some(&soft));
-        close("graft_logits", values(grafted.clone()), within.values);
-        let labels = Tensor::from_inner(labels);
-        let ce = cross_entropy(own.logits.clone(), labels.clone());
-        is("loss_ori_cls", &ce);
-        is("graft_ce", &cross_entropy(grafted.clone(), labels.clone()));
-        let objective = self.router.objective(&choices, grafted, labels, ce.clone());
-        is("loss_cls_final", &objective);
-
-        let last = choices.last();
-        let divergence = KdLossConfig::new()
-            .with_temperature(number(case, "T"))
-            .init()
-            .forward_gated(own.logits.clone(), soft.logits.clone(), &last)
-            * last.share().expect("a choice")
-            * number(case, "alpha");
-        is("loss_div_weighted", &divergence);
-        let stages = own.maps.len() - 1;
-        let gates = gates(case, &choices, self.learner.method.spots(stages));
-        let term = term(case, &self.learner.method, (&own, &soft), &gates, index);
-        is("loss_kd_unweighted", &term);
-        let total = ce + term * number(case, "beta") + divergence;
-        is("loss_total", &total);
-
-        // One backward pass for both.
-        let mut gradients = (total + objective).backward();
-        let numbered = self.router.cuts.count() > 1;
-        let of_router = |path: &str| router_key(path, numbered);
-        let network = self.learner.student.clone();
-        let of_learner = |path: &str| learner_key(case, &network, path);
-        let [main, agent] = [&iteration["main_step"], &iteration["agent_step"]];
-        let read = || Read(Some(&gradients));
+    // One backward pass and one optimizer for all.
+    let gradients = losses.root().backward();
+    let [main, agent] = [&iteration["main_step"], &iteration["agent_step"]];
+    for step in [agent, main] {
+        let read = Read(Some(&gradients));
         let tolerance = (index, within.gradients);
-        assert_parameters(
-            case,
-            &self.router,
-            of_router,
-            read(),
-            &agent["grads"],
-            tolerance,
-        );
-        assert_parameters(
-            case,
-            &self.learner,
-            of_learner,
-            read(),
-            &main["grads"],
-            tolerance,
-        );
-
-        let of_agent = GradientsParams::from_module(&mut gradients, &self.router);
-        let rate = number(case, "agent_lr");
-        self.router = self.optimizers[1].step(rate, self.router, of_agent);
-        let mut of_main = GradientsParams::from_module(&mut gradients, &self.learner);
-        forget_unused(&mut of_main, &self.learner.method, &gates);
-        let rate = number(case, "lr");
-        self.learner = self.optimizers[0].step(rate, self.learner, of_main);
-        let tolerance = (index, within.parameters);
-        let after = |step: &Value| step["params_after"].clone();
-        assert_parameters(
-            case,
-            &self.router,
-            of_router,
-            Read(None),
-            &after(agent),
-            tolerance,
-        );
-        assert_parameters(
-            case,
-            &self.learner,
-            of_learner,
-            Read(None),
-            &after(main),
-            tolerance,
-        );
-        self
+        assert_parameters(case, &task, read, &step["grads"], tolerance);
     }
+    let mut gradients = GradientsParams::from_grads(gradients, &task.model);
+    let loss = &task.model.losses[METHOD].loss;
+    forget_unused(&mut gradients, &loss.loss, &gates);
+    let task = task.update(gradients);
+    for step in [agent, main] {
+        let tolerance = (index, within.parameters);
+        assert_parameters(case, &task, Read(None), &step["params_after"], tolerance);
+    }
+    task
+}
 
-    /// Running statistics and banks after both iterations.
-    fn check_buffers(&self, case: &Case, tolerance: f64) {
-        let tolerance = (1, tolerance);
-        let mut listed = case.manifest["after"].clone();
-        let listed = listed.as_object_mut().expect("buffers");
-        let others = ["num_batches_tracked", "crd.params"];
-        listed.retain(|key, _| !others.iter().any(|other| key.ends_with(other)));
-        let (of_student, of_router): (serde_json::Map<_, _>, _) = std::mem::take(listed)
-            .into_iter()
-            .partition(|(key, _)| key.starts_with("student."));
-        let student = &self.learner.student;
-        let key = |path: &str| format!("student.{}", student.pytorch_key(path));
-        let of_student = Value::Object(of_student);
-        assert_parameters(case, student, key, Read(None), &of_student, tolerance);
-        let numbered = self.router.cuts.count() > 1;
-        let key = |path: &str| router_key(path, numbered);
-        let of_router: serde_json::Map<_, _> = of_router;
-        let of_router = Value::Object(of_router);
-        assert_parameters(case, &self.router, key, Read(None), &of_router, tolerance);
-        if let MethodLoss::Crd(loss) = &self.learner.method {
-            for (name, bank) in [("v1", &loss.memory_student), ("v2", &loss.memory_teacher)] {
-                let name = format!("after/memory_{name}");
-                let found = values(bank.value().inner());
-                assert_close(&case.name, &found, case.expected(&name), tolerance.1);
-            }
+/// Running statistics and banks after both iterations.
+fn check_buffers(case: &Case, task: &Task, tolerance: f64) {
+    let mut listed = case.manifest["after"].clone();
+    let entries = listed.as_object_mut().expect("buffers");
+    let others = ["num_batches_tracked", "crd.params"];
+    entries.retain(|key, _| !others.iter().any(|other| key.ends_with(other)));
+    assert_parameters(case, task, Read(None), &listed, (1, tolerance));
+    if let MethodLoss::Crd(loss) = &task.model.losses[METHOD].loss.loss {
+        for (name, bank) in [("v1", &loss.memory_student), ("v2", &loss.memory_teacher)] {
+            let name = format!("after/memory_{name}");
+            let found = values(bank.value().inner());
+            assert_close(&case.name, &found, case.expected(&name), tolerance);
         }
     }
 }
@@ -530,9 +463,9 @@ impl Training {
 /// Both iterations of a case, each within its tolerances.
 pub fn check(case: &str, device: &Device, within: &[Within; 2]) {
     let case = Case::load("steps", case);
-    let mut training = Training::new(&case, device);
+    let mut task = task(&case, device);
     for (index, within) in within.iter().enumerate() {
-        training = training.step(&case, index, within, device);
+        task = step(task, &case, index, within, device);
     }
-    training.check_buffers(&case, within[1].parameters);
+    check_buffers(&case, &task, within[1].parameters);
 }

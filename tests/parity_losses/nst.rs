@@ -1,32 +1,33 @@
-//! Similarity-preserving distillation.
+//! Neuron selectivity transfer.
 
-use kd_losses::SimilarityConfig;
+use kd_losses::maps::NstLossConfig;
 
 use crate::check::{GRADIENT, LOOSE_GRADIENT, on_all_within};
 
 pub const CASES: &[&str] = &[
-    "sp",
-    "sp_b1",
-    "sp_odd",
-    "sp_same",
-    "sp_spool",
-    "sp_tpool",
-    "sp_zero_s",
-    "zoo_sp",
+    "nst",
+    "nst_b1",
+    "nst_odd",
+    "nst_same",
+    "nst_spool",
+    "nst_tpool",
+    "nst_zero_s",
+    "zoo_nst",
 ];
 
 #[test]
-fn similarities() {
+fn selectivity_of_neurons() {
     for name in CASES {
-        let within = if *name == "sp_same" {
+        let within = if *name == "nst_same" {
             LOOSE_GRADIENT
         } else {
             GRADIENT
         };
         on_all_within(within, &[name], |check| {
             let student = check.student::<4>("f_s");
-            let loss = SimilarityConfig::new()
+            let loss = NstLossConfig::new()
                 .init()
+                .expect("a loss")
                 .forward(student.clone(), check.teacher("f_t"));
             let grads = loss.backward();
             check.loss("loss", loss);

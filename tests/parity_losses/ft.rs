@@ -1,9 +1,15 @@
 //! Factor transfer.
 
 use burn::tensor::Tensor;
-use kd_losses::{FactorConfig, FactorConvention, FactorLoss};
+use kd_losses::Pair;
+use kd_losses::maps::{FtConvention, FtLoss, FtLossConfig};
 
 use crate::check::{Check, LOOSE_GRADIENT, on_all, on_all_within};
+
+const CHANNELS: Pair<usize> = Pair {
+    student: 8,
+    teacher: 12,
+};
 
 const TRANSFER: &[&str] = &["ft", "ft_b1", "ft_p2", "ft_spool", "ft_tpool"];
 
@@ -32,20 +38,20 @@ fn key(path: &str) -> String {
     }
 }
 
-fn loss(check: &Check<'_>, convention: FactorConvention, prefixes: &[&str]) -> FactorLoss {
+fn loss(check: &Check<'_>, convention: FtConvention, prefixes: &[&str]) -> FtLoss {
     let powers = |name| check.case.hyper(name).map(|value| value as u32);
-    let loss = FactorConfig::new()
+    let loss = FtLossConfig::new()
         .with_convention(convention)
         .with_rate(check.hyper("k"))
         .with_p1(powers("p1").unwrap_or(2))
         .with_p2(powers("p2").unwrap_or(1))
-        .init(8, 12, &check.training())
+        .init(CHANNELS, &check.training())
         .expect("a loss");
     check.fill(loss, prefixes, key)
 }
 
 /// Value, factors, gradients and statistics of the main phase.
-fn main_phase(check: &Check<'_>, loss: &FactorLoss) -> Tensor<4> {
+fn main_phase(check: &Check<'_>, loss: &FtLoss) -> Tensor<4> {
     let student = check.student::<4>("f_s");
     let teacher = check.teacher::<4>("f_t");
     let value = loss.forward(student.clone(), teacher.clone());
@@ -54,7 +60,7 @@ fn main_phase(check: &Check<'_>, loss: &FactorLoss) -> Tensor<4> {
     check.gradient("f_s", &student, &grads);
     // Biases in front of the batch norms are only in RepDistiller's translator, and only its cases
     // list the running statistics afterwards.
-    let repdistiller = loss.convention == FactorConvention::RepDistiller;
+    let repdistiller = loss.convention == FtConvention::RepDistiller;
     let translator = check.gradients(&loss.translator, &grads, |path| {
         key(&format!("translator.{path}"))
     });
@@ -75,7 +81,7 @@ fn main_phase(check: &Check<'_>, loss: &FactorLoss) -> Tensor<4> {
 fn repdistillers_factors() {
     on_all(TRANSFER, |check| {
         let prefixes = ["paraphraser", "translator"];
-        let loss = loss(check, FactorConvention::RepDistiller, &prefixes);
+        let loss = loss(check, FtConvention::RepDistiller, &prefixes);
         main_phase(check, &loss);
     });
 }
@@ -84,7 +90,7 @@ fn repdistillers_factors() {
 fn the_zoos_factors() {
     on_all(&["zoo_ft"], |check| {
         let prefixes = ["paraphraser", "translator"];
-        let loss = loss(check, FactorConvention::Zoo, &prefixes);
+        let loss = loss(check, FtConvention::Zoo, &prefixes);
         let factor = main_phase(check, &loss);
         check.tensor("rec", loss.paraphraser.reconstruct(factor));
     });
@@ -94,8 +100,8 @@ fn the_zoos_factors() {
 fn factors_that_are_given() {
     on_all_within(LOOSE_GRADIENT, &["ft_same", "ft_zero_s"], |check| {
         let student = check.student::<4>("f_s");
-        let value = FactorConfig::new()
-            .init(8, 8, &check.training())
+        let value = FtLossConfig::new()
+            .init(Pair::both(8), &check.training())
             .expect("a loss")
             .compare(student.clone(), check.teacher("f_t"));
         let grads = value.backward();
@@ -105,16 +111,16 @@ fn factors_that_are_given() {
 }
 
 #[test]
-fn the_preliminary_phase() {
+fn pretraining() {
     on_all(&["ft_paraphraser_init"], |check| {
         // There is no translator in this phase.
-        let loss = FactorConfig::new()
+        let loss = FtLossConfig::new()
             .with_rate(check.hyper("k"))
-            .init(8, 12, &check.training())
+            .init(CHANNELS, &check.training())
             .expect("a loss");
         let key = |path: &str| key(&format!("paraphraser.{path}"));
         let paraphraser = check.fill(loss.paraphraser.clone(), &["paraphraser"], key);
-        let loss = FactorLoss {
+        let loss = FtLoss {
             paraphraser,
             ..loss
         };

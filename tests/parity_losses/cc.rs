@@ -1,7 +1,8 @@
 //! Correlation congruence, and the embeddings.
 
+use kd_losses::Pair;
 use kd_losses::adapters::{EmbedConfig, normalize};
-use kd_losses::{CorrelationConfig, CorrelationConvention};
+use kd_losses::relations::{CcConvention, CcLossConfig};
 
 use crate::check::{on_all, values};
 
@@ -26,13 +27,17 @@ fn key(path: &str) -> String {
 }
 
 #[test]
-fn neighbours_in_the_batch() {
+fn neighbors_in_the_batch() {
     on_all(EMBEDDED, |check| {
         let student = check.student::<2>("f_s");
         let teacher = check.teacher::<2>("f_t");
-        let loss = CorrelationConfig::new()
+        let lengths = Pair {
+            student: student.dims()[1],
+            teacher: teacher.dims()[1],
+        };
+        let loss = CcLossConfig::new()
             .with_dim(check.hyper("feat_dim") as usize)
-            .init(student.dims()[1], teacher.dims()[1], &check.training())
+            .init(lengths, &check.training())
             .expect("a loss");
         let loss = check.fill(loss, &["embed"], key);
         let embeds = loss.embeds.as_ref().expect("embeddings");
@@ -54,13 +59,13 @@ fn neighbours_in_the_batch() {
 
 /// The loss after embeddings that change nothing: the identity as weight, no bias.
 #[test]
-fn neighbours_without_embedding() {
+fn neighbors_without_embedding() {
     on_all(&["cc_noembed_same", "cc_noembed_zero_s"], |check| {
         let student = check.student::<2>("f_s");
         let length = student.dims()[1];
-        let mut loss = CorrelationConfig::new()
+        let mut loss = CcLossConfig::new()
             .with_dim(length)
-            .init(length, length, &check.training())
+            .init(Pair::both(length), &check.training())
             .expect("a loss");
         let embeds = loss.embeds.as_mut().expect("embeddings");
         for linear in [&mut embeds.student.linear, &mut embeds.teacher.linear] {
@@ -81,11 +86,11 @@ fn neighbours_without_embedding() {
 fn gaussian_kernel() {
     on_all(ZOO, |check| {
         let student = check.student::<2>("f_s");
-        let value = CorrelationConfig::new()
-            .with_convention(CorrelationConvention::Zoo)
+        let value = CcLossConfig::new()
+            .with_convention(CcConvention::Zoo)
             .with_gamma(check.hyper("gamma"))
             .with_order(check.hyper("P_order") as u32)
-            .init(16, 16, &check.training())
+            .init(Pair::both(16), &check.training())
             .expect("a loss")
             .forward(student.clone(), check.teacher("f_t"));
         let grads = value.backward();
@@ -95,7 +100,7 @@ fn gaussian_kernel() {
 }
 
 #[test]
-fn a_normalised_embedding() {
+fn a_normalized_embedding() {
     on_all(&["embed_zero_row"], |check| {
         let embed = EmbedConfig::new(16, 6).init(&check.training());
         let key = |path: &str| format!("embed.{path}");

@@ -1,7 +1,8 @@
 //! Activation boundaries.
 
 use burn::tensor::Tensor;
-use kd_losses::{BoundaryConfig, BoundaryConvention};
+use kd_losses::Pair;
+use kd_losses::maps::{AbConvention, AbLossConfig};
 
 use crate::check::on_all;
 
@@ -14,15 +15,19 @@ fn key(path: &str) -> String {
 
 #[test]
 fn stages_with_and_without_connectors() {
-    let stages: &[(&str, &[[usize; 2]])] = &[
-        ("ab", &[[8, 8], [12, 12], [12, 12]]),
-        ("ab_connector", &[[8, 12], [12, 12]]),
+    let connected = Pair {
+        student: 8,
+        teacher: 12,
+    };
+    let stages = [
+        ("ab", vec![Pair::both(8), Pair::both(12), Pair::both(12)]),
+        ("ab_connector", vec![connected, Pair::both(12)]),
     ];
     for (name, channels) in stages {
         on_all(&[name], |check| {
-            let loss = BoundaryConfig::new()
+            let loss = AbLossConfig::new()
                 .with_margin(check.hyper("margin"))
-                .init(channels, &check.training())
+                .init(&channels, &check.training())
                 .expect("a loss");
             let loss = check.fill(loss, &["connector"], key);
             let stages = 0..channels.len();
@@ -43,7 +48,7 @@ fn stages_with_and_without_connectors() {
             for (stage, map) in student.iter().enumerate() {
                 check.gradient(&format!("g_s{stage}"), map, &grads);
             }
-            let connected = channels.iter().filter(|[own, others]| own != others);
+            let connected = channels.iter().filter(|pair| pair.student != pair.teacher);
             let compared = check.gradients(&loss, &grads, key);
             assert_eq!(compared, 4 * connected.count());
             if let Some(connector) = &loss.connectors[0] {
@@ -57,10 +62,10 @@ fn stages_with_and_without_connectors() {
 fn the_zoos_mean() {
     on_all(&["zoo_ab"], |check| {
         let student = check.student::<4>("f_s");
-        let value = BoundaryConfig::new()
-            .with_convention(BoundaryConvention::Zoo)
+        let value = AbLossConfig::new()
+            .with_convention(AbConvention::Zoo)
             .with_margin(check.hyper("margin"))
-            .init(&[[8, 8]], &check.training())
+            .init(&[Pair::both(8)], &check.training())
             .expect("a loss")
             .forward(std::slice::from_ref(&student), &[check.teacher("f_t")]);
         let grads = value.backward();

@@ -1,6 +1,6 @@
 //! Attention transfer.
 
-use kd_losses::{AttentionConfig, AttentionConvention, AttentionLoss};
+use kd_losses::maps::{AtConvention, AtLoss, AtLossConfig};
 
 use crate::check::{Check, on_all};
 
@@ -18,12 +18,12 @@ pub const CASES: &[&str] = &[
     "zoo_at",
 ];
 
-fn attention(check: &Check<'_>) -> AttentionLoss {
+fn attention(check: &Check<'_>) -> AtLoss {
     let convention = match check.case.hyper("eps") {
-        Some(_) => AttentionConvention::Zoo,
-        None => AttentionConvention::RepDistiller,
+        Some(_) => AtConvention::Zoo,
+        None => AtConvention::RepDistiller,
     };
-    let config = AttentionConfig::new().with_convention(convention);
+    let config = AtLossConfig::new().with_convention(convention);
     let p = check.case.hyper("p");
     p.map_or(config.clone(), |p| config.with_p(p as u32))
         .init()
