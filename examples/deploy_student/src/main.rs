@@ -1,4 +1,4 @@
-//! From a re-parameterisable student to the plain network that is deployed:
+//! From a re-parameterizable student to the plain network that is deployed:
 //! `cargo run --bin deploy_student`
 #![allow(clippy::print_stdout)]
 
@@ -8,7 +8,7 @@ use std::time::Instant;
 use burn::module::Module;
 use burn::tensor::{Device, Distribution, Tensor};
 use kd::models::weights::count_parameters;
-use kd::models::{AnyNetwork, Architecture, Network};
+use kd::models::{AnyNetwork, Architecture, CountMacs, Foldable, Network};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let device = Device::flex();

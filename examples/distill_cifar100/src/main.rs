@@ -14,7 +14,7 @@ use std::path::Path;
 
 use kd::data::ProceduralConfig;
 use kd::losses::Method;
-use kd::train::{DataSource, Draft, EpochMetrics, Observer, RunOptions, RunResult, run};
+use kd::train::{DataSource, EpochMetrics, Observer, Recipe, RunOptions, RunResult, run};
 
 struct Lines;
 
@@ -34,51 +34,41 @@ fn main() -> Result<(), Box<dyn Error>> {
     let epochs = number(arguments.next())?;
     let images = number(arguments.next())?;
 
-    let common = match root {
-        Some(root) => Draft {
-            data: Some(DataSource::Cifar100),
-            root: Some(root.into()),
-            epochs: Some(epochs.unwrap_or(30)),
-            limit_train: images,
-            ..Draft::default()
-        },
-        None => {
-            println!("no folder given: a hundred classes of the procedural set instead");
-            Draft {
-                procedural: Some(ProceduralConfig {
-                    classes: 100,
-                    train: images.unwrap_or(256),
-                    test: 100,
-                    ..ProceduralConfig::default()
-                }),
-                epochs: Some(epochs.unwrap_or(1)),
-                ..Draft::default()
-            }
+    let recipe = |network: &str| -> Result<Recipe, Box<dyn Error>> {
+        let mut recipe = Recipe::new(network.parse()?);
+        if let Some(root) = &root {
+            recipe.data.name = DataSource::Cifar100;
+            recipe.data.root = Some(root.into());
+            recipe.data.limit_train = images;
+            recipe.train.epochs = Some(epochs.unwrap_or(30));
+        } else {
+            recipe.data.procedural = Some(ProceduralConfig {
+                classes: 100,
+                train: images.unwrap_or(256),
+                test: 100,
+                ..ProceduralConfig::default()
+            });
+            recipe.train.epochs = Some(epochs.unwrap_or(1));
         }
+        Ok(recipe)
     };
+    if root.is_none() {
+        println!("no folder given: a hundred classes of the procedural set instead");
+    }
 
     let folder = Path::new("runs/distill_cifar100");
-    let train = |name: &str, draft: Draft| -> Result<RunResult, Box<dyn Error>> {
+    let train = |name: &str, recipe: Recipe| -> Result<RunResult, Box<dyn Error>> {
         println!("{name}");
         let options = RunOptions {
             out: folder.join(name),
             resume: true,
         };
-        Ok(run(&draft.finish()?, &options, &mut Lines)?)
+        Ok(run(&recipe.resolved()?, &options, &mut Lines)?)
     };
 
-    let teacher = Draft {
-        student: Some("resnet20".parse()?),
-        ..common.clone()
-    };
-    let teacher = train("teacher", teacher)?;
-    let student = Draft {
-        student: Some("resnet8".parse()?),
-        teacher_weights: Some(folder.join("teacher/student.safetensors")),
-        method: Some(Method::by_name("kd")?),
-        temperature: Some(4.0),
-        ..common
-    };
+    let teacher = train("teacher", recipe("resnet20")?)?;
+    let weights = folder.join("teacher/student.safetensors");
+    let student = recipe("resnet8")?.with_method(Method::by_name("kd")?, weights);
     let student = train("student", student)?;
     println!(
         "teacher {:.2} %, student {:.2} %",

@@ -1,4 +1,4 @@
-//! One distillation loss in a Burn training loop of one's own: networks, data and optimiser are
+//! One distillation loss in a Burn training loop of one's own: networks, data and optimizer are
 //! the user's, `kd-losses` brings [`KdLoss`] and nothing else.
 //!
 //! A large perceptron learns to tell two spirals apart from all labels. A small one has only a
@@ -16,10 +16,11 @@ use burn::nn::{Linear, LinearConfig};
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use kd_losses::{KdLoss, KdLossConfig, cross_entropy};
+use kd_losses::cross_entropy;
+use kd_losses::logits::{KdLoss, KdLossConfig};
 
 const POINTS: usize = 400;
-const LABELLED: usize = 24;
+const LABELED: usize = 24;
 
 #[derive(Module, Debug)]
 struct Perceptron {
@@ -58,11 +59,11 @@ fn spirals(device: &Device) -> (Tensor<2>, Tensor<1, Int>) {
     )
 }
 
-/// Trains on the first `labelled` labels and, if there is one, on the teacher's logits for all
+/// Trains on the first `labeled` labels and, if there is one, on the teacher's logits for all
 /// points.
 fn train(
     mut network: Perceptron,
-    labelled: usize,
+    labeled: usize,
     teacher: Option<(&Perceptron, KdLoss)>,
     device: &Device,
 ) -> Perceptron {
@@ -73,8 +74,8 @@ fn train(
     for _ in 0..600 {
         let logits = network.forward(points.clone());
         let mut loss = cross_entropy(
-            logits.clone().narrow(0, 0, labelled),
-            labels.clone().narrow(0, 0, labelled),
+            logits.clone().narrow(0, 0, labeled),
+            labels.clone().narrow(0, 0, labeled),
         );
         if let Some((soft, kd)) = &soft {
             loss = loss + kd.forward(logits, soft.clone());
@@ -95,27 +96,28 @@ fn accuracy(network: &Perceptron, device: &Device) -> f32 {
     100.0 * right.float().mean().into_scalar::<f32>()
 }
 
-fn main() {
+fn main() -> Result<(), kd_losses::LossError> {
     let device = Device::flex();
     let training = device.clone().autodiff();
     device.seed(1);
 
     let teacher = train(Perceptron::new(64, &training), POINTS, None, &device);
-    let alone = train(Perceptron::new(12, &training), LABELLED, None, &device);
-    let kd = KdLossConfig::new().with_temperature(2.0).init();
+    let alone = train(Perceptron::new(12, &training), LABELED, None, &device);
+    let kd = KdLossConfig::new().with_temperature(2.0).init()?;
     let student = Perceptron::new(12, &training);
-    let distilled = train(student, LABELLED, Some((&teacher, kd)), &device);
+    let distilled = train(student, LABELED, Some((&teacher, kd)), &device);
 
     println!(
         "teacher, {POINTS} labels:          {:5.1} %",
         accuracy(&teacher, &device)
     );
     println!(
-        "student, {LABELLED} labels:           {:5.1} %",
+        "student, {LABELED} labels:           {:5.1} %",
         accuracy(&alone, &device)
     );
     println!(
-        "student, {LABELLED} labels + teacher: {:5.1} %",
+        "student, {LABELED} labels + teacher: {:5.1} %",
         accuracy(&distilled, &device)
     );
+    Ok(())
 }

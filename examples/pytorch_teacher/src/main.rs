@@ -31,7 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // A frozen teacher: evaluation mode, its batch norms folded into the convolutions.
     let device = Device::flex();
-    let teacher = file.into_network(None, None, &device)?.fold_batch_norm();
+    let teacher = file.into_network(None, None, &device)?.for_inference();
 
     let images = Tensor::random([2, 3, 32, 32], Distribution::Normal(0.0, 1.0), &device);
     let features = teacher.features(images);

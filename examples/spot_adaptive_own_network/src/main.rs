@@ -13,13 +13,13 @@ use std::error::Error;
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d};
-use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::Device;
 use burn::tensor::activation::relu;
+use kd_core::{Feature, Network};
 use kd_data::{Loader, LoaderConfig, ProceduralConfig};
-use kd_losses::{AttentionConfig, KdLossConfig, Place, cross_entropy};
-use kd_models::{Feature, Network};
-use kd_spot::{Cuts, RouterConfig, RoutingCounts, features_for_losses};
+use kd_losses::Method;
+use kd_spot::{GateCounts, RoutingConfig, RoutingMode};
+use kd_train::{DataInfo, FrozenTeacher, OptimizerConfig, OptimizerName, TaskConfig};
 
 /// A plain convolutional network: each convolution halves the map and is a stage.
 #[derive(Module, Debug)]
@@ -70,8 +70,7 @@ impl Network for Plain {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let plain = Device::flex();
-    let device = plain.clone().autodiff();
+    let device = Device::flex().autodiff();
     device.seed(0);
     let data = ProceduralConfig {
         classes: 4,
@@ -80,70 +79,56 @@ fn main() -> Result<(), Box<dyn Error>> {
         ..ProceduralConfig::default()
     };
     let loader = Loader::new(data.generate()?.train, LoaderConfig::train(32, 0))?;
+    let info = DataInfo::of(&loader);
+    let mut adam = OptimizerConfig::new(OptimizerName::Adam);
+    adam.lr = Some(5e-3);
 
     // A deep teacher, trained for a moment, and a student with fewer stages.
-    let mut teacher = Plain::new(&[3, 24, 48, 64, 96], 4, &device);
-    let mut adam = AdamConfig::new().init();
+    let supervised = TaskConfig::<Method>::new()
+        .with_term(Method::by_name("ce")?, 1.0)
+        .with_optimizer(adam.clone());
+    let teacher = Plain::new(&[3, 24, 48, 64, 96], 4, &device);
+    let mut task = supervised.init(teacher, None::<FrozenTeacher<Plain>>, &info, &device)?;
     for epoch in 0..6 {
         for batch in loader.epoch(epoch, &device) {
-            let loss = cross_entropy(teacher.forward(batch.images), batch.labels);
-            let gradients = GradientsParams::from_grads(loss.backward(), &teacher);
-            teacher = adam.step(5e-3, teacher, gradients);
+            (task, _) = task.step(&batch);
         }
     }
-    let teacher = teacher.valid();
-    let mut student = Plain::new(&[3, 8, 16, 24], 4, &device);
+    let teacher = FrozenTeacher::new("plain", &task.model.student);
 
-    // Where to choose: after the stages that correspond in size.
-    let input = [3, 32, 32];
-    let (own, other) = (
-        student.feature_shapes(input, &plain),
-        teacher.feature_shapes(input, &plain),
-    );
-    let cuts = Cuts::at(Place::Stages, &own, &other)?;
-    println!("cut after {cuts}");
-    let mut router = RouterConfig::new().init(cuts.clone(), &own, &other, &device)?;
-
-    // Any loss that takes gates; this one is told which stages correspond.
-    let at = AttentionConfig::new().init()?;
-    let kd = KdLossConfig::new().init();
-    let (mut for_student, mut for_router) = (AdamConfig::new().init(), AdamConfig::new().init());
+    // Logits and attention, where a policy chooses: after the stages that correspond in size.
+    let student = Plain::new(&[3, 8, 16, 24], 4, &device);
+    let mut task = TaskConfig::<Method>::new()
+        .with_term(Method::by_name("ce")?, 1.0)
+        .with_term(Method::by_name("kd")?, 1.0)
+        .with_term(Method::by_name("at")?, 100.0)
+        .with_routing(RoutingConfig::new(RoutingMode::Adaptive))
+        .with_optimizer(adam)
+        .init(student, Some(teacher), &info, &device)?;
+    let spots = task
+        .model
+        .routing
+        .as_ref()
+        .map_or_else(Vec::new, |r| r.spots());
+    println!("spots: {}", spots.join(", "));
     for epoch in 0..6 {
-        let mut counts = RoutingCounts::new(4, cuts.spots(), &plain);
+        let mut counts = GateCounts::new(4, spots.len(), &device);
         let mut sum = 0.0;
         for batch in loader.epoch(epoch, &device) {
-            let images = batch.images.clone().inner();
-            let soft = features_for_losses(teacher.features(images.clone()));
-            let own = features_for_losses(student.features(batch.images));
-            let choices = router.choose(own.pooled.clone(), soft.pooled.clone());
-            counts.add(&choices, batch.labels.clone());
-
-            let ce = cross_entropy(own.logits.clone(), batch.labels.clone());
-            let gate = choices.last();
-            let divergence = kd.forward_gated(own.logits.clone(), soft.logits.clone(), &gate);
-            let mut loss = ce.clone() + gate.times_share(divergence);
-            let maps = cuts
-                .of_student(&own.maps)
-                .into_iter()
-                .zip(cuts.of_teacher(&soft.maps));
-            for ((own, other), gate) in maps.skip(1).zip(choices.gates(cuts.count())) {
-                loss = loss + gate.times_share(at.forward_gated(own, other, &gate)) * 100.0;
+            let output;
+            (task, output) = task.step(&batch);
+            if let Some(gates) = &output.gates {
+                counts.add(gates, output.labels);
             }
-            let grafted = router.grafted(&choices, (&student, &teacher), images, Some(&soft));
-            let objective = router.objective(&choices, grafted, batch.labels, ce.clone());
-
-            // One backward pass: neither loss depends on the other's weights.
-            let mut gradients = (loss + objective).backward();
-            let of_router = GradientsParams::from_module(&mut gradients, &router);
-            router = for_router.step(1e-3, router, of_router);
-            let of_student = GradientsParams::from_module(&mut gradients, &student);
-            student = for_student.step(5e-3, student, of_student);
-            sum += ce.into_scalar::<f32>();
+            let ce = output
+                .losses
+                .term("ce")
+                .map(|loss| loss.clone().into_scalar::<f32>());
+            sum += ce.unwrap_or_default();
         }
-        let shares = counts.read()?.spots;
-        let ce = sum / loader.batches() as f32;
+        let (shares, ce) = (counts.read()?.spots, sum / loader.batches() as f32);
         println!(
-            "epoch {}: cross-entropy {ce:.3}, distilled at each spot {shares:.2?}",
+            "epoch {}: cross-entropy {ce:.3}, distilled {shares:.2?}",
             epoch + 1
         );
     }
