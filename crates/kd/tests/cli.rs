@@ -96,6 +96,95 @@ fn a_run_writes_its_folder_and_can_be_evaluated_and_repeated() {
 }
 
 #[test]
+fn optimizers_schedules_and_number_types_run_and_are_written_down() {
+    let folder = tempdir().expect("a folder");
+    for (name, assignments) in [
+        (
+            "adamw",
+            &[
+                "optimizer.name=adamw",
+                "optimizer.decay_norms_and_biases=false",
+                "scheduler.name=onecycle",
+                "train.ema_decay=0.9",
+                "losses.0.smoothing=0.1",
+            ][..],
+        ),
+        (
+            "sgd",
+            &[
+                "scheduler.name=cosine",
+                "scheduler.warmup_epochs=1",
+                "optimizer.clip_norm=1",
+                "train.epochs=2",
+                "compute.dtype=f64",
+            ],
+        ),
+    ] {
+        let out = folder.path().join(name);
+        let mut run = tiny_run(&out);
+        for assignment in assignments {
+            run.args(["--set", assignment]);
+        }
+        run.assert().success();
+        let recipe = fs::read_to_string(out.join("recipe.yaml")).expect("a recipe");
+        for assignment in assignments {
+            let (path, value) = assignment.split_once('=').expect("an assignment");
+            let key = path.rsplit('.').next().expect("a key");
+            let written = format!("{key}: {value}");
+            assert!(recipe.contains(&written), "{written}: {recipe}");
+        }
+        // What was saved is read again.
+        kd().args(["eval", "--limit-test", "20", "--weights"])
+            .arg(out.join("student.safetensors"))
+            .assert()
+            .success();
+    }
+    let error = tiny_run(&folder.path().join("typo"))
+        .args(["--set", "optimizer.lrr=1"])
+        .output()
+        .expect("kd runs");
+    assert_eq!(error.status.code(), Some(2));
+    let message = String::from_utf8_lossy(&error.stderr).into_owned();
+    assert!(message.contains("did you mean `lr`?"), "{message}");
+}
+
+/// Also by a list of terms, and what `kd recipe` prints is what runs.
+#[test]
+fn a_recipe_that_is_printed_is_the_recipe_that_runs() {
+    let folder = tempdir().expect("a folder");
+    let teacher = folder.path().join("teacher");
+    tiny_run(&teacher).assert().success();
+    let weights = text(&teacher.join("student.safetensors"));
+    let flags = ["--student", "resnet8", "--method", "at", "-a", "0.5"];
+    let limits = ["--limit-train", "40", "--limit-test", "20", "--epochs", "1"];
+    let printed = kd()
+        .arg("recipe")
+        .args(flags)
+        .args(limits)
+        .args(["--teacher-weights", &weights])
+        .output()
+        .expect("kd runs");
+    let config = folder.path().join("recipe.yaml");
+    fs::write(&config, &printed.stdout).expect("a file");
+    let runs = ["flags", "file"].map(|name| folder.path().join(name));
+    let weights = ["--teacher-weights", &weights];
+    kd().arg("distill")
+        .args([&flags[..], &limits, &weights].concat())
+        .arg("--out")
+        .arg(&runs[0])
+        .assert()
+        .success();
+    kd().args(["distill", "--config"])
+        .arg(&config)
+        .arg("--out")
+        .arg(&runs[1])
+        .assert()
+        .success();
+    assert_eq!(metrics(&runs[0]), metrics(&runs[1]));
+    assert!(metrics(&runs[0])[0].contains("\"kd\":"));
+}
+
+#[test]
 fn a_student_is_distilled_by_each_method() {
     let folder = tempdir().expect("a folder");
     let teacher = folder.path().join("teacher");

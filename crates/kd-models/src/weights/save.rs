@@ -57,6 +57,11 @@ fn write(
         path: path.to_owned(),
         reason,
     };
+    // A file is of f32, whatever the device computes with.
+    let entries: Vec<(String, TensorData)> = entries
+        .into_iter()
+        .map(|(key, data)| (key, data.convert::<f32>()))
+        .collect();
     let counter = 0i64.to_le_bytes();
     let mut views = Vec::with_capacity(entries.len());
     for (key, data) in &entries {
