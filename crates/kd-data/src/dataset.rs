@@ -5,7 +5,7 @@ use crate::{DataError, Normalization};
 /// Number of channels of every image: red, green, blue.
 const CHANNELS: usize = 3;
 
-/// Labelled RGB images of one size, held as bytes.
+/// Labeled RGB images of one size, held as bytes.
 ///
 /// The pixels are one contiguous buffer `[N, C, H, W]`: image after image, and in each image the
 /// whole red plane, then green, then blue, each row-major. Bytes instead of floats take a quarter

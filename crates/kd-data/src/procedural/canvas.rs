@@ -39,7 +39,7 @@ impl Paint {
 /// Where and how a shape lies. Lengths are in units of the image's side.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pose {
-    /// Centre, to the right and downwards.
+    /// Center, to the right and downwards.
     pub(super) center: [f32; 2],
     /// Length of the shape's unit.
     pub(super) radius: f32,

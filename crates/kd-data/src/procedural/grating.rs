@@ -81,7 +81,7 @@ mod tests {
     use super::*;
     use crate::stream::Purpose;
 
-    /// Mean absolute difference of neighbours to the right and below, 1/32 apart.
+    /// Mean absolute difference of neighbors to the right and below, 1/32 apart.
     fn roughness(texture: Texture, jitter: f32) -> [f32; 2] {
         let mut stream = Stream::new(3, Purpose::View, 0, 0);
         let grating = texture.draw(jitter, &mut stream);

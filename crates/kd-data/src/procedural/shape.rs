@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn shapes_differ_where_they_should() {
-        // Centre, middle of the right side, corner, tip, foot.
+        // Center, middle of the right side, corner, tip, foot.
         let points = [
             (0.0, 0.0),
             (0.8, 0.0),

@@ -13,8 +13,8 @@ use super::theme::{self, Ink};
 
 /// Pixels of the bitmap for one of the figure: twice the common density of screens.
 const DENSITY: u32 = 2;
-/// Pixels per metre of the bitmap, for the common density of 96 per inch.
-const PIXELS_PER_METRE: u32 = DENSITY * 3780;
+/// Pixels per meter of the bitmap, for the common density of 96 per inch.
+const PIXELS_PER_METER: u32 = DENSITY * 3780;
 /// Figures with more pixels are drawn without oversampling, to bound the memory they take.
 const OVERSAMPLED: f64 = 1.5e6;
 
@@ -206,8 +206,8 @@ fn encode(pixels: &[u8], width: u32, height: u32) -> Result<Vec<u8>, png::Encodi
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_depth(png::BitDepth::Eight);
     encoder.set_pixel_dims(Some(png::PixelDimensions {
-        xppu: PIXELS_PER_METRE,
-        yppu: PIXELS_PER_METRE,
+        xppu: PIXELS_PER_METER,
+        yppu: PIXELS_PER_METER,
         unit: png::Unit::Meter,
     }));
     let mut writer = encoder.write_header()?;

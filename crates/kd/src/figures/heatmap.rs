@@ -9,7 +9,7 @@ const FEW_COLUMNS: usize = 10;
 /// Tables with at most as many rows have their values in the cells.
 const NUMBERED_ROWS: usize = 120;
 /// Tables with more rows no longer grow: their labels are thinned.
-const LABELLED_ROWS: usize = 250;
+const LABELED_ROWS: usize = 250;
 /// Tables with more rows have the labels of the columns at the top, too.
 const TALL: usize = 40;
 /// Widest label of a row, and of one of few columns.
@@ -56,8 +56,8 @@ impl Sizes {
             0..=12 => (least / rows.max(1) as f64).clamp(34.0, 110.0).ceil(),
             13..=40 => 24.0,
             41..=NUMBERED_ROWS => 18.0,
-            121..=LABELLED_ROWS => 14.0,
-            _ => (14.0 * LABELLED_ROWS as f64 / rows as f64).max(1.0),
+            121..=LABELED_ROWS => 14.0,
+            _ => (14.0 * LABELED_ROWS as f64 / rows as f64).max(1.0),
         };
         let em = match rows {
             0..=40 => size::TICK,
