@@ -2,7 +2,9 @@
 //! object a line. Answers with images a second, a line each.
 #![allow(clippy::print_stdout)]
 
+// That of the command.
 #[cfg(feature = "mimalloc")]
+#[path = "../../crates/kd/src/allocator.rs"]
 mod allocator;
 
 use std::error::Error;
