@@ -44,6 +44,7 @@ mod cache;
 pub mod compare;
 mod device;
 mod error;
+mod metrics;
 mod recipe;
 mod route;
 mod run;
@@ -52,15 +53,15 @@ mod task;
 pub use cache::{CachePlace, CacheReport, TeacherCache, TeacherCacheConfig};
 pub use device::{compiled_devices, default_device, device_by_name};
 pub use error::TrainError;
+pub use metrics::{EpochMetrics, NamedValues, TestMetrics, TrainMetrics};
 pub use recipe::{
     ComputeConfig, DataConfig, DataSource, Dtype, Overlay, Recipe, Schedule, SchedulerConfig,
     SchedulerName, Shorthand, StudentConfig, TeacherConfig, TrainConfig,
 };
 pub use route::{RouteReport, RoutedImage, route};
 pub use run::{
-    EpochMetrics, NamedValues, NoopObserver, Observer, Parts, PretrainEpoch, RoutingRecord,
-    RunHistory, RunOptions, RunResult, RunStart, Setting, StepProgress, TestMetrics, TrainMetrics,
-    Trained, load_teacher, run, run_with,
+    NoopObserver, Observer, Parts, PretrainEpoch, RoutingRecord, RunHistory, RunOptions, RunResult,
+    RunStart, Setting, StepProgress, Trained, load_teacher, run, run_with,
 };
 #[cfg(feature = "learner")]
 pub use task::BatchLoader;

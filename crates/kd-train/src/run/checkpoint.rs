@@ -11,8 +11,7 @@ use kd_losses::DistillationLoss;
 use serde::{Deserialize, Serialize};
 
 use super::files::{TEMPORARY, write_json};
-use super::metrics::EpochMetrics;
-use crate::{DistillModel, DistillTask, Ema, TrainError};
+use crate::{DistillModel, DistillTask, Ema, EpochMetrics, TrainError};
 
 const MODEL: &str = "model.bpk";
 const OPTIMIZER: &str = "optimizer.bpk";

@@ -8,8 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use prost::Message;
 
 use super::files::write_atomically;
-use super::metrics::EpochMetrics;
-use crate::TrainError;
+use crate::{EpochMetrics, TrainError};
 
 #[derive(Clone, PartialEq, Message)]
 struct Event {

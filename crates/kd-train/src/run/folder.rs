@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::files::{TEMPORARY, write_atomically, write_json};
-use super::{EpochMetrics, RoutingRecord, RunResult};
+use super::{RoutingRecord, RunResult};
 use crate::recipe::Beside;
-use crate::{Overlay, Recipe, TrainError};
+use crate::{EpochMetrics, Overlay, Recipe, TrainError};
 
 /// A folder that belongs to one recipe.
 #[derive(Debug)]

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
+use super::RoutingRecord;
 use super::folder::RunFolder;
-use super::{EpochMetrics, RoutingRecord};
-use crate::TrainError;
+use crate::{EpochMetrics, TrainError};
 
 /// What a run has written so far, be it complete or not.
 #[derive(Clone, Debug, PartialEq)]

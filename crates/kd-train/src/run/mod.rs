@@ -6,7 +6,6 @@ pub(crate) mod files;
 pub(crate) mod folder;
 mod history;
 mod memory;
-pub(crate) mod metrics;
 mod observer;
 mod parts;
 mod phase;
@@ -24,7 +23,6 @@ use kd_models::weights::count_parameters;
 use kd_spot::{GateCounts, RoutingMode};
 
 pub use history::RunHistory;
-pub use metrics::{EpochMetrics, NamedValues, TestMetrics, TrainMetrics};
 pub use observer::{NoopObserver, Observer, PretrainEpoch, RunStart, StepProgress};
 pub use parts::{Parts, Setting, Trained, load_teacher};
 pub use result::RunResult;
@@ -33,13 +31,14 @@ pub use routing_record::RoutingRecord;
 use self::checkpoint::State;
 use self::events::EventLog;
 use self::folder::RunFolder;
-use self::metrics::twelve_digits;
 use self::parts::TeacherPart;
 use self::phase::{Objective, Phase, phases};
 use self::result::best;
+use crate::metrics::twelve_digits;
 use crate::task::LossMeter;
 use crate::{
-    DataInfo, DistillTask, Rates, Recipe, TaskConfig, TeacherCache, TeacherCacheConfig, TrainError,
+    DataInfo, DistillTask, EpochMetrics, Rates, Recipe, TaskConfig, TeacherCache,
+    TeacherCacheConfig, TrainError, TrainMetrics,
 };
 
 /// Images in a batch of evaluation; it does not change the numbers.

@@ -1,7 +1,7 @@
 //! Watching a run.
 
-use super::{EpochMetrics, RunResult};
-use crate::CacheReport;
+use super::RunResult;
+use crate::{CacheReport, EpochMetrics};
 
 /// Something that is told how a run goes: a progress bar, a log, a test.
 pub trait Observer {

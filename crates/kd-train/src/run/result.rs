@@ -3,9 +3,8 @@
 use kd_spot::RoutingMode;
 use serde::{Deserialize, Serialize};
 
-use super::EpochMetrics;
 use super::memory::peak_rss_mb;
-use crate::Recipe;
+use crate::{EpochMetrics, Recipe};
 
 /// The content of `result.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -9,7 +9,7 @@ use burn::tensor::{Int, Tensor};
 use super::losses::Losses;
 use super::rank_of_labels;
 use crate::TrainError;
-use crate::run::metrics::{NamedValues, TrainMetrics};
+use crate::metrics::{NamedValues, TrainMetrics};
 
 /// Steps between two readings.
 const WINDOW: usize = 16;

@@ -6,7 +6,7 @@ use burn::module::Module;
 use burn::tensor::{Int, Tensor};
 use kd_core::{DifferentiableHead, Features, Frozen, Network, Reads, Requirements};
 use kd_data::Batch;
-use kd_losses::{DistillationLoss, Step, Term, cross_entropy};
+use kd_losses::{DistillationLoss, Pretrain, Step, Term, cross_entropy};
 use kd_spot::{Gates, Routing};
 
 use super::losses::Losses;
@@ -152,16 +152,18 @@ impl<S: Network, T: Network, L: DistillationLoss> DistillModel<S, T, L> {
         let needs = term.requirements;
         let images = batch.images.clone();
         let teacher = features(teacher.network(), &needs, images.clone().inner());
+        let loss = |student: &Features| {
+            let step = Step::new(student, &teacher)
+                .with_labels(&batch.labels)
+                .with_indices(&batch.indices)
+                .with_images(&batch.images);
+            term.pretrain(&step)
+        };
         match term.pretrain {
-            kd_losses::Pretrain::None => None,
-            kd_losses::Pretrain::Adapters => {
-                // The student takes no part: the teacher's features stand for both.
-                term.pretrain(&Step::new(&teacher, &teacher).with_labels(&batch.labels))
-            }
-            kd_losses::Pretrain::Student => {
-                let student = features(&self.student, &needs, images);
-                term.pretrain(&Step::new(&student, &teacher).with_labels(&batch.labels))
-            }
+            Pretrain::None => None,
+            // The student takes no part: the teacher's features stand for both.
+            Pretrain::Adapters => loss(&teacher),
+            Pretrain::Student => loss(&features(&self.student, &needs, images)),
         }
     }
 
