@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::LossConfig;
+
 /// A method, described: for lists, help texts and defaults.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MethodInfo {
@@ -72,4 +74,15 @@ pub struct ParameterInfo {
     pub name: &'static str,
     /// What it does.
     pub description: &'static str,
+}
+
+/// What the configuration of a method gives to the registry besides [`LossConfig`].
+pub(crate) trait Register: LossConfig + Default {
+    /// The description; its name and aliases are those of the line in `methods!`.
+    const INFO: MethodInfo;
+
+    /// Default weights of these parameters: a convention may have its own.
+    fn weights(&self) -> LossWeights {
+        Self::INFO.weights
+    }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::gradients::{
     BssLoss, BssLossConfig, LwmLoss, LwmLossConfig, SobolevLoss, SobolevLossConfig,
 };
+use crate::info::Register;
 use crate::logits::{
     CeLoss, CeLossConfig, DkdLoss, DkdLossConfig, DmlLoss, DmlLossConfig, KdLoss, KdLossConfig,
     KdRefineLoss, KdRefineLossConfig, LogitsLoss, LogitsLossConfig,
@@ -24,20 +25,8 @@ use crate::relations::{
 };
 use crate::suggest::nearest;
 use crate::{
-    DistillationLoss, LossConfig, LossError, LossWeights, MethodInfo, Pretrain, Requirements,
-    Setup, Site, Step,
+    DistillationLoss, LossConfig, LossError, MethodInfo, Pretrain, Requirements, Setup, Site, Step,
 };
-
-/// What the configuration of a method gives to the registry besides [`LossConfig`].
-pub(crate) trait Register: LossConfig + Default {
-    /// The description; its name and aliases are those of the line in `methods!`.
-    const INFO: MethodInfo;
-
-    /// Default weights of these parameters: a convention may have its own.
-    fn weights(&self) -> LossWeights {
-        Self::INFO.weights
-    }
-}
 
 macro_rules! methods {
     ($(

@@ -46,6 +46,7 @@ mod families;
 pub mod files;
 mod layers;
 mod network;
+mod parameters;
 mod registry;
 pub mod weights;
 

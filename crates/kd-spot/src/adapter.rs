@@ -5,19 +5,8 @@ use burn::nn::{Linear, LinearConfig};
 use burn::tensor::Device;
 use kd_core::Feature;
 use kd_losses::adapters::{Regressor, RegressorConfig};
-use serde::{Deserialize, Serialize};
 
-use crate::SpotError;
-
-/// Shape of a feature at a cut, without the batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum CutShape {
-    /// `[channels, height, width]` of a map.
-    Map([usize; 3]),
-    /// Length of a pooled feature.
-    Vector(usize),
-}
+use crate::{CutShape, SpotError};
 
 /// A hint or an anti-hint: for maps a convolution with batch norm and ReLU, for pooled features a
 /// linear layer.

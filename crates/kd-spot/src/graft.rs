@@ -6,9 +6,8 @@ use burn::tensor::{Device, Tensor};
 use kd_core::{Feature, FeatureShapes, Network};
 use kd_nn::mix as mixed;
 
-use crate::adapter::{Adapter, CutShape};
 use crate::constant::constant;
-use crate::{Cuts, SpotError};
+use crate::{Adapter, CutShape, Cuts, SpotError};
 
 /// Configuration of a [`Graft`]: the shapes of the features at each cut.
 #[derive(Config, Debug)]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::directional::{gradient, leaf};
 use crate::gate::sample_sums;
-use crate::method::Register;
+use crate::info::Register;
 use crate::range::{at_least_one, positive};
 use crate::{
     DistillationLoss, Gate, LossConfig, LossError, LossWeights, MethodInfo, ParameterInfo,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::directional::{input_gradient, loss_of_gradient};
 use crate::adapters::normalize;
 use crate::gate::sample_means;
-use crate::method::Register;
+use crate::info::Register;
 use crate::pool::{pool_to, smaller};
 use crate::{
     DistillationLoss, Gate, LossConfig, LossError, LossWeights, MethodInfo, ParameterInfo,

@@ -6,7 +6,7 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::method::Register;
+use crate::info::Register;
 use crate::range::within;
 use crate::{
     DistillationLoss, LossConfig, LossError, LossWeights, MethodInfo, ParameterInfo, Requirements,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::standardize::{check_standardize, standardized};
 use crate::gate::sample_sums;
-use crate::method::Register;
+use crate::info::Register;
 use crate::range::positive;
 use crate::{
     DistillationLoss, Gate, LossConfig, LossError, LossWeights, MethodInfo, ParameterInfo,

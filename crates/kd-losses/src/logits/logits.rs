@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::standardize::{check_standardize, standardized};
 use crate::gate::sample_means;
-use crate::method::Register;
+use crate::info::Register;
 use crate::{
     DistillationLoss, Gate, LossConfig, LossError, LossWeights, MethodInfo, ParameterInfo,
     Requirements, Setup, Site, Step,

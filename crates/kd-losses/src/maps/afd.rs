@@ -10,7 +10,7 @@ use kd_nn::conv2d_layer;
 use serde::{Deserialize, Serialize};
 
 use crate::gate::sample_sums;
-use crate::method::Register;
+use crate::info::Register;
 use crate::pool::{pool_to, smaller};
 use crate::range::within;
 use crate::{

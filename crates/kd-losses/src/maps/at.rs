@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::gate::{gate_at, sample_means};
-use crate::method::Register;
+use crate::info::Register;
 use crate::pool::{before_power, pool_to, smaller};
 use crate::range::at_least_one;
 use crate::{

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::at::power;
 use crate::adapters::{Paraphraser, ParaphraserConfig, Translator, TranslatorConfig};
 use crate::gate::sample_means;
-use crate::method::Register;
+use crate::info::Register;
 use crate::pool::{before_power, pool_to, smaller};
 use crate::range::{at_least_one, positive};
 use crate::{

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::adapters::{Regressor, RegressorConfig};
 use crate::gate::sample_means;
-use crate::method::Register;
+use crate::info::Register;
 use crate::{
     DistillationLoss, Gate, LossConfig, LossError, LossWeights, MethodInfo, Pair, ParameterInfo,
     Requirements, Setup, Site, Step,

@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::gate::sample_sums;
-use crate::method::Register;
+use crate::info::Register;
 use crate::pool::{pool_to, smaller};
 use crate::{
     DistillationLoss, Gate, LossConfig, LossError, LossWeights, MethodInfo, Requirements, Setup,

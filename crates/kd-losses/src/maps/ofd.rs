@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::adapters::{Connector, ConnectorConfig};
 use crate::gate::{gate_at, sample_means, sample_sums};
-use crate::method::Register;
+use crate::info::Register;
 use crate::pool::{pool_to, smaller};
 use crate::{
     DistillationLoss, Gate, LossConfig, LossError, LossWeights, MethodInfo, NormAffine, Pair,

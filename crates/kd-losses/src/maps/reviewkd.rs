@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::adapters::{Fusion, FusionConfig};
 use crate::gate::sample_means;
-use crate::method::Register;
+use crate::info::Register;
 use crate::pool::pool_to;
 use crate::range::at_least_one;
 use crate::{

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::adapters::{CrossLayerRegressor, CrossLayerRegressorConfig, MlpEmbed, MlpEmbedConfig};
 use crate::gate::sample_means;
-use crate::method::Register;
+use crate::info::Register;
 use crate::pool::{pool_to, smaller};
 use crate::range::at_least_one;
 use crate::{

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::adapters::{Connector, ConnectorConfig};
 use crate::gate::sample_means;
-use crate::method::Register;
+use crate::info::Register;
 use crate::{
     Classifier, DistillationLoss, Gate, LossConfig, LossError, LossWeights, MethodInfo,
     Requirements, Setup, Site, Step,

@@ -9,7 +9,7 @@ use kd_nn::conv2d_layer;
 use serde::{Deserialize, Serialize};
 
 use crate::gate::sample_means;
-use crate::method::Register;
+use crate::info::Register;
 use crate::pool::{pool_to, smaller};
 use crate::range::within;
 use crate::{

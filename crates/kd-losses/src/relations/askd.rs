@@ -12,7 +12,7 @@ use super::regional_similarity::{
     RegionShrink, RegionalSimilarityLoss, RegionalSimilarityLossConfig,
 };
 use crate::gate::gate_at;
-use crate::method::Register;
+use crate::info::Register;
 use crate::range::weight;
 use crate::{
     DistillationLoss, Features, Gate, LossConfig, LossError, LossWeights, MethodInfo, Pair,

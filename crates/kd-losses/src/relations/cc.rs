@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::adapters::{Embed, EmbedConfig, normalize};
 use crate::gate::sample_sums;
-use crate::method::Register;
+use crate::info::Register;
 use crate::range::{at_least_one, positive, within};
 use crate::{
     DistillationLoss, Gate, LossConfig, LossError, LossWeights, MethodInfo, Pair, ParameterInfo,

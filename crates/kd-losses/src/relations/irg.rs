@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::gate::{different, sample_means, sample_sums};
-use crate::method::Register;
+use crate::info::Register;
 use crate::pool::{pool_to, smaller};
 use crate::range::weight;
 use crate::{

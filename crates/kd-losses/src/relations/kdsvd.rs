@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::singular::Leading;
 use crate::gate::{gate_at, sample_sums};
-use crate::method::Register;
+use crate::info::Register;
 use crate::range::at_least_one;
 use crate::surrogate::with_gradient;
 use crate::{

@@ -5,7 +5,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::method::Register;
+use crate::info::Register;
 use crate::{
     DistillationLoss, Gate, LossConfig, LossError, LossWeights, MethodInfo, ParameterInfo,
     Requirements, Setup, Site, Step,

@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::gate::{assert_not_empty, different};
-use crate::method::Register;
+use crate::info::Register;
 use crate::range::weight;
 use crate::surrogate::with_gradient;
 use crate::{

@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::adapters::normalize;
-use crate::method::Register;
+use crate::info::Register;
 use crate::{
     DistillationLoss, Gate, LossConfig, LossError, LossWeights, MethodInfo, ParameterInfo,
     Requirements, Setup, Site, Step,

@@ -144,14 +144,14 @@ impl Architecture {
     ///
     /// If the network cannot take such images, see [`Architecture::check_input`].
     pub fn info(&self, num_classes: usize, input: [usize; 3], device: &Device) -> ModelInfo {
-        let network = crate::weights::zeroed(self.init(num_classes, device));
+        let network = crate::parameters::zeroed(self.init(num_classes, device));
         let shapes = network.feature_shapes(input, device);
         let macs = network.macs(input, device);
         ModelInfo {
             name: self.name(),
             family: self.family(),
             aliases: self.aliases(),
-            params: crate::weights::count_parameters(&network),
+            params: crate::parameters::count_parameters(&network),
             macs,
             input,
             stages: network.stages(),
@@ -239,7 +239,7 @@ mod tests {
             let architecture = Architecture::by_name(name).expect("a known name");
             let network = architecture.init(1000, &Device::default());
             assert_eq!(
-                crate::weights::count_parameters(&network),
+                crate::parameters::count_parameters(&network),
                 expected,
                 "{name}"
             );

@@ -3,7 +3,7 @@
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
-use super::expected::zeroed;
+use crate::parameters::zeroed;
 use crate::{AnyNetwork, Architecture, Foldable};
 
 /// The form of a network.

@@ -3,9 +3,9 @@
 use burn::tensor::Device;
 
 use super::Form;
-use super::expected::{Expected, expected};
 use super::listing::Listing;
 use crate::Architecture;
+use crate::parameters::{Expected, expected};
 
 /// Which network a file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

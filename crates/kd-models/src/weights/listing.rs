@@ -5,7 +5,7 @@ use std::fmt;
 
 use burn::tensor::TensorData;
 
-use super::expected::Expected;
+use crate::parameters::Expected;
 
 /// Counter that PyTorch's batch norm keeps; nothing here depends on it.
 pub(super) const COUNTER: &str = "num_batches_tracked";

@@ -16,7 +16,6 @@
 //! # }
 //! ```
 
-mod expected;
 mod file;
 mod form;
 mod identify;
@@ -27,8 +26,7 @@ mod safetensors;
 mod save;
 mod state_dict;
 
-pub use expected::count_parameters;
-pub(crate) use expected::zeroed;
+pub use crate::parameters::count_parameters;
 pub use file::WeightsFile;
 pub use form::Form;
 pub use identify::Identity;

@@ -6,8 +6,8 @@ use burn::module::Module;
 use burn::tensor::TensorData;
 use burn_store::{BurnToPyTorchAdapter, ModuleSnapshot, PyTorchToBurnAdapter, bridge};
 
-use super::expected::expected;
 use super::listing::{Entry, Listing, is_counter};
+use crate::parameters::expected;
 use crate::{ModelError, PytorchKeys};
 
 /// All parameters and buffers of a network, by PyTorch key and in PyTorch's layout, in the order

@@ -7,7 +7,7 @@ use crate::PytorchKeys;
 
 /// Keys and shapes of a network's parameters and buffers as PyTorch has them, in the order of the
 /// module. No parameter is drawn for it.
-pub(super) fn expected<N: PytorchKeys>(network: &N) -> Vec<Expected> {
+pub(crate) fn expected<N: PytorchKeys>(network: &N) -> Vec<Expected> {
     let mut visitor = Shapes::default();
     network.visit(&mut visitor);
     let mut found = visitor.found;
@@ -19,15 +19,15 @@ pub(super) fn expected<N: PytorchKeys>(network: &N) -> Vec<Expected> {
 
 /// One parameter or buffer.
 #[derive(Clone, Debug)]
-pub(super) struct Expected {
+pub(crate) struct Expected {
     /// The path in the module, without the names of enum variants.
-    pub(super) path: String,
+    pub(crate) path: String,
     /// PyTorch's key.
-    pub(super) key: String,
+    pub(crate) key: String,
     /// PyTorch's shape.
-    pub(super) shape: Vec<usize>,
+    pub(crate) shape: Vec<usize>,
     /// Whether it is a running statistic and not trained.
-    pub(super) buffer: bool,
+    pub(crate) buffer: bool,
 }
 
 #[derive(Default)]
