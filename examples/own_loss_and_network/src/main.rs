@@ -9,7 +9,7 @@ mod loss;
 mod network;
 
 use std::error::Error;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use kd_data::ProceduralConfig;
@@ -110,7 +110,7 @@ fn recipe(epochs: usize) -> Recipe {
 }
 
 /// The lines of a run's metrics, without the wall time.
-fn metrics(run: &PathBuf) -> Result<Vec<String>, Box<dyn Error>> {
+fn metrics(run: &Path) -> Result<Vec<String>, Box<dyn Error>> {
     let text = std::fs::read_to_string(run.join("metrics.jsonl"))?;
     let lines = text.lines().filter_map(|line| line.split_once(",\"seconds\""));
     Ok(lines.map(|(numbers, _)| numbers.to_owned()).collect())
