@@ -40,17 +40,6 @@ impl Features {
             classes: self.logits.dims()[1],
         }
     }
-
-    /// The same values without autodiff.
-    pub fn detached(self) -> Self {
-        let plain = |maps: Vec<Tensor<4>>| maps.into_iter().map(Tensor::inner).collect();
-        Self {
-            maps: plain(self.maps),
-            preact: plain(self.preact),
-            pooled: self.pooled.inner(),
-            logits: self.logits.inner(),
-        }
-    }
 }
 
 impl FeatureShapes {

@@ -268,7 +268,7 @@ impl<'a> Step<'a> {
     pub fn expect_indices(&self, method: &str) -> Tensor<1, Int> {
         match self.indices {
             Some(indices) => indices.clone(),
-            None => panic!("{method} needs the indices of the batch: call `Step::with_indices`"),
+            None => panic!("{method} needs the indices of the samples: call `Step::with_indices`"),
         }
     }
 

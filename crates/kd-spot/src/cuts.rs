@@ -69,11 +69,6 @@ impl Cuts {
         Self::new(of(0), of(1))
     }
 
-    /// The pairs of stages after which the networks are cut.
-    pub fn alignment(&self) -> &Alignment {
-        &self.0
-    }
-
     /// The error of these cuts.
     pub(crate) fn error(&self, reason: &'static str) -> SpotError {
         SpotError::Cuts(self.0.error(reason))

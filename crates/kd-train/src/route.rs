@@ -7,6 +7,7 @@ use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
 use kd_core::Network;
 use kd_data::{ImageSet, Loader, LoaderConfig};
+use kd_losses::Method;
 use kd_models::AnyNetwork;
 use kd_models::weights::WeightsFile;
 use kd_spot::{Router, RoutingMode};
@@ -109,7 +110,7 @@ pub fn route(run: &Path, data: Overlay, train: bool) -> Result<RouteReport, Trai
         batch_size: BATCH,
     };
     let task = recipe
-        .task()
+        .task::<Method>()
         .init(student, Some(teacher), &data, &setting.device)?;
     let model = load_model(&folder.checkpoints(), task.model)?;
     let Some((routing, router)) = model

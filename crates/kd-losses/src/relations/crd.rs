@@ -583,12 +583,9 @@ impl LossConfig for CrdLossConfig {
 
 impl DistillationLoss for CrdLoss {
     fn term(&self, step: &Step<'_>) -> Tensor<1> {
-        let Some(indices) = step.indices else {
-            panic!("crd needs the indices of the samples: call `Step::with_indices`");
-        };
-        let contrast = self.draw(indices, step.labels);
+        let indices = step.expect_indices("crd");
+        let contrast = self.draw(&indices, step.labels);
         let (student, teacher) = (step.student.pooled.clone(), step.teacher.pooled.clone());
-        let indices = indices.clone();
         step.scaled(
             0,
             self.forward_gated(student, teacher, indices, contrast, &step.gate(0)),

@@ -169,10 +169,15 @@ impl Recipe {
         terms.filter(|term| term.loss.requirements().site != Site::Labels)
     }
 
-    /// What the task is made of.
-    pub fn task(&self) -> TaskConfig {
+    /// What the task is made of, for losses of this crate or any kind that holds them.
+    pub fn task<C: LossConfig + From<Method>>(&self) -> TaskConfig<C> {
+        let term = |term: &TermConfig| TermConfig {
+            loss: term.loss.clone().into(),
+            weight: term.weight,
+            label: term.label.clone(),
+        };
         TaskConfig {
-            losses: self.losses.clone(),
+            losses: self.losses.iter().map(term).collect(),
             routing: self.routing.clone(),
             optimizer: self.optimizer.clone(),
             fold_teacher: self.teacher.fold,

@@ -37,8 +37,8 @@ use self::result::best;
 use crate::metrics::twelve_digits;
 use crate::task::LossMeter;
 use crate::{
-    DataInfo, DistillTask, EpochMetrics, Rates, Recipe, TaskConfig, TeacherCache,
-    TeacherCacheConfig, TrainError, TrainMetrics,
+    DataInfo, DistillTask, EpochMetrics, Rates, Recipe, TeacherCache, TeacherCacheConfig,
+    TrainError, TrainMetrics,
 };
 
 /// Images in a batch of evaluation; it does not change the numbers.
@@ -174,21 +174,7 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
         let teacher = make.map(|make| make(&setting)).transpose()?;
         plain.seed(recipe.train.seed);
         let student = (parts.make_student)(&setting)?;
-        let of_recipe = recipe.task();
-        let mut config = TaskConfig::<C> {
-            losses: Vec::new(),
-            routing: of_recipe.routing,
-            optimizer: of_recipe.optimizer,
-            fold_teacher: of_recipe.fold_teacher,
-            ema_decay: of_recipe.ema_decay,
-        };
-        for term in of_recipe.losses {
-            config.losses.push(kd_losses::TermConfig {
-                loss: term.loss.into(),
-                weight: term.weight,
-                label: term.label,
-            });
-        }
+        let mut config = recipe.task::<C>();
         config.losses.extend(parts.losses);
         let names = Names {
             student: parts.student,
