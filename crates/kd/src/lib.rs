@@ -10,6 +10,7 @@
 //! | [`spot`] | `kd-spot` | where, and for which samples, to distill |
 //! | [`data`] | `kd-data` | CIFAR, a procedural set, augmentation on the device |
 //! | [`train`] | `kd-train` | the training step, runs, recipes |
+//! | [`recipes`] | `kd-recipes` | published experiments by name, their figures |
 //!
 //! ```
 //! use kd::models::Architecture;
@@ -29,5 +30,6 @@ pub use kd_core as core;
 pub use kd_data as data;
 pub use kd_losses as losses;
 pub use kd_models as models;
+pub use kd_recipes as recipes;
 pub use kd_spot as spot;
 pub use kd_train as train;

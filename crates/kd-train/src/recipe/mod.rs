@@ -45,6 +45,9 @@ use crate::{OptimizerConfig, TaskConfig, TrainError};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Recipe {
+    /// The name under which the recipe is known, for tables; it changes nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// The images.
     pub data: DataConfig,
     /// The network that is trained.
@@ -81,6 +84,7 @@ pub(crate) struct Beside {
 impl Default for Recipe {
     fn default() -> Self {
         Self {
+            name: None,
             data: DataConfig::default(),
             student: StudentConfig::default(),
             teacher: TeacherConfig::default(),

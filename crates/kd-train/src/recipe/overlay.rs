@@ -29,6 +29,12 @@ use crate::TrainError;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Overlay(pub(super) Map<String, Value>);
 
+impl From<Map<String, Value>> for Overlay {
+    fn from(map: Map<String, Value>) -> Self {
+        Self(map)
+    }
+}
+
 impl Overlay {
     /// Reads a recipe file, complete or not. A recipe of the first version, which had no sections,
     /// is converted.
@@ -114,8 +120,16 @@ impl Overlay {
 
     /// Whether a key is set.
     pub fn has(&self, path: &str) -> bool {
-        let pointer = format!("/{}", path.replace('.', "/"));
-        Value::Object(self.0.clone()).pointer(&pointer).is_some()
+        self.get(path).is_some()
+    }
+
+    /// The value of a key such as `optimizer.lr`, if it is set.
+    pub fn get(&self, path: &str) -> Option<&Value> {
+        let (first, rest) = match path.split_once('.') {
+            Some((first, rest)) => (first, format!("/{}", rest.replace('.', "/"))),
+            None => (path, String::new()),
+        };
+        self.0.get(first)?.pointer(&rest)
     }
 
     /// Applies the field's shorthand to the terms of the loss.

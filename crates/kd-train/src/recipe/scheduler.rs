@@ -214,10 +214,10 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// The same factor in each of so many epochs.
-    pub fn constant(epochs: usize) -> Self {
+    /// One factor for each epoch.
+    pub fn by_epoch(factors: impl IntoIterator<Item = f64>) -> Self {
         Self {
-            factors: vec![1.0; epochs],
+            factors: factors.into_iter().collect(),
             unit: 1,
         }
     }

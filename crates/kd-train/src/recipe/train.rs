@@ -13,6 +13,12 @@ pub struct TrainConfig {
     /// Number of epochs of each phase before the main one, for losses that have one. Default: an
     /// eighth of `epochs` (30 of 240, as in RepDistiller), rounded up.
     pub pretrain_epochs: Option<usize>,
+    /// Learning rate of these phases. Default: the optimizer's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pretrain_lr: Option<f64>,
+    /// Epochs of these phases after which their learning rate falls to a tenth. Default: none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pretrain_milestones: Vec<usize>,
     /// Seed of initial weights, order of images, augmentation and whatever else is drawn.
     pub seed: u64,
     /// Decay of an exponential moving average of the student's weights, which is then evaluated
@@ -24,9 +30,29 @@ impl TrainConfig {
     pub(super) fn resolved(self, small: bool, pretrains: bool) -> Result<Self, TrainError> {
         TrainError::at_least_one("train.epochs", self.epochs)?;
         let epochs = self.epochs.unwrap_or(if small { 7 } else { 240 });
-        if !pretrains && self.pretrain_epochs.is_some_and(|epochs| epochs > 0) {
-            let what = "losses without a phase before the main one";
-            return Err(TrainError::conflict("train.pretrain_epochs", what));
+        TrainError::positive("train.pretrain_lr", self.pretrain_lr)?;
+        for (field, given) in [
+            (
+                "train.pretrain_epochs",
+                self.pretrain_epochs.is_some_and(|epochs| epochs > 0),
+            ),
+            ("train.pretrain_lr", self.pretrain_lr.is_some()),
+            (
+                "train.pretrain_milestones",
+                !self.pretrain_milestones.is_empty(),
+            ),
+        ] {
+            if given && !pretrains {
+                let what = "losses without a phase before the main one";
+                return Err(TrainError::conflict(field, what));
+            }
+        }
+        if !self.pretrain_milestones.is_sorted_by(|a, b| a < b) {
+            return Err(TrainError::value(
+                "train.pretrain_milestones",
+                format!("{:?}", self.pretrain_milestones),
+                "an increasing list of epochs",
+            ));
         }
         let pretrain = if pretrains { epochs.div_ceil(8) } else { 0 };
         Ok(Self {

@@ -174,7 +174,8 @@ impl RunFolder {
 }
 
 /// Fields that change the time a run takes, but not its numbers, or only by rounding on a GPU.
-const WITHOUT_EFFECT: [&str; 4] = [
+const WITHOUT_EFFECT: [&str; 5] = [
+    "name",
     "data.workers",
     "teacher.cache",
     "teacher.cache_mib",

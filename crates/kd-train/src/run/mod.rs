@@ -430,7 +430,8 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
         let main = self.recipe.train.epochs.unwrap_or_default();
         let number = main + before + epoch;
         self.seed(number);
-        task.set_rates(self.rates());
+        let factor = self.phases[phase].schedule.factor(epoch, 0);
+        task.set_rates(self.rates().scaled(factor));
         let mut meter = LossMeter::new(epoch + 1);
         for (step, batch) in self.train.epoch(number, &training).enumerate() {
             let loss;

@@ -46,7 +46,7 @@ where
             name: format!("pretrain {}", term.label),
             epochs,
             objective: Objective::Pretrain(index),
-            schedule: Schedule::constant(epochs),
+            schedule: before_main(recipe, epochs),
         })
         .collect();
     let epochs = recipe.train.epochs.unwrap_or_default();
@@ -57,4 +57,15 @@ where
         schedule: recipe.scheduler.factors(epochs, steps)?,
     });
     Ok(phases)
+}
+
+/// Learning rates of a phase before the main one, as factors of the optimizer's.
+fn before_main(recipe: &Recipe, epochs: usize) -> Schedule {
+    let rate = recipe.optimizer.rate();
+    let own = recipe.train.pretrain_lr.unwrap_or(rate) / rate;
+    let milestones = &recipe.train.pretrain_milestones;
+    Schedule::by_epoch((0..epochs).map(|epoch| {
+        let reached = milestones.iter().filter(|milestone| epoch >= **milestone);
+        own * 0.1_f64.powi(reached.count() as i32)
+    }))
 }

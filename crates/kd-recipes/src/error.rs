@@ -1,0 +1,26 @@
+//! Errors of this crate.
+
+/// Why a recipe cannot be had.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecipesError {
+    /// No recipe has this name.
+    #[error("no recipe is named `{name}`{}; `kd recipes` lists them", suggestion.as_ref().map_or_else(String::new, |name| format!("; did you mean `{name}`?")))]
+    Unknown {
+        /// The name.
+        name: String,
+        /// The nearest known name.
+        suggestion: Option<String>,
+    },
+    /// A table of this crate cannot be read.
+    #[error("{table}: {reason}")]
+    Table {
+        /// The table.
+        table: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The recipe is wrong.
+    #[error(transparent)]
+    Train(#[from] kd_train::TrainError),
+}
