@@ -41,6 +41,12 @@ pub struct BssLossConfig {
     /// Attacked pixels are clamped at this magnitude, a positive number. Default 2.5, which
     /// holds all of CIFAR's normalized pixels.
     pub limit: f64,
+    /// The first so many epochs are without the loss. Default 0.
+    pub start_after: usize,
+    /// Epochs over which the weight of the loss falls from 1 to 0 along a line, from the first epoch
+    /// on: `max(0, 1 − (epoch − 1) / fade)`. The references let it reach 0 after 0.8 of all epochs.
+    /// Default: it stays.
+    pub fade: Option<f64>,
 }
 
 impl Config for BssLossConfig {}
@@ -53,6 +59,8 @@ impl Default for BssLossConfig {
             num_steps: 10,
             eps: 1e-4,
             limit: 2.5,
+            start_after: 0,
+            fade: None,
         }
     }
 }
@@ -93,6 +101,18 @@ impl BssLossConfig {
         self
     }
 
+    /// Sets the first epochs without the loss.
+    pub fn with_start_after(mut self, start_after: usize) -> Self {
+        self.start_after = start_after;
+        self
+    }
+
+    /// Sets the epochs over which the weight falls to 0.
+    pub fn with_fade(mut self, fade: Option<f64>) -> Self {
+        self.fade = fade;
+        self
+    }
+
     /// Initializes the loss.
     ///
     /// # Errors
@@ -104,6 +124,7 @@ impl BssLossConfig {
         positive("bss", "eps", self.eps)?;
         positive("bss", "limit", self.limit)?;
         at_least_one("bss", "num_steps", self.num_steps)?;
+        positive("bss", "fade", self.fade.unwrap_or(1.0))?;
         Ok(BssLoss {
             temperature: self.temperature,
             attacker: BssAttacker {
@@ -112,6 +133,8 @@ impl BssLossConfig {
                 eps: self.eps,
                 limit: self.limit,
             },
+            start_after: self.start_after,
+            fade: self.fade,
         })
     }
 }
@@ -132,7 +155,8 @@ impl BssLossConfig {
 ///
 /// All such samples of a batch are attacked, where the references take the 32 that differ most
 /// between the networks, which would need a sort. The authors let the weight of the loss fall to
-/// 0 in the course of the training.
+/// 0 in the course of the training, and the Zoo begins with it after ten epochs
+/// ([`weight`](Self::weight)).
 ///
 /// A step costs `num_steps` forward and backward passes of the student and a forward pass of both
 /// networks. In training mode, each also moves the running statistics of the student's batch
@@ -144,6 +168,11 @@ pub struct BssLoss {
     /// Makes the samples.
     #[module(skip)]
     pub attacker: BssAttacker,
+    /// The first so many epochs are without the loss.
+    pub start_after: usize,
+    /// Epochs over which its weight falls to 0.
+    #[module(skip)]
+    pub fade: Option<f64>,
 }
 
 impl BssLoss {
@@ -177,6 +206,17 @@ impl BssLoss {
         let log_teacher = log_softmax(teacher.inner() / self.temperature, 1);
         let divergence = log_teacher.clone().exp() * (log_teacher - log_student);
         gate.mean(sample_sums(divergence))
+    }
+
+    /// The factor of the loss in an epoch `[1]`, which counts from 1: 0 in the first
+    /// [`start_after`](Self::start_after) ones, else `max(0, 1 − (epoch − 1) / fade)`.
+    pub fn weight(&self, epoch: &Tensor<1>) -> Tensor<1> {
+        let epoch = epoch.clone().inner();
+        let begun = epoch.clone().greater_elem(self.start_after as f64).float();
+        match self.fade {
+            Some(fade) => ((epoch - 1.0) / -fade + 1.0).clamp_min(0.0) * begun,
+            None => begun,
+        }
     }
 
     /// The samples to attack: those of the gate that both networks get right, by the logits
@@ -402,6 +442,14 @@ impl Register for BssLossConfig {
                 name: "limit",
                 description: "magnitude at which attacked pixels are clamped",
             },
+            ParameterInfo {
+                name: "start_after",
+                description: "the first so many epochs are without the loss",
+            },
+            ParameterInfo {
+                name: "fade",
+                description: "epochs over which its weight falls to 0; null: it stays",
+            },
         ],
         ..MethodInfo::BASE
     };
@@ -436,7 +484,7 @@ impl DistillationLoss for BssLoss {
             &labels,
             &step.gate(0),
         );
-        step.scaled(
+        let loss = step.scaled(
             0,
             self.attack_and_compare(
                 |images| student.from_images(images),
@@ -446,7 +494,11 @@ impl DistillationLoss for BssLoss {
                 sample_attack_classes(teacher_logits, &labels),
                 &gate,
             ),
-        )
+        );
+        match step.epoch {
+            Some(epoch) => loss.clone() * self.weight(epoch).cast(loss.dtype()),
+            None => loss,
+        }
     }
 }
 
@@ -471,6 +523,19 @@ mod tests {
     /// Logits are the pixels.
     fn pixels(images: Tensor<4>) -> Tensor<2> {
         images.flatten(1, 3)
+    }
+
+    #[test]
+    fn the_weight_starts_late_and_falls() {
+        let loss = BssLossConfig::new()
+            .with_start_after(10)
+            .with_fade(Some(160.0))
+            .init()
+            .expect("a loss");
+        let epochs =
+            Tensor::<1>::from_floats([1.0, 10.0, 11.0, 81.0, 161.0, 200.0], &Device::default());
+        let expected = [0.0, 0.0, 0.9375, 0.5, 0.0, 0.0];
+        assert_eq!(values(loss.weight(&epochs)), expected);
     }
 
     #[test]

@@ -50,6 +50,9 @@ pub struct FtLossConfig {
     /// Whether batch norms take their statistics from all samples under any gate, which is what
     /// spot-adaptive-pytorch does. Default false: from the chosen ones.
     pub whole_batch: bool,
+    /// Whether batch norms follow the convolutions, in the convention `zoo`: there they do for
+    /// CIFAR-10 only. Default true.
+    pub batch_norm: bool,
 }
 
 impl Config for FtLossConfig {}
@@ -63,6 +66,7 @@ impl Default for FtLossConfig {
             stage: None,
             convention: FtConvention::default(),
             whole_batch: false,
+            batch_norm: true,
         }
     }
 }
@@ -109,6 +113,12 @@ impl FtLossConfig {
         self
     }
 
+    /// Sets whether batch norms follow the convolutions in the convention `zoo`.
+    pub fn with_batch_norm(mut self, batch_norm: bool) -> Self {
+        self.batch_norm = batch_norm;
+        self
+    }
+
     /// Initializes the loss for maps with these channels.
     ///
     /// # Errors
@@ -124,11 +134,12 @@ impl FtLossConfig {
             paraphraser: ParaphraserConfig::new(teacher)
                 .with_rate(self.rate)
                 .with_bias(!zoo)
-                .with_norm(zoo)
+                .with_norm(zoo && self.batch_norm)
                 .init(device),
             translator: TranslatorConfig::new(student, teacher)
                 .with_rate(self.rate)
                 .with_bias(!zoo)
+                .with_norm(!zoo || self.batch_norm)
                 .init(device),
             p1: self.p1,
             p2: self.p2,
@@ -311,6 +322,11 @@ impl Register for FtLossConfig {
                 name: "whole_batch",
                 description: "whether batch norms take their statistics from all samples under any \
                               gate, as in spot-adaptive-pytorch",
+            },
+            ParameterInfo {
+                name: "batch_norm",
+                description: "whether batch norms follow the convolutions (convention `zoo`, \
+                              which has them for CIFAR-10 only)",
             },
         ],
     };

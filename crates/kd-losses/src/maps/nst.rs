@@ -9,17 +9,20 @@ use crate::gate::sample_sums;
 use crate::info::Register;
 use crate::pool::{pool_to, smaller};
 use crate::{
-    DistillationLoss, Gate, LossConfig, LossError, LossWeights, MethodInfo, Requirements, Setup,
-    Site, Step,
+    DistillationLoss, Gate, LossConfig, LossError, LossWeights, MethodInfo, ParameterInfo,
+    Requirements, Setup, Site, Step,
 };
 
 /// Where the square of a norm is clamped before its root: 1e-12 for the norm itself.
 const SMALLEST_SQUARE: f64 = 1e-24;
 
-/// Configuration of [`NstLoss`]: it has no parameters.
+/// Configuration of [`NstLoss`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NstLossConfig {}
+#[serde(default, deny_unknown_fields)]
+pub struct NstLossConfig {
+    /// The only stage whose maps are compared; the stem is 0. Default: all stages but the stem.
+    pub stage: Option<usize>,
+}
 
 impl Config for NstLossConfig {}
 
@@ -29,13 +32,19 @@ impl NstLossConfig {
         Self::default()
     }
 
+    /// Sets the only stage whose maps are compared.
+    pub fn with_stage(mut self, stage: Option<usize>) -> Self {
+        self.stage = stage;
+        self
+    }
+
     /// Initializes the loss.
     ///
     /// # Errors
     ///
     /// None so far: it is the form of every loss.
     pub fn init(&self) -> Result<NstLoss, LossError> {
-        Ok(NstLoss {})
+        Ok(NstLoss { stage: self.stage })
     }
 }
 
@@ -50,15 +59,20 @@ impl NstLossConfig {
 /// L = mean_n [ mean_ij (a_i · a_j)² + mean_ij (b_i · b_j)² − 2 mean_ij (a_i · b_j)² ]
 /// ```
 ///
-/// The larger map is average-pooled to the smaller size first. Several stages add up. The
-/// teacher's own part is a constant, but belongs to the value. All public implementations agree.
+/// The larger map is average-pooled to the smaller size first. Several stages add up, as in
+/// RepDistiller; Knowledge-Distillation-Zoo compares the last one only
+/// ([`stage`](NstLossConfig::stage)). The teacher's own part is a constant, but belongs to the value.
 ///
 /// The references build the products of all pairs of channels at all positions, `[N, C, C, H·W]`.
 /// Here the sums of squares are those of Gram matrices: with the channels as rows of `A` and `B`,
 /// `Σ (a_i · b_j)² = ‖A Bᵀ‖² = ⟨AᵀA, BᵀB⟩`. Where there are fewer positions than channels, the
 /// loss is `‖AᵀA / C_s − BᵀB / C_t‖²` in matrices `[H·W, H·W]`, else three matrices of channels.
 #[derive(Module, Debug)]
-pub struct NstLoss {}
+pub struct NstLoss {
+    /// The only stage that the registry takes the maps from; all but the stem if absent.
+    #[module(skip)]
+    pub stage: Option<usize>,
+}
 
 impl NstLoss {
     /// The loss of one pair of maps; the teacher's is a constant.
@@ -129,7 +143,11 @@ impl Register for NstLossConfig {
         paper: "Huang & Wang 2017, Like What You Like: Knowledge Distill via Neuron Selectivity \
                 Transfer, https://arxiv.org/abs/1707.01219",
         weights: LossWeights::method(50.0),
-        ..MethodInfo::BASE
+        parameters: &[ParameterInfo {
+            name: "stage",
+            description: "the only stage whose maps are compared; the stem is 0, null is all but \
+                          the stem",
+        }],
     };
 }
 
@@ -141,18 +159,28 @@ impl LossConfig for NstLossConfig {
     }
 
     fn requirements(&self) -> Requirements {
-        Requirements::at(Site::EachStage)
+        Requirements::at(match self.stage {
+            Some(stage) => Site::Stage(Some(stage)),
+            None => Site::EachStage,
+        })
     }
 
     fn build(&self, setup: &Setup, _device: &Device) -> Result<NstLoss, LossError> {
-        setup.stages("nst")?;
+        match self.stage {
+            Some(stage) => setup.maps("nst", stage).map(drop)?,
+            None => setup.stages("nst").map(drop)?,
+        }
         self.init()
     }
 }
 
 impl DistillationLoss for NstLoss {
-    /// All stages but the stem, as in RepDistiller; one spot for each.
+    /// One spot for each stage.
     fn term(&self, step: &Step<'_>) -> Tensor<1> {
+        if self.stage.is_some() {
+            let (student, teacher) = step.maps_at(self.stage);
+            return step.scaled(0, self.forward_gated(student, teacher, &step.gate(0)));
+        }
         step.over_stages(|_, student, teacher, gate| self.forward_gated(student, teacher, gate))
     }
 }

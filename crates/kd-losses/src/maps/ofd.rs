@@ -24,8 +24,8 @@ const FEW_NEGATIVE: f64 = 1e-3;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OfdConvention {
-    /// Knowledge-Distillation-Zoo's: the last map, margins from the teacher's batch, the mean over
-    /// all values.
+    /// Knowledge-Distillation-Zoo's: one map, margins from the teacher's batch, the mean over all
+    /// values. (The Zoo averages it over the three stages of its networks: three terms.)
     #[default]
     Zoo,
     /// mdistiller's, after the code of the paper's authors: all stages, margins from the
@@ -40,6 +40,9 @@ pub enum OfdConvention {
 pub struct OfdLossConfig {
     /// Where the margins come from, and how the loss is averaged. Default [`OfdConvention::Zoo`].
     pub convention: OfdConvention,
+    /// The stage whose maps are compared in the convention `zoo`; the stem is 0. Default: the last
+    /// of each network.
+    pub stage: Option<usize>,
 }
 
 impl Config for OfdLossConfig {}
@@ -56,8 +59,15 @@ impl OfdLossConfig {
         self
     }
 
-    /// Initializes the loss for pairs of maps with these channels. With `norms`, scale and shift of the batch norms in front of the teacher's maps, the margins come
-    /// from them; without, from each batch.
+    /// Sets the stage whose maps are compared.
+    pub fn with_stage(mut self, stage: Option<usize>) -> Self {
+        self.stage = stage;
+        self
+    }
+
+    /// Initializes the loss for pairs of maps with these channels. With `norms`, scale and shift of
+    /// the batch norms in front of the teacher's maps, the margins come from them; without, from each
+    /// batch.
     ///
     /// # Errors
     ///
@@ -99,6 +109,7 @@ impl OfdLossConfig {
             connectors: channels.iter().map(connector).collect(),
             margins: norms.map(|norms| norms.iter().map(margin_of_norm).collect()),
             convention: self.convention,
+            stage: self.stage,
         })
     }
 }
@@ -133,6 +144,9 @@ pub struct OfdLoss {
     /// Where the margins come from, and how the loss is averaged.
     #[module(skip)]
     pub convention: OfdConvention,
+    /// The stage that the registry takes the maps from; the last if absent.
+    #[module(skip)]
+    pub stage: Option<usize>,
 }
 
 impl OfdLoss {
@@ -248,11 +262,17 @@ impl Register for OfdLossConfig {
         paper: "Heo et al. 2019, A Comprehensive Overhaul of Feature Distillation, \
                 https://arxiv.org/abs/1904.01866",
         weights: LossWeights::method(1.0),
-        parameters: &[ParameterInfo {
-            name: "convention",
-            description: "`zoo` (last map, margins of the batch, mean) or `mdistiller` (all \
-                          stages, margins of the teacher's batch norms, sum: weight 0.001)",
-        }],
+        parameters: &[
+            ParameterInfo {
+                name: "convention",
+                description: "`zoo` (one map, margins of the batch, mean) or `mdistiller` (all \
+                              stages, margins of the teacher's batch norms, sum: weight 0.001)",
+            },
+            ParameterInfo {
+                name: "stage",
+                description: "stage whose maps are compared (zoo); the stem is 0, null is the last",
+            },
+        ],
     };
 
     /// A sum over the values of a sample needs a smaller weight than their mean.
@@ -273,7 +293,7 @@ impl LossConfig for OfdLossConfig {
 
     fn requirements(&self) -> Requirements {
         let requirements = match self.convention {
-            OfdConvention::Zoo => Requirements::at(Site::Stage(None)),
+            OfdConvention::Zoo => Requirements::at(Site::Stage(self.stage)),
             // The margins are those of the teacher's batch norms.
             OfdConvention::Mdistiller => Requirements::at(Site::EachStage).with_teacher_weights(),
         };
@@ -283,10 +303,18 @@ impl LossConfig for OfdLossConfig {
     fn build(&self, setup: &Setup, device: &Device) -> Result<OfdLoss, LossError> {
         match self.convention {
             OfdConvention::Zoo => {
-                let shapes = setup.maps_at("ofd", None)?;
+                let shapes = setup.maps_at("ofd", self.stage)?;
                 self.init(&[shapes.map(|[channels, ..]| channels)], None, device)
             }
             OfdConvention::Mdistiller => {
+                if let Some(stage) = self.stage {
+                    return Err(LossError::Parameter {
+                        method: "ofd",
+                        parameter: "stage",
+                        value: stage.to_string(),
+                        expected: "null in the convention `mdistiller`, which compares all",
+                    });
+                }
                 let stages = setup.stages("ofd")?;
                 let what = "the teacher's last batch norm of each stage (Setup::with_norms), \
                             or `convention: zoo`";
@@ -309,7 +337,10 @@ impl DistillationLoss for OfdLoss {
             student.len(),
             teacher.len()
         );
-        let last = |maps: &[Tensor<4>]| maps[maps.len() - count..].to_vec();
+        let last = |maps: &[Tensor<4>]| match self.stage {
+            Some(stage) => vec![maps[stage].clone()],
+            None => maps[maps.len() - count..].to_vec(),
+        };
         let (student, teacher) = (last(student), last(teacher));
         self.forward_gated(&student, &teacher, &gates)
     }
