@@ -10,7 +10,7 @@ fn a_network_in_training_is_folded_for_evaluation_and_stays_as_it_is() {
     let device = Device::default();
     let normal = Distribution::Normal(0.0, 1.0);
     let images = Tensor::<4>::random([4, 3, 16, 16], normal, &device);
-    for name in ["wrn_16_1", "represnet20", "shufflenetv2"] {
+    for name in ["wrn_16_1", "represnet20", "repwrn_16_2", "shufflenetv2"] {
         let architecture = Architecture::by_name(name).expect("a known name");
         let training = architecture.init(10, &device.clone().autodiff());
         // Gives it running statistics of its own.

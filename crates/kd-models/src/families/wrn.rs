@@ -9,7 +9,7 @@ use kd_core::{Classifier, Feature, Network, NormAffine};
 use kd_nn::{Activation, BatchNorm, BatchNormConfig};
 
 use crate::layers::{
-    ConvNorm, ConvSpec, Fold, Folding, affine, classifier, fold_fields, global_average,
+    ConvNorm, ConvSpec, Fold, Folding, UnitKind, affine, classifier, fold_fields, global_average,
     linear_zero_bias, rename, tally,
 };
 use crate::{CountMacs, Foldable, PytorchKeys};
@@ -23,6 +23,9 @@ pub struct WideResnetConfig {
     pub widen: usize,
     /// Number of classes.
     pub num_classes: usize,
+    /// What the convolutions of stem and blocks are built of; shortcuts are always plain.
+    #[config(default = "UnitKind::Plain")]
+    pub unit: UnitKind,
 }
 
 /// Wide residual network of pre-activation blocks (Zagoruyko & Komodakis 2016,
@@ -32,9 +35,14 @@ pub struct WideResnetConfig {
 /// not been activated. Its pre-activation features are what the next batch norm makes of that
 /// sum (computed once more, which in training mode also updates that layer's running statistics
 /// once more, as in the reference code).
+///
+/// With [`UnitKind::Ambb`], every 3×3 convolution is KDrefine's multi-branch block, whose batch norms
+/// take the place of the one between the two convolutions of a block; those before the activations
+/// stay. KDrefine's table has such networks under `wrn_16_2` and `wrn_40_1`, but its repository does
+/// not: this form is after its residual networks.
 #[derive(Module, Debug)]
 pub struct WideResnet {
-    conv1: Conv2d,
+    conv1: ConvNorm,
     block1: Stage,
     block2: Stage,
     block3: Stage,
@@ -57,11 +65,12 @@ impl WideResnetConfig {
             self.depth
         );
         let blocks = (self.depth - 4) / 6;
+        let stage = |channels, stride| Stage::new(blocks, channels, stride, self.unit, device);
         WideResnet {
-            conv1: ConvSpec::new([3, 16], 3).init(device),
-            block1: Stage::new(blocks, [16, one], 1, device),
-            block2: Stage::new(blocks, [one, two], 2, device),
-            block3: Stage::new(blocks, [two, three], 2, device),
+            conv1: ConvNorm::bare(ConvSpec::new([3, 16], 3), self.unit, device),
+            block1: stage([16, one], 1),
+            block2: stage([one, two], 2),
+            block3: stage([two, three], 2),
             bn1: BatchNormConfig::new(three).init(device),
             fc: linear_zero_bias(three, self.num_classes, None, device),
         }
@@ -75,7 +84,7 @@ impl Network for WideResnet {
 
     fn stage(&self, index: usize, input: Feature) -> Feature {
         match index {
-            0 => tally::conv(&self.conv1, input.map()).into(),
+            0 => self.conv1.forward(input.map()).into(),
             1 => self.block1.forward(input.map()).into(),
             2 => self.block2.forward(input.map()).into(),
             3 => self.block3.forward(input.map()).into(),
@@ -147,12 +156,18 @@ struct Stage {
 }
 
 impl Stage {
-    fn new(blocks: usize, channels: [usize; 2], stride: usize, device: &Device) -> Self {
+    fn new(
+        blocks: usize,
+        channels: [usize; 2],
+        stride: usize,
+        unit: UnitKind,
+        device: &Device,
+    ) -> Self {
         let [input, output] = channels;
         let layer = (0..blocks)
             .map(|index| match index {
-                0 => Block::new([input, output], stride, device),
-                _ => Block::new([output, output], 1, device),
+                0 => Block::new([input, output], stride, unit, device),
+                _ => Block::new([output, output], 1, unit, device),
             })
             .collect();
         Self { layer }
@@ -170,23 +185,23 @@ impl Stage {
 /// Pre-activation block of two 3×3 convolutions.
 ///
 /// The first convolution is followed by a batch norm, with which it can be folded; the one before
-/// it acts on a sum.
+/// it acts on a sum, and so does the one after the second convolution, in the next block.
 #[derive(Module, Debug)]
 struct Block {
     bn1: BatchNorm,
     conv1: ConvNorm,
-    conv2: Conv2d,
+    conv2: ConvNorm,
     conv_shortcut: Option<Conv2d>,
 }
 
 impl Block {
-    fn new(channels: [usize; 2], stride: usize, device: &Device) -> Self {
+    fn new(channels: [usize; 2], stride: usize, unit: UnitKind, device: &Device) -> Self {
         let [input, output] = channels;
         let projection = ConvSpec::new(channels, 1).stride(stride);
         Self {
             bn1: BatchNormConfig::new(input).init(device),
-            conv1: ConvSpec::new(channels, 3).stride(stride).norm(device),
-            conv2: ConvSpec::new([output, output], 3).init(device),
+            conv1: ConvSpec::new(channels, 3).stride(stride).unit(unit, device),
+            conv2: ConvNorm::bare(ConvSpec::new([output, output], 3), unit, device),
             conv_shortcut: (input != output).then(|| projection.init(device)),
         }
     }
@@ -199,10 +214,10 @@ impl Block {
             None => input,
         };
         let x = self.conv1.relu(activated);
-        tally::conv_with(&self.conv2, x, Some(shortcut), Activation::None)
+        self.conv2.forward_with(x, Some(shortcut), Activation::None)
     }
 }
 
-fold_fields!(Block: conv1);
+fold_fields!(Block: conv1, conv2);
 fold_fields!(Stage: layer);
-fold_fields!(WideResnet: block1, block2, block3);
+fold_fields!(WideResnet: conv1, block1, block2, block3);

@@ -30,6 +30,8 @@ pub enum UnitKind {
 #[allow(clippy::large_enum_variant)]
 #[derive(Module, Debug)]
 pub(crate) enum ConvNorm {
+    /// A convolution whose batch norm stands elsewhere: before it, or after a sum.
+    Bare(Conv2d),
     /// One convolution, one batch norm.
     Plain(Plain),
     /// Parallel convolutions, each with its batch norm, summed.
@@ -67,6 +69,15 @@ impl ConvNorm {
         }
     }
 
+    /// A unit of a network whose plain form has no batch norm after this convolution; a unit of
+    /// branches brings its own.
+    pub(crate) fn bare(spec: ConvSpec, kind: UnitKind, device: &Device) -> Self {
+        match kind {
+            UnitKind::Ambb => Self::new(spec, kind, device),
+            UnitKind::Plain | UnitKind::Base => Self::Bare(spec.init(device)),
+        }
+    }
+
     pub(crate) fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         self.forward_with(input, None, Activation::None)
     }
@@ -101,6 +112,7 @@ impl ConvNorm {
         activation: Activation,
     ) -> Tensor<4> {
         match self {
+            Self::Bare(conv) => tally::conv_with(conv, input, residual, activation),
             Self::Plain(unit) => unit.forward_with(input, residual, activation),
             Self::Branches(unit) => unit.forward_with(input, residual, activation),
             Self::Folded(unit) => tally::conv_with(&unit.conv, input, residual, activation),

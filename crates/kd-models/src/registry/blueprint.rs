@@ -27,6 +27,7 @@ pub(super) enum Blueprint {
     Wrn {
         depth: usize,
         widen: usize,
+        unit: UnitKind,
     },
     Vgg {
         convs: [usize; 5],
@@ -60,6 +61,7 @@ impl Blueprint {
         match self {
             Self::Resnet { unit, .. }
             | Self::Vgg { unit, .. }
+            | Self::Wrn { unit, .. }
             | Self::MobilenetV2 { unit, .. }
             | Self::ShufflenetV1 { unit } => unit != UnitKind::Plain,
             _ => false,
@@ -113,9 +115,11 @@ impl Blueprint {
                     config.init(device)
                 })
             }
-            Self::Wrn { depth, widen } => {
-                AnyNetwork::Wrn(WideResnetConfig::new(depth, widen, classes).init(device))
-            }
+            Self::Wrn { depth, widen, unit } => AnyNetwork::Wrn(
+                WideResnetConfig::new(depth, widen, classes)
+                    .with_unit(unit)
+                    .init(device),
+            ),
             Self::Vgg {
                 convs,
                 unit,

@@ -56,8 +56,14 @@ const fn large_resnet(
     entry(name, aliases, blueprint)
 }
 
-const fn wrn(name: &'static str, aliases: Aliases, depth: usize, widen: usize) -> Entry {
-    entry(name, aliases, Blueprint::Wrn { depth, widen })
+const fn wrn(
+    name: &'static str,
+    aliases: Aliases,
+    depth: usize,
+    widen: usize,
+    unit: UnitKind,
+) -> Entry {
+    entry(name, aliases, Blueprint::Wrn { depth, widen, unit })
 }
 
 const fn vgg(
@@ -98,11 +104,11 @@ pub(super) static ENTRIES: &[Entry] = &[
     large_resnet("ResNet50", &[], [3, 4, 6, 3], true, false),
     large_resnet("ResNet101", &[], [3, 4, 23, 3], true, false),
     large_resnet("ResNet152", &[], [3, 8, 36, 3], true, false),
-    wrn("wrn_16_1", &["wrn-16-1"], 16, 1),
-    wrn("wrn_16_2", &["wrn-16-2"], 16, 2),
-    wrn("wrn_40_1", &["wrn-40-1"], 40, 1),
-    wrn("wrn_40_2", &["wrn-40-2"], 40, 2),
-    wrn("wrn_28_10", &["wrn-28-10"], 28, 10),
+    wrn("wrn_16_1", &["wrn-16-1"], 16, 1, Plain),
+    wrn("wrn_16_2", &["wrn-16-2"], 16, 2, Plain),
+    wrn("wrn_40_1", &["wrn-40-1"], 40, 1, Plain),
+    wrn("wrn_40_2", &["wrn-40-2"], 40, 2, Plain),
+    wrn("wrn_28_10", &["wrn-28-10"], 28, 10, Plain),
     vgg("vgg8", &["vgg8_bn"], [1, 1, 1, 1, 1], Plain, false),
     vgg("vgg11", &["vgg11_bn"], [1, 1, 2, 2, 2], Plain, false),
     vgg("vgg13", &["vgg13_bn"], [2, 2, 2, 2, 2], Plain, false),
@@ -124,6 +130,8 @@ pub(super) static ENTRIES: &[Entry] = &[
     resnet("represnet20", 20, THIN, Ambb, Downsample),
     resnet("represnet32", 32, THIN, Ambb, Downsample),
     resnet("represnet8x4", 8, WIDE, Ambb, Downsample),
+    wrn("repwrn_16_2", &["repwrn-16-2"], 16, 2, Ambb),
+    wrn("repwrn_40_1", &["repwrn-40-1"], 40, 1, Ambb),
     vgg("repvgg8", &[], [1, 1, 1, 1, 1], Ambb, false),
     mobilenet_v2("repmobilenetv2", &[], 0.5, Ambb),
     entry(
