@@ -20,6 +20,25 @@ pub enum RecipesError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A file or command line of another program says something unknown, or something that kd
+    /// cannot do.
+    #[error("{origin}: {key} {reason}")]
+    Foreign {
+        /// The file, or `command line`.
+        origin: String,
+        /// The key or flag.
+        key: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A file cannot be read.
+    #[error("{}: {reason}", path.display())]
+    File {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// The recipe is wrong.
     #[error(transparent)]
     Train(#[from] kd_train::TrainError),

@@ -2,6 +2,7 @@
 //!
 //! - [`recipe`] and [`select`] find recipes; [`recipes`] has all of them. They are generated from one
 //!   table of protocols, pairs and methods a study (`data/studies.yaml`).
+//! - [`foreign`] reads the files and command lines of those repositories.
 //! - [`published`] has the figures of the papers and their repositories.
 //!
 //! ```
@@ -23,6 +24,7 @@
 
 mod catalog;
 mod error;
+pub mod foreign;
 mod published;
 
 pub use catalog::{NamedRecipe, Needs, Report, StudyInfo, recipe, recipes, select, studies};

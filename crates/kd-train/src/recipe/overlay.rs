@@ -35,6 +35,12 @@ impl From<Map<String, Value>> for Overlay {
     }
 }
 
+impl From<Overlay> for Value {
+    fn from(overlay: Overlay) -> Self {
+        Self::Object(overlay.0)
+    }
+}
+
 impl Overlay {
     /// Reads a recipe file, complete or not. A recipe of the first version, which had no sections,
     /// is converted.
