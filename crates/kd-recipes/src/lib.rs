@@ -26,7 +26,9 @@ mod catalog;
 mod error;
 pub mod foreign;
 mod published;
+mod shorten;
 
 pub use catalog::{NamedRecipe, Needs, Report, StudyInfo, recipe, recipes, select, studies};
 pub use error::RecipesError;
 pub use published::{Published, published};
+pub use shorten::shorten;

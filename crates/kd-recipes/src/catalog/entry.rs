@@ -15,6 +15,16 @@ pub enum Report {
     Best,
 }
 
+impl Report {
+    /// The weights of this epoch in a run's folder.
+    pub fn student_of(self, folder: &str) -> String {
+        match self {
+            Self::Last => format!("{folder}/student.safetensors"),
+            Self::Best => format!("{folder}/student-best.safetensors"),
+        }
+    }
+}
+
 /// The teacher of a recipe.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Needs {

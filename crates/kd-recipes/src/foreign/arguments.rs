@@ -111,12 +111,8 @@ fn with_file(arguments: Vec<String>) -> Result<Translated, RecipesError> {
         foreign.out = Some(PathBuf::from(folder));
     }
     let mut rest = parts.rest;
-    if foreign.program == Program::Mdistiller {
-        for ignored in &parts.overrides {
-            tracing::debug!(key = ignored.0, "override");
-        }
-    } else {
-        // They are no overrides, and clap says so.
+    if foreign.program != Program::Mdistiller {
+        // They override nothing here, which kd's own reader of arguments will say.
         rest.extend(parts.overrides.into_iter().map(|(key, _)| key));
     }
     Ok(Translated {

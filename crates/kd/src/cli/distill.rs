@@ -7,17 +7,17 @@ use kd_train::{Recipe, run as run_recipe};
 use super::distill_flags::DistillFlags;
 use super::error::CliError;
 use super::progress::Progress;
-use super::{compare, output, table};
+use super::{compare, output, table, teacher};
 
 /// Flags of `kd distill`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    flags: DistillFlags,
+    pub flags: DistillFlags,
 }
 
 pub fn run(args: Args) -> Result<(), CliError> {
-    let (overlay, place) = args.flags.overlay()?;
+    let (mut overlay, place) = args.flags.overlay()?;
     if !overlay.has("losses") {
         compare::run_overlay(&overlay, &place)?;
         output::note(
@@ -26,6 +26,7 @@ pub fn run(args: Args) -> Result<(), CliError> {
         );
         return Ok(());
     }
+    teacher::trained(&mut overlay, &place)?;
     let recipe = overlay.finish()?;
     let options = place.options(&name(&recipe));
     let result = run_recipe(&recipe, &options, &mut Progress::new())?;
@@ -33,8 +34,11 @@ pub fn run(args: Args) -> Result<(), CliError> {
     Ok(())
 }
 
-/// The folder of a run, as in `resnet8-kd+at-cifar100-adaptive`.
+/// The folder of a run: the recipe's name, or as in `resnet8-kd+at-cifar100-adaptive`.
 fn name(recipe: &Recipe) -> String {
+    if let Some(name) = &recipe.name {
+        return name.clone();
+    }
     let student = recipe
         .student
         .network

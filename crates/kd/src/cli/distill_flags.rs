@@ -79,7 +79,7 @@ pub struct DistillFlags {
     #[command(flatten)]
     routing: RoutingFlags,
     #[command(flatten)]
-    run: RunFlags,
+    pub run: RunFlags,
 }
 
 impl DistillFlags {

@@ -2,6 +2,7 @@
 
 use kd_losses::LossError;
 use kd_models::ModelError;
+use kd_recipes::RecipesError;
 use kd_train::TrainError;
 
 use crate::figures::PlotError;
@@ -12,6 +13,9 @@ pub enum CliError {
     /// Of the run.
     #[error(transparent)]
     Train(#[from] TrainError),
+    /// Of a recipe by name, or of another program's file or flags.
+    #[error(transparent)]
+    Recipes(#[from] RecipesError),
     /// Of a network's name or weights.
     #[error(transparent)]
     Model(#[from] ModelError),

@@ -1,11 +1,13 @@
 //! The flags that all commands that run have in common, as an overlay on a recipe.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use kd_models::Architecture;
+use kd_recipes::Needs;
 use kd_train::{Overlay, RunOptions};
 
+use super::base::Base;
 use super::error::CliError;
 
 /// What to run on.
@@ -100,9 +102,15 @@ pub struct RunFlags {
     /// Continue the run in the run directory
     #[arg(long)]
     resume: bool,
-    /// Recipe in YAML; flags take precedence
+    /// Recipe in YAML, or a file of spot-adaptive-pytorch, ASKD or mdistiller; flags take precedence
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Recipe of a published experiment; `kd recipes` lists them. File and flags take precedence
+    #[arg(long, value_name = "NAME")]
+    recipe: Option<String>,
+    /// What the recipe file is laid over.
+    #[arg(skip)]
+    pub base: Base,
     /// Set any key of the recipe, for example optimizer.clip_norm=5 or losses.1.temperature=2; may
     /// be repeated (`kd recipe` shows all keys)
     #[arg(long = "set", value_name = "KEY=VALUE")]
@@ -114,6 +122,10 @@ pub struct RunFlags {
 pub struct Place {
     out: Option<PathBuf>,
     resume: bool,
+    /// The recipe that trains the teacher.
+    needs: Option<Needs>,
+    /// Epochs, if a flag says how many.
+    epochs: Option<usize>,
 }
 
 impl Place {
@@ -131,6 +143,21 @@ impl Place {
             resume: self.resume,
         }
     }
+
+    /// The options of a run that is needed for this one: its folder is beside.
+    pub fn beside(&self, name: &str) -> RunOptions {
+        let parent = self.out.as_deref().and_then(Path::parent);
+        RunOptions::new(match parent {
+            Some(parent) => parent.join(name),
+            None => PathBuf::from("runs").join(name),
+        })
+    }
+
+    /// The teacher that has to be there, unless the recipe names its weights.
+    pub fn needs(&self, overlay: &Overlay) -> Option<(&Needs, Option<usize>)> {
+        let needs = self.needs.as_ref()?;
+        (!overlay.has("teacher.weights")).then_some((needs, self.epochs))
+    }
 }
 
 impl RunFlags {
@@ -140,9 +167,14 @@ impl RunFlags {
         self,
         special: impl FnOnce(Overlay) -> Result<Overlay, CliError>,
     ) -> Result<(Overlay, Place), CliError> {
+        let base = match &self.recipe {
+            Some(name) => Base::named(name)?,
+            None => self.base,
+        };
+        let base = base.shortened(self.epochs);
         let file = match &self.config {
-            Some(path) => Overlay::read(path)?,
-            None => Overlay::default(),
+            Some(path) => Overlay::read(path)?.over(base.overlay),
+            None => base.overlay,
         };
         let mut flags = self.data.overlay();
         flags.set_some("train.epochs", self.epochs);
@@ -163,8 +195,10 @@ impl RunFlags {
             overlay.assign(assignment)?;
         }
         let place = Place {
-            out: self.out,
+            out: self.out.or(base.out),
             resume: self.resume,
+            needs: base.needs,
+            epochs: self.epochs,
         };
         Ok((overlay, place))
     }

@@ -1,5 +1,6 @@
 //! The command line: flags to recipes, and what is printed.
 
+mod base;
 mod compare;
 mod deploy;
 mod distill;
@@ -13,9 +14,11 @@ mod output;
 mod plot;
 mod progress;
 mod recipe;
+mod recipes;
 mod route;
 mod routing_flags;
 mod table;
+mod teacher;
 mod train;
 
 use std::io::IsTerminal;
@@ -51,6 +54,8 @@ enum Command {
     Compare(compare::Args),
     /// Print the complete recipe that a file and flags make.
     Recipe(recipe::Args),
+    /// List the recipes of published experiments, or print one.
+    Recipes(recipes::Args),
     /// Measure a weights file on the test images.
     Eval(eval::Args),
     /// Draw the curves of a run and what was distilled where.
@@ -63,6 +68,19 @@ enum Command {
     Models(models::Args),
     /// List the distillation methods.
     Methods(methods::Args),
+}
+
+impl Command {
+    /// Sets what the flags are laid over.
+    fn start_from(&mut self, base: base::Base) {
+        match self {
+            Self::Train(args) => args.run.base = base,
+            Self::Distill(args) => args.flags.run.base = base,
+            Self::Recipe(args) => args.flags.run.base = base,
+            // No other command is given one.
+            _ => {}
+        }
+    }
 }
 
 /// Exit code of every error.
@@ -80,7 +98,14 @@ pub fn main() -> ExitCode {
         .without_time()
         .init();
 
-    let cli = match Cli::try_parse() {
+    let (arguments, foreign) = match base::split(std::env::args().collect()) {
+        Ok(split) => split,
+        Err(error) => {
+            output::error(&format!("error: {error}"));
+            return ExitCode::from(FAILURE);
+        }
+    };
+    let mut cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) if error.use_stderr() => {
             output::error(&first_paragraph(&error.to_string()));
@@ -91,6 +116,9 @@ pub fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
     };
+    if let Some(foreign) = foreign {
+        cli.command.start_from(base::Base::foreign(foreign));
+    }
     match cli.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -107,6 +135,7 @@ impl Cli {
             Command::Distill(args) => distill::run(args),
             Command::Compare(args) => compare::run(args),
             Command::Recipe(args) => recipe::run(args),
+            Command::Recipes(args) => recipes::run(&args),
             Command::Eval(args) => eval::run(args),
             Command::Plot(args) => plot::run(args),
             Command::Route(args) => route::run(args),

@@ -6,6 +6,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use kd_losses::{LossConfig, Method, Pretrain};
 use kd_models::ModelInfo;
 use kd_models::deploy::DeployReport;
+use kd_recipes::{NamedRecipe, StudyInfo};
 use kd_train::compare::Row;
 
 use super::plot::named;
@@ -282,6 +283,39 @@ pub fn methods(methods: &[Method]) -> String {
         "{}\n\nThe weights are those of cross-entropy (-r), distillation of logits (-a) and the \
          method's own term (-b).\n`kd methods NAME` explains the parameters of one method.",
         blocks.join("\n\n")
+    )
+}
+
+/// The studies that have recipes, with the number of recipes.
+pub fn studies<'a>(studies: impl Iterator<Item = (&'a StudyInfo, usize)>) -> String {
+    let row = |(study, count): (&StudyInfo, usize)| {
+        vec![study.name.clone(), study.title.clone(), count.to_string()]
+    };
+    let table = table(&["study", "what", "recipes"], 2, studies.map(row).collect());
+    format!(
+        "{table}\n`kd recipes STUDY [WORD...]` lists recipes, `kd recipes show NAME` prints one, `kd \
+         distill --recipe NAME` and `kd train --recipe NAME` run it."
+    )
+}
+
+/// Recipes by name, with their published figures.
+pub fn recipes<'a>(recipes: impl Iterator<Item = (&'a NamedRecipe, String)>) -> String {
+    let row = |(recipe, figures): (&NamedRecipe, String)| {
+        vec![
+            recipe.name.clone(),
+            recipe.method.clone(),
+            figures,
+            recipe
+                .needs
+                .as_ref()
+                .map_or_else(String::new, |needs| needs.recipe.clone()),
+        ]
+    };
+    let header = ["name", "method", "published top-1", "teacher"];
+    let table = table(&header, header.len(), recipes.map(row).collect());
+    format!(
+        "{table}\nIn parentheses, what is reported: the last epoch, the best one on the test images \
+         (which flatters), or the mean of five runs."
     )
 }
 

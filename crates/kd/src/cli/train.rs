@@ -14,7 +14,7 @@ pub struct Args {
     #[arg(long, visible_alias = "student", value_name = "NAME")]
     model: Option<String>,
     #[command(flatten)]
-    run: RunFlags,
+    pub run: RunFlags,
 }
 
 pub fn run(args: Args) -> Result<(), CliError> {
@@ -28,7 +28,11 @@ pub fn run(args: Args) -> Result<(), CliError> {
         .student
         .network
         .map_or("student", |network| network.name());
-    let options = place.options(&format!("{student}-{}", recipe.data.name.name()));
+    let name = match &recipe.name {
+        Some(name) => name.clone(),
+        None => format!("{student}-{}", recipe.data.name.name()),
+    };
+    let options = place.options(&name);
     let result = run_recipe(&recipe, &options, &mut Progress::new())?;
     output::text(&table::result(&result, &options.out));
     Ok(())
