@@ -49,7 +49,7 @@ mod procedural;
 mod stream;
 mod view;
 
-pub use augment::Augmentation;
+pub use augment::{Augmentation, Padding};
 pub use cifar::{Cifar, Limits};
 pub use dataset::{ImageSet, Splits};
 pub use error::DataError;

@@ -68,7 +68,7 @@ impl Plan {
 
     /// The number of the view of an image in this epoch.
     fn view(&self, index: usize) -> u16 {
-        let views = self.config.augmentation.views() as u32;
+        let views = self.config.augmentation.draws() as u32;
         if views == 1 {
             return 0;
         }
@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn all_views_are_drawn() {
         let config = LoaderConfig {
-            augmentation: Augmentation::CropFlip { pad: 1 },
+            augmentation: Augmentation::crop_flip(1),
             ..LoaderConfig::default()
         };
         let mut counts = [0; 18];

@@ -25,7 +25,7 @@ use kd_spot::{GateCounts, RoutingMode};
 pub use history::RunHistory;
 pub use observer::{NoopObserver, Observer, PretrainEpoch, RunStart, StepProgress};
 pub use parts::{Parts, Setting, Trained, load_teacher};
-pub use result::RunResult;
+pub use result::{EvaluatedOn, RunResult};
 pub use routing_record::RoutingRecord;
 
 use self::checkpoint::State;
@@ -158,7 +158,7 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
         };
         let batch_size = recipe.data.batch_size.unwrap_or(64);
         let config = LoaderConfig {
-            augmentation: recipe.augmentation,
+            augmentation: recipe.augmentation([train.height(), train.width()]),
             workers: recipe.data.workers,
             ..LoaderConfig::train(batch_size, recipe.train.seed)
         };
@@ -522,6 +522,7 @@ fn open_cache<S: Network, T: Network, L: DistillationLoss>(
     }
     let limit = recipe.teacher.cache_mib.saturating_mul(1 << 20);
     let config = TeacherCacheConfig { place, limit };
-    let cache = config.open(teacher, train.set(), &recipe.augmentation, reads, plain)?;
+    let augmentation = train.config().augmentation;
+    let cache = config.open(teacher, train.set(), &augmentation, reads, plain)?;
     Ok(Some(cache))
 }
