@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use kd_data::{Augmentation, Cifar, Limits, Normalization, ProceduralConfig, Splits};
+use kd_data::{Augmentation, Cifar, ImageFiles, Limits, Normalization, ProceduralConfig, Splits};
 use serde::{Deserialize, Serialize};
 
 use super::networks::absolute;
@@ -10,6 +10,9 @@ use crate::TrainError;
 
 /// Side of ImageNet's images where the recipe names none, in pixels.
 const IMAGENET_SIDE: usize = 224;
+
+/// The numbers of ImageNet's training and validation images.
+const IMAGENET_COUNTS: [usize; 2] = [1_281_167, 50_000];
 
 /// The images of a recipe.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -101,21 +104,41 @@ impl DataConfig {
     }
 
     /// Reads or draws the images.
-    pub(super) fn load(&self, _seed: u64) -> Result<Splits, TrainError> {
-        let limits = Limits {
-            train: self.limit_train,
-            test: self.limit_test,
+    pub(super) fn load(&self, seed: u64) -> Result<Splits, TrainError> {
+        let splits = match self.name {
+            DataSource::Procedural => self.draw()?,
+            _ => self.read()?,
         };
-        let cifar = match self.name {
-            DataSource::Cifar10 => Cifar::Cifar10,
-            DataSource::Cifar100 => Cifar::Cifar100,
-            _ => {
-                let mut config = self.procedural.clone().unwrap_or_default();
-                config.train = limits.train.map_or(config.train, |n| n.min(config.train));
-                config.test = limits.test.map_or(config.test, |n| n.min(config.test));
-                return Ok(config.generate()?);
-            }
+        let splits = match self.normalization {
+            Some(normalization) => Splits {
+                train: splits.train.with_normalization(normalization)?,
+                test: splits.test.with_normalization(normalization)?,
+            },
+            None => splits,
         };
+        let Some(share) = self.dev_split else {
+            return Ok(splits);
+        };
+        let splits = splits.dev_split(share, seed)?;
+        Ok(Splits {
+            test: match self.limit_test {
+                Some(limit) => splits.test.limit(limit),
+                None => splits.test,
+            },
+            ..splits
+        })
+    }
+
+    fn draw(&self) -> Result<Splits, TrainError> {
+        let mut config = self.procedural.clone().unwrap_or_default();
+        config.train = self
+            .limit_train
+            .map_or(config.train, |n| n.min(config.train));
+        config.test = self.limit_test.map_or(config.test, |n| n.min(config.test));
+        Ok(config.generate()?)
+    }
+
+    fn read(&self) -> Result<Splits, TrainError> {
         let root = self.root.as_ref().ok_or_else(|| TrainError::Missing {
             field: "data.root",
             hint: format!(
@@ -123,7 +146,30 @@ impl DataConfig {
                 self.name.name()
             ),
         })?;
-        Ok(cifar.read(root, limits)?)
+        let limits = Limits {
+            train: self.limit_train,
+            test: self.limit_test,
+        };
+        let files = ImageFiles {
+            image_size: self.image_size,
+            memory: self.memory_mib.saturating_mul(1 << 20),
+            limits,
+            ..ImageFiles::default()
+        };
+        Ok(match self.name {
+            DataSource::Cifar10 => Cifar::Cifar10.read(root, limits)?,
+            DataSource::Cifar100 => Cifar::Cifar100.read(root, limits)?,
+            DataSource::TinyImagenet => {
+                // Its images have their size: nothing around the middle is to be cut off.
+                let files = ImageFiles {
+                    middle: 1.0,
+                    ..files
+                };
+                files.read_tiny_imagenet(root)?
+            }
+            DataSource::Imagenet => files.read_folder(root, Some(IMAGENET_COUNTS))?,
+            DataSource::Folder | DataSource::Procedural => files.read_folder(root, None)?,
+        })
     }
 
     /// What happens to the training images if the recipe does not say; `None` if it depends on

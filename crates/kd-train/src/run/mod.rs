@@ -163,7 +163,14 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
             ..LoaderConfig::train(batch_size, recipe.train.seed)
         };
         let train = Loader::new(train, config)?;
-        let test = Loader::new(test, LoaderConfig::evaluate(EVALUATION_BATCH))?;
+        let config = LoaderConfig {
+            workers: recipe.data.workers,
+            ..LoaderConfig::evaluate(EVALUATION_BATCH)
+        };
+        let test = Loader::new(test, config)?;
+        if recipe.data.workers == 0 && (train.set().is_streamed() || test.set().is_streamed()) {
+            tracing::warn!("images are decoded while the run waits: set data.workers (--workers)");
+        }
 
         let (make, save_teacher) = match parts.teacher {
             Some(TeacherPart { make, save }) => (Some(make), Some(save)),
@@ -381,7 +388,8 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
         let classes = self.train.set().classes();
         let routing = task.model.routing.as_ref();
         let mut counts = routing.map(|r| GateCounts::new(classes, r.spots().len(), &self.plain));
-        for (step, batch) in self.train.epoch(epoch, &training).enumerate() {
+        let mut batches = self.train.epoch(epoch, &training);
+        for (step, batch) in batches.by_ref().enumerate() {
             if step == 0 || phase.schedule.is_by_step() {
                 task.set_rates(self.rates().scaled(phase.schedule.factor(epoch, step)));
             }
@@ -402,6 +410,7 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
                 losses: meter.means(),
             });
         }
+        batches.finish()?;
         let mut metrics = meter.finish()?;
         let mut by_class = Vec::new();
         if let Some(counts) = counts {
@@ -432,7 +441,8 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
         self.seed(number);
         task.set_rates(self.rates());
         let mut meter = LossMeter::new(epoch + 1);
-        for (step, batch) in self.train.epoch(number, &training).enumerate() {
+        let mut batches = self.train.epoch(number, &training);
+        for (step, batch) in batches.by_ref().enumerate() {
             let loss;
             (task, loss) = task.pretrain_step(term, &batch);
             let Some(loss) = loss else {
@@ -446,6 +456,7 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
                 losses: meter.means(),
             });
         }
+        batches.finish()?;
         Ok((task, twelve_digits(meter.finish()?.loss)))
     }
 
