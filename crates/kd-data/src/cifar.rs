@@ -91,6 +91,11 @@ impl Cifar {
         Ok(splits)
     }
 
+    /// Whether its files are in a folder, or in the subfolder which the official archive unpacks to.
+    pub fn is_in(self, root: impl AsRef<Path>) -> bool {
+        self.layout().locate(root.as_ref()).is_ok()
+    }
+
     fn layout(self) -> &'static Layout {
         match self {
             Self::Cifar10 => &layout::CIFAR10,

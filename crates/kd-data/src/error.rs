@@ -102,6 +102,32 @@ pub enum DataError {
         /// Its size `[height, width]`.
         size: [usize; 2],
     },
+    /// An archive could not be fetched.
+    #[error("cannot fetch {url}: {reason}")]
+    Download {
+        /// Where it is.
+        url: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// An archive that was fetched is damaged.
+    #[error("{url}: the MD5 sum is {found}, expected {expected}; the file is removed")]
+    Checksum {
+        /// Where it is.
+        url: String,
+        /// The sum of what was fetched.
+        found: String,
+        /// The sum that the publisher gives.
+        expected: String,
+    },
+    /// A file or folder could not be written.
+    #[error("cannot write {}: {source}", .path.display())]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// The reason given by the system.
+        source: std::io::Error,
+    },
     /// A field of a configuration or an argument has a value that it cannot have.
     #[error("{owner}: {field} is {found}; expected {expected}")]
     Invalid {
@@ -123,6 +149,15 @@ impl DataError {
     /// An error of the system while a file was read.
     pub(crate) fn read(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         move |source| Self::Read {
+            path: path.into(),
+            source,
+        }
+    }
+
+    /// An error of the system while a file was written.
+    #[cfg(feature = "download")]
+    pub(crate) fn write(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Self::Write {
             path: path.into(),
             source,
         }

@@ -80,6 +80,11 @@ impl ImageFiles {
         self.gather("Tiny-ImageNet", listed, Some([100_000, 10_000]))
     }
 
+    /// Whether a folder is that of Tiny-ImageNet, or the one around it.
+    pub fn is_tiny_imagenet_in(root: impl AsRef<Path>) -> bool {
+        tiny_imagenet::is_in(root.as_ref())
+    }
+
     fn gather(
         &self,
         dataset: &str,

@@ -37,7 +37,8 @@
 //!
 //! # Features
 //!
-//! One feature a backend: `flex` (default), `ndarray`, `cuda`, `wgpu`.
+//! One feature a backend: `flex` (default), `ndarray`, `cuda`, `wgpu`. `download` fetches public
+//! archives.
 
 #![warn(missing_docs)]
 
@@ -45,6 +46,8 @@ mod augment;
 mod checks;
 mod cifar;
 mod dataset;
+#[cfg(feature = "download")]
+mod download;
 mod error;
 mod files;
 mod loader;
@@ -57,6 +60,8 @@ mod view;
 pub use augment::{Augmentation, Padding};
 pub use cifar::{Cifar, Limits};
 pub use dataset::{ImageSet, Splits};
+#[cfg(feature = "download")]
+pub use download::Archive;
 pub use error::DataError;
 pub use files::ImageFiles;
 pub use loader::{Batch, Epoch, Loader, LoaderConfig};

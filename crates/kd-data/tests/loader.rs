@@ -153,7 +153,7 @@ fn what_cannot_be_loaded_is_refused() {
          as the last batch is dropped"
     );
     let padded = LoaderConfig {
-        augmentation: Augmentation::CropFlip { pad: 1000 },
+        augmentation: Augmentation::crop_flip(1000),
         ..LoaderConfig::evaluate(1)
     };
     assert!(error(2, padded).to_string().contains("pad is 1000"));

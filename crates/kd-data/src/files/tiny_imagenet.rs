@@ -10,6 +10,9 @@ use crate::DataError;
 /// The folder that the official archive unpacks to.
 const FOLDER: &str = "tiny-imagenet-200";
 
+/// The list of the classes.
+const IDS: &str = "wnids.txt";
+
 /// The files of both splits with their labels.
 pub(super) fn list(root: &Path) -> Result<Listed, DataError> {
     if !root.is_dir() {
@@ -17,13 +20,19 @@ pub(super) fn list(root: &Path) -> Result<Listed, DataError> {
     }
     let below = root.join(FOLDER);
     let root = if below.is_dir() { &below } else { root };
-    let ids = class_ids(&root.join("wnids.txt"))?;
+    let ids = class_ids(&root.join(IDS))?;
     Ok(Listed {
         train: train(&root.join("train"), &ids)?,
         test: test(&root.join("val"), &ids)?,
         classes: names(&root.join("words.txt"), ids)?,
         root: root.into(),
     })
+}
+
+/// Whether a folder or the official subfolder has the list of classes.
+pub(super) fn is_in(root: &Path) -> bool {
+    let lists = [root.join(IDS), root.join(FOLDER).join(IDS)];
+    lists.iter().any(|list| list.is_file())
 }
 
 /// The ids of the classes, sorted: their places are the labels, whatever the order of the file.

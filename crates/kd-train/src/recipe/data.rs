@@ -146,6 +146,9 @@ impl DataConfig {
                 self.name.name()
             ),
         })?;
+        if self.download {
+            self.fetch(root)?;
+        }
         let limits = Limits {
             train: self.limit_train,
             test: self.limit_test,
@@ -170,6 +173,32 @@ impl DataConfig {
             DataSource::Imagenet => files.read_folder(root, Some(IMAGENET_COUNTS))?,
             DataSource::Folder | DataSource::Procedural => files.read_folder(root, None)?,
         })
+    }
+
+    /// Fetches the public archive if the files are not there.
+    #[cfg(feature = "download")]
+    fn fetch(&self, root: &std::path::Path) -> Result<(), TrainError> {
+        use kd_data::Archive;
+        let cifar = |set: Cifar| (set.is_in(root), Archive::cifar(set));
+        let (there, archive) = match self.name {
+            DataSource::Cifar10 => cifar(Cifar::Cifar10),
+            DataSource::Cifar100 => cifar(Cifar::Cifar100),
+            _ => (
+                ImageFiles::is_tiny_imagenet_in(root),
+                Archive::tiny_imagenet(),
+            ),
+        };
+        match there {
+            true => Ok(()),
+            false => Ok(archive.fetch(root)?),
+        }
+    }
+
+    /// Says that this build cannot fetch.
+    #[cfg(not(feature = "download"))]
+    fn fetch(&self, _root: &std::path::Path) -> Result<(), TrainError> {
+        let expected = "false, as this build is without the feature `download`";
+        Err(TrainError::value("data.download", true, expected))
     }
 
     /// What happens to the training images if the recipe does not say; `None` if it depends on
