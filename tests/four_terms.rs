@@ -61,7 +61,7 @@ fn from_the_library(teacher: &Path, mode: RoutingMode) -> Recipe {
     recipe.losses = losses();
     recipe.routing.mode = mode;
     recipe.optimizer.lr = Some(0.01);
-    recipe.augmentation = kd_data::Augmentation::None;
+    recipe.augmentation = Some(kd_data::Augmentation::None);
     recipe.train.epochs = Some(1);
     recipe.train.seed = 3;
     recipe.compute.device = Some("flex".to_owned());

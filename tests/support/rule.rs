@@ -41,6 +41,14 @@ pub fn labels(key: &str, len: usize, classes: u64) -> Vec<i32> {
         .collect()
 }
 
+/// Bytes of images from the stream of `key`.
+pub fn pixels(key: &str, len: usize) -> Vec<u8> {
+    SplitMix64::keyed(key)
+        .take(len)
+        .map(|z| (z >> 56) as u8)
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,5 +57,6 @@ mod tests {
     fn the_worked_example_holds() {
         assert_eq!(fill("demo/x", 2, 1.0, 0.0), [0.464_247_f32, 0.768_569_95]);
         assert_eq!(labels("demo/x", 4, 10), [2, 8, 5, 5]);
+        assert_eq!(pixels("demo/x", 4), [187, 226, 193, 105]);
     }
 }

@@ -1,18 +1,21 @@
-//! CIFAR-10 and CIFAR-100 in the official binary layout.
+//! CIFAR-10 and CIFAR-100 in the official layouts.
 
 mod layout;
+mod pickle;
+mod python;
 mod records;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use self::layout::Layout;
-use crate::{DataError, ImageSet, Splits};
+use crate::{DataError, ImageSet, Splits, checks};
 
 /// The two CIFAR data sets: 32x32 RGB images, 50,000 to train and 10,000 to test on.
 ///
-/// Only the official binary version is read. A record is
+/// Both official versions are read, the binary one and that for Python, which torchvision downloads.
+/// A record of the binary one is
 ///
 /// | set | labels | pixels | record |
 /// |---|---|---|---|
@@ -20,7 +23,8 @@ use crate::{DataError, ImageSet, Splits};
 /// | CIFAR-100 | coarse below 20, fine below 100 | 3 planes of 1024 bytes | 3074 bytes |
 ///
 /// with no header and no padding. For CIFAR-100 the label is the fine one. Class names are taken
-/// from `batches.meta.txt` or `fine_label_names.txt` if that file is there.
+/// from `batches.meta.txt`, `fine_label_names.txt`, `batches.meta` or `meta` if that file is there.
+/// Other numbers of images than the official ones are read with a warning.
 ///
 /// ```no_run
 /// use kd_data::Cifar;
@@ -32,9 +36,9 @@ use crate::{DataError, ImageSet, Splits};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Cifar {
-    /// 10 classes; `cifar-10-batches-bin` or `cifar-10-binary`.
+    /// 10 classes; `cifar-10-batches-bin`, `cifar-10-binary` or `cifar-10-batches-py`.
     Cifar10,
-    /// 100 classes; `cifar-100-binary`.
+    /// 100 classes; `cifar-100-binary` or `cifar-100-python`.
     Cifar100,
 }
 
@@ -64,14 +68,13 @@ impl Cifar {
     /// * [`DataError::EmptyFile`], [`DataError::Truncated`]: a size that cannot be right.
     /// * [`DataError::LabelRange`]: a label which the set does not have, with its record.
     /// * [`DataError::LabelNames`]: a file of class names that does not fit.
+    /// * [`DataError::Content`]: a file for Python that is damaged or holds something else.
     /// * [`DataError::Read`]: the system could not read a file.
     pub fn read(self, root: impl AsRef<Path>, limits: Limits) -> Result<Splits, DataError> {
         let layout = self.layout();
-        let folder = layout.locate(root.as_ref())?;
-        let names = layout.class_names(&folder)?;
-        let split = |files: &[&str], limit: Option<usize>| -> Result<ImageSet, DataError> {
-            let files: Vec<PathBuf> = files.iter().map(|file| folder.join(file)).collect();
-            let (pixels, labels) = records::read(layout, &files, limit)?;
+        let files = layout.locate(root.as_ref())?;
+        let names = files.class_names()?;
+        let set = |(pixels, labels): layout::Images| -> Result<ImageSet, DataError> {
             let size = [layout::SIDE, layout::SIDE];
             let classes = layout.classes();
             let set = ImageSet::new(pixels, labels, size, classes, layout.normalization)?;
@@ -80,10 +83,17 @@ impl Cifar {
                 None => Ok(set),
             }
         };
-        Ok(Splits {
-            train: split(layout.train, limits.train)?,
-            test: split(layout.test, limits.test)?,
-        })
+        let splits = Splits {
+            train: set(files.train(limits.train)?)?,
+            test: set(files.test(limits.test)?)?,
+        };
+        checks::warn(layout.dataset, &splits, limits, Some([50_000, 10_000]));
+        Ok(splits)
+    }
+
+    /// Whether its files are in a folder, or in the subfolder which the official archive unpacks to.
+    pub fn is_in(self, root: impl AsRef<Path>) -> bool {
+        self.layout().locate(root.as_ref()).is_ok()
     }
 
     fn layout(self) -> &'static Layout {

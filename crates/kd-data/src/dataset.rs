@@ -1,15 +1,24 @@
-//! Image sets held in memory as bytes.
+//! Image sets.
 
+mod dev_split;
+mod pixels;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+pub(crate) use self::pixels::{Fit, Pixels};
+use crate::picture::Picture;
 use crate::{DataError, Normalization};
 
 /// Number of channels of every image: red, green, blue.
 const CHANNELS: usize = 3;
 
-/// Labeled RGB images of one size, held as bytes.
+/// Labeled RGB images of one size, as bytes.
 ///
-/// The pixels are one contiguous buffer `[N, C, H, W]`: image after image, and in each image the
-/// whole red plane, then green, then blue, each row-major. Bytes instead of floats take a quarter
-/// of the memory; the conversion happens on the device, batch by batch.
+/// An image is `[C, H, W]`: the whole red plane, then green, then blue, each row-major. Bytes instead
+/// of floats take a quarter of the memory; the conversion happens on the device, batch by batch.
+/// Images are in memory, or, if they are too many, in files that are decoded when they are wanted.
+/// Clones and parts of a set share the pixels.
 ///
 /// ```
 /// use kd_data::{ImageSet, Normalization};
@@ -17,16 +26,17 @@ const CHANNELS: usize = 3;
 /// let pixels = vec![0; 2 * 3 * 4 * 4];
 /// let set = ImageSet::new(pixels, vec![0, 1], [4, 4], 2, Normalization::CIFAR10)?;
 /// assert_eq!(set.len(), 2);
-/// assert_eq!(set.image(1).len(), 48);
+/// assert_eq!(set.image(1)?.len(), 48);
 /// assert_eq!(set.label(1), 1);
 /// # Ok::<(), kd_data::DataError>(())
 /// ```
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct ImageSet {
-    pixels: Vec<u8>,
+    pixels: Arc<Pixels>,
+    /// Where the pixels of each image are; in order if there is none.
+    rows: Option<Vec<u32>>,
     labels: Vec<u32>,
-    height: usize,
-    width: usize,
+    fit: Fit,
     classes: usize,
     normalization: Normalization,
     class_names: Option<Vec<String>>,
@@ -59,14 +69,6 @@ impl ImageSet {
             Err(DataError::invalid("ImageSet", field, found, expected))
         };
         let [height, width] = size;
-        if height == 0 || width == 0 {
-            return invalid("size", format!("{size:?}"), "sides above 0".into());
-        }
-        if classes == 0 {
-            return invalid("classes", "0".into(), "at least 1".into());
-        }
-        normalization.check()?;
-
         // Saturation keeps an absurd size from wrapping around to a length that matches.
         let bytes = labels
             .len()
@@ -83,6 +85,28 @@ impl ImageSet {
                 ),
             );
         }
+        let fit = Fit { size, share: 1.0 };
+        Self::of_pixels(Pixels::Planes(pixels), labels, fit, classes, normalization)
+    }
+
+    /// Builds a set of pixels that are known to be as many as labels.
+    pub(crate) fn of_pixels(
+        pixels: Pixels,
+        labels: Vec<u32>,
+        fit: Fit,
+        classes: usize,
+        normalization: Normalization,
+    ) -> Result<Self, DataError> {
+        let invalid = |field, found: String, expected: String| {
+            Err(DataError::invalid("ImageSet", field, found, expected))
+        };
+        if fit.size.contains(&0) {
+            return invalid("size", format!("{:?}", fit.size), "sides above 0".into());
+        }
+        if classes == 0 {
+            return invalid("classes", "0".into(), "at least 1".into());
+        }
+        normalization.check()?;
         if let Some(image) = labels.iter().position(|&l| l as usize >= classes) {
             return invalid(
                 "labels",
@@ -91,10 +115,10 @@ impl ImageSet {
             );
         }
         Ok(Self {
-            pixels,
+            pixels: pixels.into(),
+            rows: None,
             labels,
-            height,
-            width,
+            fit,
             classes,
             normalization,
             class_names: None,
@@ -119,15 +143,34 @@ impl ImageSet {
         Ok(self)
     }
 
+    /// The same images, to be normalized by other statistics.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::Invalid`] if they are not finite, or a deviation is not above 0.
+    pub fn with_normalization(mut self, normalization: Normalization) -> Result<Self, DataError> {
+        normalization.check()?;
+        self.normalization = normalization;
+        Ok(self)
+    }
+
     /// Keeps the first `n` images; all of them if there are no more than `n`.
     ///
     /// With `n = 0` the set becomes empty, which a loader refuses.
     #[must_use]
-    pub fn limit(mut self, n: usize) -> Self {
-        let n = n.min(self.len());
-        self.pixels.truncate(n * self.image_bytes());
-        self.pixels.shrink_to_fit();
-        self.labels.truncate(n);
+    pub fn limit(self, n: usize) -> Self {
+        if n >= self.len() {
+            return self;
+        }
+        let first: Vec<usize> = (0..n).collect();
+        self.select(&first)
+    }
+
+    /// Keeps these images, in this order.
+    fn select(mut self, images: &[usize]) -> Self {
+        let rows = images.iter().map(|image| self.row(*image) as u32).collect();
+        self.labels = images.iter().map(|image| self.labels[*image]).collect();
+        self.rows = Some(rows);
         self
     }
 
@@ -141,14 +184,35 @@ impl ImageSet {
         self.labels.is_empty()
     }
 
-    /// The bytes `[C, H, W]` of image `i`.
+    /// The bytes `[C, H, W]` of image `i`, as it is evaluated.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::Read`] or [`DataError::Image`] if its file cannot be decoded; never if the set is
+    /// in memory and of one size.
     ///
     /// # Panics
     ///
     /// Like a slice, if `i` is not below [`len`](Self::len).
-    pub fn image(&self, i: usize) -> &[u8] {
-        let bytes = self.image_bytes();
-        &self.pixels[i * bytes..(i + 1) * bytes]
+    pub fn image(&self, i: usize) -> Result<Cow<'_, [u8]>, DataError> {
+        self.pixels.image(self.row(i), self.fit)
+    }
+
+    /// Image `i` as it is stored, of any size.
+    pub(crate) fn picture(&self, i: usize) -> Result<Cow<'_, Picture>, DataError> {
+        self.pixels.picture(self.row(i), self.fit)
+    }
+
+    /// Whether images are decoded when they are wanted, as they are too many to hold.
+    pub fn is_streamed(&self) -> bool {
+        matches!(*self.pixels, Pixels::Files(_))
+    }
+
+    fn row(&self, i: usize) -> usize {
+        match &self.rows {
+            Some(rows) => rows[i] as usize,
+            None => i,
+        }
     }
 
     /// The label of image `i`, below [`classes`](Self::classes).
@@ -172,12 +236,12 @@ impl ImageSet {
 
     /// Height of the images, in pixels.
     pub fn height(&self) -> usize {
-        self.height
+        self.fit.size[0]
     }
 
     /// Width of the images, in pixels.
     pub fn width(&self) -> usize {
-        self.width
+        self.fit.size[1]
     }
 
     /// The statistics by which the images are to be normalized.
@@ -192,7 +256,23 @@ impl ImageSet {
 
     /// Number of bytes of one image.
     pub(crate) fn image_bytes(&self) -> usize {
-        CHANNELS * self.height * self.width
+        CHANNELS * self.height() * self.width()
+    }
+}
+
+/// Sets are equal if they describe the same images, wherever their pixels are.
+impl PartialEq for ImageSet {
+    fn eq(&self, other: &Self) -> bool {
+        let same = |i| match (self.image(i), other.image(i)) {
+            (Ok(a), Ok(b)) => a == b,
+            _ => false,
+        };
+        self.labels == other.labels
+            && self.fit.size == other.fit.size
+            && self.classes == other.classes
+            && self.normalization == other.normalization
+            && self.class_names == other.class_names
+            && (0..self.len()).all(same)
     }
 }
 
@@ -223,7 +303,7 @@ mod tests {
         let set = three();
         assert_eq!((set.len(), set.is_empty(), set.classes()), (3, false, 3));
         assert_eq!((set.channels(), set.height(), set.width()), (3, 2, 2));
-        assert_eq!(set.image(1), (12..24).collect::<Vec<u8>>());
+        assert_eq!(*set.image(1).expect("bytes"), (12..24).collect::<Vec<u8>>());
         assert_eq!([0, 1, 2].map(|i| set.label(i)), [2, 0, 1]);
         assert_eq!(set.class_names(), None);
     }
@@ -232,7 +312,7 @@ mod tests {
     fn limit_keeps_the_first_images() {
         let set = three().limit(2);
         assert_eq!((set.len(), set.label(1)), (2, 0));
-        assert_eq!(set.image(1), three().image(1));
+        assert_eq!(set.image(1).ok(), three().image(1).ok());
         assert_eq!(three().limit(99), three());
         assert!(three().limit(0).is_empty());
     }

@@ -1,6 +1,6 @@
 //! What can go wrong while data are read, described or generated.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// An error of this crate: one line that names the file or field and what was expected of it.
 #[derive(Debug, thiserror::Error)]
@@ -13,7 +13,7 @@ pub enum DataError {
         path: PathBuf,
     },
     /// Files of a data set are not in its folder.
-    #[error("{dataset}: folder {} lacks {}; expected the official binary files there or in its subfolder {subfolder}", .folder.display(), .files.join(", "))]
+    #[error("{dataset}: folder {} lacks {}; expected the official files, binary or for Python, there or in its subfolder {subfolder}", .folder.display(), .files.join(", "))]
     MissingFiles {
         /// The data set, as `CIFAR-100`.
         dataset: &'static str,
@@ -60,7 +60,7 @@ pub enum DataError {
         /// Which label of the record: `label`, `fine label` or `coarse label`.
         field: &'static str,
         /// The value found.
-        value: u8,
+        value: i64,
         /// The number of classes of that label.
         classes: usize,
     },
@@ -73,6 +73,60 @@ pub enum DataError {
         found: usize,
         /// The number of classes.
         expected: usize,
+    },
+    /// A file does not hold what its data set has there.
+    #[error("{}: {reason}", .path.display())]
+    Content {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong, and what was expected.
+        reason: String,
+    },
+    /// A file is no image, or a damaged one.
+    #[error("cannot decode {}: {reason}; expected a JPEG or PNG image", .path.display())]
+    Image {
+        /// The file.
+        path: PathBuf,
+        /// What the decoder said.
+        reason: String,
+    },
+    /// Images of a folder have two sizes, and none is given to bring them to.
+    #[error("{} is {}x{}, but {} is {}x{}; set data.image_size to bring them to one size", .path.display(), .size[1], .size[0], .first.display(), .first_size[1], .first_size[0])]
+    Sizes {
+        /// The first image.
+        first: PathBuf,
+        /// Its size `[height, width]`.
+        first_size: [usize; 2],
+        /// An image of another size.
+        path: PathBuf,
+        /// Its size `[height, width]`.
+        size: [usize; 2],
+    },
+    /// An archive could not be fetched.
+    #[error("cannot fetch {url}: {reason}")]
+    Download {
+        /// Where it is.
+        url: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// An archive that was fetched is damaged.
+    #[error("{url}: the MD5 sum is {found}, expected {expected}; the file is removed")]
+    Checksum {
+        /// Where it is.
+        url: String,
+        /// The sum of what was fetched.
+        found: String,
+        /// The sum that the publisher gives.
+        expected: String,
+    },
+    /// A file or folder could not be written.
+    #[error("cannot write {}: {source}", .path.display())]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// The reason given by the system.
+        source: std::io::Error,
     },
     /// A field of a configuration or an argument has a value that it cannot have.
     #[error("{owner}: {field} is {found}; expected {expected}")]
@@ -92,6 +146,39 @@ pub enum DataError {
 }
 
 impl DataError {
+    /// An error of the system while a file was read.
+    pub(crate) fn read(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Self::Read {
+            path: path.into(),
+            source,
+        }
+    }
+
+    /// An error of the system while a file was written.
+    #[cfg(feature = "download")]
+    pub(crate) fn write(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Self::Write {
+            path: path.into(),
+            source,
+        }
+    }
+
+    /// Shorthand for [`DataError::Content`].
+    pub(crate) fn content(path: &Path, reason: impl Into<String>) -> Self {
+        Self::Content {
+            path: path.into(),
+            reason: reason.into(),
+        }
+    }
+
+    /// Shorthand for [`DataError::Image`].
+    pub(crate) fn image(path: &Path, reason: String) -> Self {
+        Self::Image {
+            path: path.into(),
+            reason,
+        }
+    }
+
     /// Shorthand for [`DataError::Invalid`].
     pub(crate) fn invalid(
         owner: &'static str,

@@ -1,7 +1,9 @@
 //! Image sets for knowledge distillation, and batches of them on a [Burn](burn) device.
 //!
 //! * [`ImageSet`] holds labeled RGB images as bytes, [`Splits`] one set to train and one to test.
-//! * [`Cifar`] reads CIFAR-10 and CIFAR-100 in the official binary layout.
+//! * [`Cifar`] reads CIFAR-10 and CIFAR-100, binary or for Python.
+//! * [`ImageFiles`] reads Tiny-ImageNet, ImageNet, and any folder with a folder for each class, held in
+//!   memory or decoded batch by batch.
 //! * [`ProceduralConfig`] draws a data set that needs no download, as difficult as one likes.
 //! * [`Loader`] turns a set into batches. Images travel as bytes; [`Augmentation`] and
 //!   normalization are tensor operations on the device.
@@ -35,24 +37,33 @@
 //!
 //! # Features
 //!
-//! One feature a backend: `flex` (default), `ndarray`, `cuda`, `wgpu`.
+//! One feature a backend: `flex` (default), `ndarray`, `cuda`, `wgpu`. `download` fetches public
+//! archives.
 
 #![warn(missing_docs)]
 
 mod augment;
+mod checks;
 mod cifar;
 mod dataset;
+#[cfg(feature = "download")]
+mod download;
 mod error;
+mod files;
 mod loader;
 mod normalization;
+mod picture;
 mod procedural;
 mod stream;
 mod view;
 
-pub use augment::Augmentation;
+pub use augment::{Augmentation, Padding};
 pub use cifar::{Cifar, Limits};
 pub use dataset::{ImageSet, Splits};
+#[cfg(feature = "download")]
+pub use download::Archive;
 pub use error::DataError;
+pub use files::ImageFiles;
 pub use loader::{Batch, Epoch, Loader, LoaderConfig};
 pub use normalization::Normalization;
 pub use procedural::{Difficulty, ProceduralConfig};

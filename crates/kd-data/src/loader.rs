@@ -79,7 +79,7 @@ impl Loader {
     /// left because the last one is dropped, or if the padding of the augmentation is too great.
     pub fn new(set: impl Into<Arc<ImageSet>>, config: LoaderConfig) -> Result<Self, DataError> {
         let set = set.into();
-        config.check(set.len())?;
+        config.check(set.len(), [set.height(), set.width()])?;
         Ok(Self { set, config })
     }
 

@@ -16,6 +16,8 @@ pub(crate) enum Purpose {
     TrainImage = 3,
     /// The drawing of a test image.
     TestImage = 4,
+    /// Which images of a class are kept back.
+    DevSplit = 5,
 }
 
 /// A ChaCha8 stream keyed by a seed, a purpose and two numbers.
@@ -69,6 +71,13 @@ impl Stream {
     /// Either +1 or -1.
     pub(crate) fn sign(&mut self) -> f32 {
         if self.below(2) == 0 { 1.0 } else { -1.0 }
+    }
+
+    /// Fisher and Yates' shuffle: all orders are equally likely.
+    pub(crate) fn shuffle(&mut self, order: &mut [usize]) {
+        for last in (1..order.len()).rev() {
+            order.swap(last, self.below(last as u32 + 1) as usize);
+        }
     }
 
     /// Random bytes.

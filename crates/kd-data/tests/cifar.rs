@@ -70,8 +70,8 @@ fn cifar100_is_read_with_its_fine_labels() {
             .read(place, Limits::default())
             .expect("whole files");
         assert_eq!(labels(&splits), (vec![10, 99, 0, 42], vec![33, 44]));
-        assert_eq!(splits.train.image(3), pixels(3));
-        assert_eq!(splits.test.image(1), pixels(1));
+        assert_eq!(*splits.train.image(3).expect("bytes"), pixels(3));
+        assert_eq!(*splits.test.image(1).expect("bytes"), pixels(1));
         assert_eq!((splits.train.height(), splits.train.width()), (32, 32));
         assert_eq!(splits.test.classes(), 100);
         assert_eq!(splits.test.normalization(), Normalization::CIFAR100);
@@ -88,7 +88,7 @@ fn cifar10_is_read_from_five_batches_in_order() {
             .expect("whole files");
         let train = vec![1, 9, 2, 9, 3, 9, 4, 9, 5, 9];
         assert_eq!(labels(&splits), (train, vec![0, 6]));
-        assert_eq!(splits.train.image(5), pixels(1));
+        assert_eq!(*splits.train.image(5).expect("bytes"), pixels(1));
         assert_eq!(splits.train.classes(), 10);
         assert_eq!(splits.train.normalization(), Normalization::CIFAR10);
     }
@@ -163,7 +163,7 @@ fn missing_files_are_listed() {
     assert_eq!(
         error(Cifar::Cifar100, root.path()).to_string(),
         format!(
-            "CIFAR-100: folder {} lacks test.bin; expected the official binary files there \
+            "CIFAR-100: folder {} lacks test.bin; expected the official files, binary or for Python, there \
              or in its subfolder cifar-100-binary",
             folder.display()
         )
@@ -269,8 +269,9 @@ fn the_real_cifar100_has_500_and_100_images_a_class() {
     // The customary statistics are those of the training images.
     let (set, stats) = (&splits.train, splits.train.normalization());
     for c in 0..3 {
-        let planes = (0..set.len()).flat_map(|i| &set.image(i)[c * 1024..(c + 1) * 1024]);
-        let (sum, squares) = planes.fold((0_u64, 0_u64), |(s, q), &b| {
+        let plane = |i| set.image(i).expect("bytes")[c * 1024..(c + 1) * 1024].to_vec();
+        let planes = (0..set.len()).flat_map(plane);
+        let (sum, squares) = planes.fold((0_u64, 0_u64), |(s, q), b| {
             (s + u64::from(b), q + u64::from(b) * u64::from(b))
         });
         let pixels = set.len() as f64 * 1024.0;

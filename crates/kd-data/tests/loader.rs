@@ -51,7 +51,13 @@ fn a_batch_shows_the_images_it_names_in_the_views_it_names() {
             for (k, &index) in indices.iter().enumerate() {
                 let View { dy, dx, flip } = Augmentation::CIFAR.view(views[k].into());
                 let stats = Normalization::CIFAR100;
-                let image = naive(images.image(index), [4, 6], 4, (dy, dx, flip), &stats);
+                let image = naive(
+                    &images.image(index).expect("bytes"),
+                    [4, 6],
+                    4,
+                    (dy, dx, flip),
+                    &stats,
+                );
                 assert_near(&pixels[k * 72..(k + 1) * 72], &image, 1e-6);
                 assert_eq!(labels[k] as usize, images.label(index));
             }
@@ -147,7 +153,7 @@ fn what_cannot_be_loaded_is_refused() {
          as the last batch is dropped"
     );
     let padded = LoaderConfig {
-        augmentation: Augmentation::CropFlip { pad: 1000 },
+        augmentation: Augmentation::crop_flip(1000),
         ..LoaderConfig::evaluate(1)
     };
     assert!(error(2, padded).to_string().contains("pad is 1000"));

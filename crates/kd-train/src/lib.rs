@@ -60,8 +60,8 @@ pub use recipe::{
 };
 pub use route::{RouteReport, RoutedImage, route};
 pub use run::{
-    NoopObserver, Observer, Parts, PretrainEpoch, RoutingRecord, RunHistory, RunOptions, RunResult,
-    RunStart, Setting, StepProgress, Trained, load_teacher, run, run_with,
+    EvaluatedOn, NoopObserver, Observer, Parts, PretrainEpoch, RoutingRecord, RunHistory,
+    RunOptions, RunResult, RunStart, Setting, StepProgress, Trained, load_teacher, run, run_with,
 };
 #[cfg(feature = "learner")]
 pub use task::BatchLoader;

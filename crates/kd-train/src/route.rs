@@ -160,12 +160,14 @@ fn probabilities(
 ) -> Result<Vec<f32>, TrainError> {
     let loader = Loader::new(set, LoaderConfig::evaluate(BATCH))?;
     let mut rows = Vec::new();
-    for batch in loader.epoch(0, plain) {
+    let mut batches = loader.epoch(0, plain);
+    for batch in batches.by_ref() {
         let pooled = |network: &AnyNetwork| network.summary(batch.images.clone()).pooled;
         let logits = router.policy.forward(pooled(student), pooled(teacher));
         let chosen = softmax(logits, 2).narrow(2, usize::from(router.anti), 1);
         rows.push(chosen.squeeze_dim::<2>(2));
     }
+    batches.finish()?;
     let data = Tensor::cat(rows, 0).into_data().convert::<f32>();
     data.try_into_vec()
         .map_err(|error| TrainError::Device(format!("cannot read the probabilities: {error:?}")))

@@ -1,83 +1,151 @@
-//! Where the files are and what a record looks like.
+//! Where the files are and what they hold.
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
+use super::{python, records};
 use crate::{DataError, Normalization};
 
 /// Width and height of the images, in pixels.
 pub(super) const SIDE: usize = 32;
 
-/// Number of pixel bytes of a record.
+/// Number of pixel bytes of an image.
 pub(super) const IMAGE_BYTES: usize = 3 * SIDE * SIDE;
 
-/// One label byte of a record.
+/// One label of an image.
 #[derive(Debug)]
 pub(super) struct LabelField {
     /// As it is called in an error.
     pub(super) name: &'static str,
+    /// Its key in a file for Python.
+    pub(super) key: &'static str,
     /// Number of classes.
     pub(super) classes: usize,
+}
+
+/// How the files are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    /// Records of label bytes and pixel bytes.
+    Binary,
+    /// Python's pickles.
+    Python,
+}
+
+/// The files of an archive.
+#[derive(Debug)]
+pub(super) struct Archive {
+    pub(super) format: Format,
+    /// Folders that the files may lie in, below the given one; the official name first.
+    subfolders: &'static [&'static str],
+    /// Files of the training split, in order.
+    train: &'static [&'static str],
+    /// Files of the test split, in order.
+    test: &'static [&'static str],
+    /// File of the class names.
+    names: &'static str,
 }
 
 /// The layout of one data set.
 #[derive(Debug)]
 pub(super) struct Layout {
     /// Name of the data set.
-    dataset: &'static str,
-    /// Folders that the files may lie in, below the given one; the official name first.
-    subfolders: &'static [&'static str],
-    /// Files of the training split, in order.
-    pub(super) train: &'static [&'static str],
-    /// Files of the test split, in order.
-    pub(super) test: &'static [&'static str],
-    /// File of the class names.
-    names: &'static str,
-    /// The label bytes before the pixels; the last one is the label of the image.
+    pub(super) dataset: &'static str,
+    /// The archives in which it is published.
+    archives: [Archive; 2],
+    /// The labels of an image; the last one is that which counts.
     pub(super) fields: &'static [LabelField],
+    /// The key of the class names in a file for Python.
+    names_key: &'static str,
     /// Customary statistics.
     pub(super) normalization: Normalization,
 }
 
 pub(super) const CIFAR10: Layout = Layout {
     dataset: "CIFAR-10",
-    subfolders: &["cifar-10-batches-bin", "cifar-10-binary"],
-    train: &[
-        "data_batch_1.bin",
-        "data_batch_2.bin",
-        "data_batch_3.bin",
-        "data_batch_4.bin",
-        "data_batch_5.bin",
+    archives: [
+        Archive {
+            format: Format::Binary,
+            subfolders: &["cifar-10-batches-bin", "cifar-10-binary"],
+            train: &[
+                "data_batch_1.bin",
+                "data_batch_2.bin",
+                "data_batch_3.bin",
+                "data_batch_4.bin",
+                "data_batch_5.bin",
+            ],
+            test: &["test_batch.bin"],
+            names: "batches.meta.txt",
+        },
+        Archive {
+            format: Format::Python,
+            subfolders: &["cifar-10-batches-py", "cifar-10-python"],
+            train: &[
+                "data_batch_1",
+                "data_batch_2",
+                "data_batch_3",
+                "data_batch_4",
+                "data_batch_5",
+            ],
+            test: &["test_batch"],
+            names: "batches.meta",
+        },
     ],
-    test: &["test_batch.bin"],
-    names: "batches.meta.txt",
     fields: &[LabelField {
         name: "label",
+        key: "labels",
         classes: 10,
     }],
+    names_key: "label_names",
     normalization: Normalization::CIFAR10,
 };
 
 pub(super) const CIFAR100: Layout = Layout {
     dataset: "CIFAR-100",
-    subfolders: &["cifar-100-binary"],
-    train: &["train.bin"],
-    test: &["test.bin"],
-    names: "fine_label_names.txt",
+    archives: [
+        Archive {
+            format: Format::Binary,
+            subfolders: &["cifar-100-binary"],
+            train: &["train.bin"],
+            test: &["test.bin"],
+            names: "fine_label_names.txt",
+        },
+        Archive {
+            format: Format::Python,
+            subfolders: &["cifar-100-python"],
+            train: &["train"],
+            test: &["test"],
+            names: "meta",
+        },
+    ],
     fields: &[
         LabelField {
             name: "coarse label",
+            key: "coarse_labels",
             classes: 20,
         },
         LabelField {
             name: "fine label",
+            key: "fine_labels",
             classes: 100,
         },
     ],
+    names_key: "fine_label_names",
     normalization: Normalization::CIFAR100,
 };
+
+/// The files of a data set where they were found.
+#[derive(Debug)]
+pub(super) struct Found<'a> {
+    layout: &'a Layout,
+    archive: &'a Archive,
+    folder: PathBuf,
+}
+
+/// Pixel bytes `[N, 3, 32, 32]` and `N` labels.
+pub(super) type Images = (Vec<u8>, Vec<u32>);
 
 impl Layout {
     /// Number of classes of the images.
@@ -85,38 +153,66 @@ impl Layout {
         self.fields.last().map_or(0, |field| field.classes)
     }
 
-    /// Number of bytes of a record.
+    /// Number of bytes of a binary record.
     pub(super) fn record_bytes(&self) -> usize {
         self.fields.len() + IMAGE_BYTES
     }
 
-    /// The folder that holds the files: `root` or a subfolder of it.
-    pub(super) fn locate(&self, root: &Path) -> Result<PathBuf, DataError> {
+    /// The folder that holds the files, `root` or a subfolder of it, and how they are written.
+    pub(super) fn locate(&self, root: &Path) -> Result<Found<'_>, DataError> {
         if !root.is_dir() {
             return Err(DataError::MissingRoot { path: root.into() });
         }
-        // The folder that has the most of the files is the one which is meant; thus the error
-        // about an incomplete one names just the files that are missing. The first wins a tie.
-        let mut folder = root.to_path_buf();
-        let mut missing = self.missing(root);
-        for subfolder in self.subfolders {
-            let candidate = root.join(subfolder);
-            let lacking = self.missing(&candidate);
-            if lacking.len() < missing.len() {
-                (folder, missing) = (candidate, lacking);
-            }
-        }
+        // The folder that has the largest part of the files is the one which is meant; thus the
+        // error about an incomplete one names just the files that are missing. The first wins a tie.
+        let places = self.archives.iter().flat_map(|archive| {
+            let below = archive.subfolders.iter().map(|name| root.join(name));
+            std::iter::once(root.to_path_buf())
+                .chain(below)
+                .map(move |folder| (archive, folder))
+        });
+        let best = places
+            .map(|(archive, folder)| (archive.missing(&folder), archive, folder))
+            .min_by_key(|(missing, ..)| missing.len());
+        let Some((missing, archive, folder)) = best else {
+            return Err(DataError::MissingRoot { path: root.into() });
+        };
         if missing.is_empty() {
-            return Ok(folder);
+            return Ok(Found {
+                layout: self,
+                archive,
+                folder,
+            });
         }
         Err(DataError::MissingFiles {
             dataset: self.dataset,
             folder,
             files: missing,
-            subfolder: self.subfolders[0],
+            subfolder: archive.subfolders[0],
         })
     }
 
+    /// Whether a label is one of a field.
+    pub(super) fn check(
+        &self,
+        field: &LabelField,
+        value: i64,
+        (path, record): (&Path, usize),
+    ) -> Result<u32, DataError> {
+        match usize::try_from(value) {
+            Ok(label) if label < field.classes => Ok(label as u32),
+            _ => Err(DataError::LabelRange {
+                path: path.into(),
+                record,
+                field: field.name,
+                value,
+                classes: field.classes,
+            }),
+        }
+    }
+}
+
+impl Archive {
     fn missing(&self, folder: &Path) -> Vec<String> {
         let files = self.train.iter().chain(self.test);
         files
@@ -124,25 +220,48 @@ impl Layout {
             .map(|file| file.to_string())
             .collect()
     }
+}
+
+impl Found<'_> {
+    /// The training images.
+    pub(super) fn train(&self, limit: Option<usize>) -> Result<Images, DataError> {
+        self.read(self.archive.train, limit)
+    }
+
+    /// The test images.
+    pub(super) fn test(&self, limit: Option<usize>) -> Result<Images, DataError> {
+        self.read(self.archive.test, limit)
+    }
+
+    fn read(&self, files: &[&str], limit: Option<usize>) -> Result<Images, DataError> {
+        let files: Vec<PathBuf> = files.iter().map(|file| self.folder.join(file)).collect();
+        match self.archive.format {
+            Format::Binary => records::read(self.layout, &files, limit),
+            Format::Python => python::read(self.layout, &files, limit),
+        }
+    }
 
     /// The class names, if their file is there.
-    pub(super) fn class_names(&self, folder: &Path) -> Result<Option<Vec<String>>, DataError> {
-        let path = folder.join(self.names);
+    pub(super) fn class_names(&self) -> Result<Option<Vec<String>>, DataError> {
+        let path = self.folder.join(self.archive.names);
         if !path.is_file() {
             return Ok(None);
         }
-        let text = fs::read_to_string(&path).map_err(|source| DataError::Read {
-            path: path.clone(),
-            source,
-        })?;
-        // The official file of CIFAR-10 ends in an empty line.
-        let lines = text.lines().map(str::trim);
-        let names: Vec<_> = lines.filter(|l| !l.is_empty()).map(String::from).collect();
-        if names.len() != self.classes() {
+        let names = match self.archive.format {
+            Format::Binary => {
+                let text = fs::read_to_string(&path).map_err(DataError::read(&path))?;
+                // The official file of CIFAR-10 ends in an empty line.
+                let lines = text.lines().map(str::trim);
+                lines.filter(|l| !l.is_empty()).map(String::from).collect()
+            }
+            Format::Python => python::names(&path, self.layout.names_key)?,
+        };
+        let expected = self.layout.classes();
+        if names.len() != expected {
             return Err(DataError::LabelNames {
                 path,
                 found: names.len(),
-                expected: self.classes(),
+                expected,
             });
         }
         Ok(Some(names))

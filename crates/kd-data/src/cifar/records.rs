@@ -30,7 +30,7 @@ pub(super) fn read(
 /// The number of records of a file, by its size.
 fn records_of(layout: &Layout, path: &Path) -> Result<usize, DataError> {
     let record_bytes = layout.record_bytes();
-    let size = path.metadata().map_err(read_error(path))?.len();
+    let size = path.metadata().map_err(DataError::read(path))?.len();
     if size == 0 {
         return Err(DataError::EmptyFile {
             path: path.into(),
@@ -58,35 +58,22 @@ fn append(
     if count == 0 {
         return Ok(());
     }
-    let mut reader = BufReader::with_capacity(1 << 16, File::open(path).map_err(read_error(path))?);
+    let mut reader =
+        BufReader::with_capacity(1 << 16, File::open(path).map_err(DataError::read(path))?);
     pixels.reserve_exact(count * IMAGE_BYTES);
     labels.reserve_exact(count);
     let mut record = vec![0; layout.record_bytes()];
     for index in 0..count {
-        reader.read_exact(&mut record).map_err(read_error(path))?;
+        reader
+            .read_exact(&mut record)
+            .map_err(DataError::read(path))?;
         let (head, image) = record.split_at(layout.fields.len());
         let mut label = 0;
         for (field, &value) in layout.fields.iter().zip(head) {
-            if usize::from(value) >= field.classes {
-                return Err(DataError::LabelRange {
-                    path: path.into(),
-                    record: index,
-                    field: field.name,
-                    value,
-                    classes: field.classes,
-                });
-            }
-            label = u32::from(value);
+            label = layout.check(field, value.into(), (path, index))?;
         }
         pixels.extend_from_slice(image);
         labels.push(label);
     }
     Ok(())
-}
-
-fn read_error(path: &Path) -> impl FnOnce(std::io::Error) -> DataError {
-    move |source| DataError::Read {
-        path: path.into(),
-        source,
-    }
 }

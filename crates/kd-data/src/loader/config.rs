@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Augmentation, DataError};
 
 /// How a [`Loader`](crate::Loader) forms its batches.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LoaderConfig {
     /// Images in a batch, at least 1. Default: 64.
@@ -66,8 +66,8 @@ impl LoaderConfig {
         }
     }
 
-    /// Checks that there is at least one batch.
-    pub(crate) fn check(&self, len: usize) -> Result<(), DataError> {
+    /// Checks that there is at least one batch, for `len` images of a size `[H, W]`.
+    pub(crate) fn check(&self, len: usize, size: [usize; 2]) -> Result<(), DataError> {
         if len == 0 {
             return Err(DataError::EmptySet);
         }
@@ -87,6 +87,6 @@ impl LoaderConfig {
                 format!("at most {len}, the number of images, as the last batch is dropped"),
             ));
         }
-        self.augmentation.check()
+        self.augmentation.check(size)
     }
 }

@@ -14,7 +14,7 @@ use super::{
     Batch,
     plan::{HostBatch, Plan},
 };
-use crate::augment::upload;
+use crate::{DataError, augment::upload};
 
 /// Batches that a worker keeps ready besides the one in its hands.
 const AHEAD: usize = 2;
@@ -24,17 +24,21 @@ const AHEAD: usize = 2;
 /// Worker `w` of `k` assembles batches `w`, `w + k`, ... and they are taken from the workers in
 /// turn, hence the order does not depend on which one is faster. Should a thread be lacking, its
 /// batches are assembled by the calling thread.
+///
+/// If an image cannot be decoded, the epoch ends there, and [`finish`](Self::finish) says which. A
+/// set that is [not streamed](crate::ImageSet::is_streamed) has been decoded before.
 #[derive(Debug)]
 pub struct Epoch {
     plan: Arc<Plan>,
     device: Device,
     next: usize,
     workers: Vec<Worker>,
+    error: Option<DataError>,
 }
 
 #[derive(Debug)]
 struct Worker {
-    batches: Receiver<HostBatch>,
+    batches: Receiver<Result<HostBatch, DataError>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -60,10 +64,20 @@ impl Epoch {
             device,
             next: 0,
             workers,
+            error: None,
         }
     }
 
-    fn host_batch(&self, batch: usize) -> HostBatch {
+    /// What ended the epoch early, if something did. To be asked after the last batch.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::Read`] or [`DataError::Image`] naming the file.
+    pub fn finish(&mut self) -> Result<(), DataError> {
+        self.error.take().map_or(Ok(()), Err)
+    }
+
+    fn host_batch(&self, batch: usize) -> Result<HostBatch, DataError> {
         let supplied = match self.workers.len() {
             0 => None,
             count => self.workers[batch % count].batches.recv().ok(),
@@ -89,8 +103,10 @@ impl Epoch {
     }
 }
 
+type Sender = SyncSender<Result<HostBatch, DataError>>;
+
 /// What a worker does: every `step`-th batch, until there are no more or nobody wants them.
-fn supply(plan: &Plan, first: usize, step: usize, sender: &SyncSender<HostBatch>) {
+fn supply(plan: &Plan, first: usize, step: usize, sender: &Sender) {
     for batch in (first..plan.batches()).step_by(step) {
         if sender.send(plan.assemble(batch)).is_err() {
             return;
@@ -105,9 +121,17 @@ impl Iterator for Epoch {
         if self.next == self.plan.batches() {
             return None;
         }
-        let batch = self.host_batch(self.next);
-        self.next += 1;
-        Some(self.upload(batch))
+        match self.host_batch(self.next) {
+            Ok(batch) => {
+                self.next += 1;
+                Some(self.upload(batch))
+            }
+            Err(error) => {
+                self.next = self.plan.batches();
+                self.error = Some(error);
+                None
+            }
+        }
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::LoaderConfig;
 use crate::{
-    ImageSet,
+    Augmentation, DataError, ImageSet,
+    augment::ResizedCrop,
     stream::{Purpose, Stream},
 };
 
@@ -32,10 +33,7 @@ impl Plan {
         let epoch = epoch as u64;
         let mut order: Vec<usize> = (0..set.len()).collect();
         if config.shuffle {
-            shuffle(
-                &mut order,
-                &mut Stream::new(config.seed, Purpose::Order, epoch, 0),
-            );
+            Stream::new(config.seed, Purpose::Order, epoch, 0).shuffle(&mut order);
         }
         Self {
             set,
@@ -50,44 +48,57 @@ impl Plan {
     }
 
     /// Gathers batch `batch`, below [`batches`](Self::batches).
-    pub(super) fn assemble(&self, batch: usize) -> HostBatch {
+    pub(super) fn assemble(&self, batch: usize) -> Result<HostBatch, DataError> {
         let first = batch * self.config.batch_size;
         let last = (first + self.config.batch_size).min(self.order.len());
         let indices = self.order[first..last].to_vec();
         let mut bytes = Vec::with_capacity(indices.len() * self.set.image_bytes());
         for &index in &indices {
-            bytes.extend_from_slice(self.set.image(index));
+            self.append(index, &mut bytes)?;
         }
-        HostBatch {
+        Ok(HostBatch {
             bytes,
             labels: indices.iter().map(|&i| self.set.label(i) as i32).collect(),
             views: indices.iter().map(|&i| self.view(i)).collect(),
             indices,
+        })
+    }
+
+    /// Appends the bytes of an image, as they go to the device.
+    fn append(&self, index: usize, bytes: &mut Vec<u8>) -> Result<(), DataError> {
+        let Augmentation::RandomResizedCrop { .. } = self.config.augmentation else {
+            bytes.extend_from_slice(&self.set.image(index)?);
+            return Ok(());
+        };
+        let picture = self.set.picture(index)?;
+        let size = [picture.height as u32, picture.width as u32];
+        let mut stream = self.stream(index);
+        if let Some(crop) = ResizedCrop::draw(&self.config.augmentation, size, &mut stream) {
+            let size = [self.set.height(), self.set.width()];
+            bytes.extend(picture.crop(crop, size)?);
         }
+        Ok(())
+    }
+
+    /// What is drawn for an image in this epoch.
+    fn stream(&self, index: usize) -> Stream {
+        Stream::new(self.config.seed, Purpose::View, self.epoch, index as u64)
     }
 
     /// The number of the view of an image in this epoch.
     fn view(&self, index: usize) -> u16 {
-        let views = self.config.augmentation.views() as u32;
+        let views = self.config.augmentation.draws() as u32;
         if views == 1 {
             return 0;
         }
-        let mut stream = Stream::new(self.config.seed, Purpose::View, self.epoch, index as u64);
-        stream.below(views) as u16
-    }
-}
-
-/// Fisher and Yates' shuffle: all orders are equally likely.
-fn shuffle(order: &mut [usize], stream: &mut Stream) {
-    for last in (1..order.len()).rev() {
-        order.swap(last, stream.below(last as u32 + 1) as usize);
+        self.stream(index).below(views) as u16
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Augmentation, Normalization};
+    use crate::Normalization;
 
     fn plan(config: LoaderConfig, epoch: usize) -> Plan {
         let pixels = (0..11 * 12).map(|i| i as u8).collect();
@@ -99,7 +110,7 @@ mod tests {
     /// View of every image, by index.
     fn views(plan: &Plan) -> Vec<(usize, u16)> {
         let mut all: Vec<_> = (0..plan.batches())
-            .map(|b| plan.assemble(b))
+            .map(|b| plan.assemble(b).expect("in memory"))
             .flat_map(|b| b.indices.into_iter().zip(b.views))
             .collect();
         all.sort();
@@ -110,7 +121,7 @@ mod tests {
     fn batches_in_order_hold_every_image_once() {
         let plan = plan(LoaderConfig::evaluate(4), 0);
         assert_eq!(plan.batches(), 3);
-        let last = plan.assemble(2);
+        let last = plan.assemble(2).expect("in memory");
         assert_eq!(last.indices, [8, 9, 10]);
         assert_eq!(last.labels, [8, 9, 10]);
         assert_eq!(last.views, [0, 0, 0]);
@@ -150,7 +161,7 @@ mod tests {
     #[test]
     fn all_views_are_drawn() {
         let config = LoaderConfig {
-            augmentation: Augmentation::CropFlip { pad: 1 },
+            augmentation: Augmentation::crop_flip(1),
             ..LoaderConfig::default()
         };
         let mut counts = [0; 18];

@@ -32,7 +32,7 @@ pub(crate) fn fingerprint<T: Network>(
     let shape = [set.channels(), set.height(), set.width()];
     sum.add("shape", format!("{shape:?}").as_bytes());
     for image in 0..set.len() {
-        sum.add("image", set.image(image));
+        sum.add("image", &set.image(image)?);
     }
     let settings = format!(
         "{:?} {augmentation:?} {kept:?} {device:?} {} {}",

@@ -83,7 +83,7 @@ impl Scene {
 }
 
 /// Without a pad, an image has two views: itself and its mirror image.
-const MIRROR: Augmentation = Augmentation::CropFlip { pad: 0 };
+const MIRROR: Augmentation = Augmentation::crop_flip(0);
 const ROOM: u64 = 1 << 20;
 
 fn places() -> (tempfile::TempDir, [CachePlace; 2]) {

@@ -9,7 +9,7 @@ mod scheduler;
 mod shorthand;
 mod train;
 
-use kd_data::{Augmentation, Limits, Splits};
+use kd_data::{Augmentation, Splits};
 use kd_losses::{LossConfig, Method, Pretrain, TermConfig};
 use kd_spot::{RoutingConfig, RoutingMode};
 use serde::{Deserialize, Serialize};
@@ -42,7 +42,7 @@ use crate::{OptimizerConfig, TaskConfig, TrainError};
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Recipe {
     /// The name under which the recipe is known, for tables; it changes nothing.
@@ -62,8 +62,8 @@ pub struct Recipe {
     pub optimizer: OptimizerConfig,
     /// The learning rate over time.
     pub scheduler: SchedulerConfig,
-    /// What happens to the training images.
-    pub augmentation: Augmentation,
+    /// What happens to the training images. Default: the standard of the data set.
+    pub augmentation: Option<Augmentation>,
     /// How long, and from which seed.
     pub train: TrainConfig,
     /// What computes it.
@@ -79,24 +79,6 @@ pub(crate) struct Beside {
     pub(crate) distills: bool,
     /// A term with a phase before the main one.
     pub(crate) pretrains: bool,
-}
-
-impl Default for Recipe {
-    fn default() -> Self {
-        Self {
-            name: None,
-            data: DataConfig::default(),
-            student: StudentConfig::default(),
-            teacher: TeacherConfig::default(),
-            losses: Vec::new(),
-            routing: RoutingConfig::default(),
-            optimizer: OptimizerConfig::default(),
-            scheduler: SchedulerConfig::default(),
-            augmentation: Augmentation::CIFAR,
-            train: TrainConfig::default(),
-            compute: ComputeConfig::default(),
-        }
-    }
 }
 
 impl Recipe {
@@ -145,8 +127,10 @@ impl Recipe {
         let train = self.train.resolved(small, pretrains)?;
         let epochs = train.epochs.unwrap_or_default();
         let optimizer = self.optimizer.resolved()?;
+        let data = self.data.resolved()?;
         let recipe = Self {
-            data: self.data.resolved()?,
+            augmentation: self.augmentation.or(data.augmentation()),
+            data,
             student: self.student.resolved(),
             teacher: self.teacher.resolved(),
             routing: self.routing.resolved(optimizer.rate())?,
@@ -189,20 +173,20 @@ impl Recipe {
         }
     }
 
-    /// Reads or draws the images.
+    /// Reads or draws the images; see [`DataConfig`].
     ///
     /// # Errors
     ///
     /// [`TrainError::Data`] naming the file, or [`TrainError::Missing`] if the root is.
     pub fn load_data(&self) -> Result<Splits, TrainError> {
-        let limits = Limits {
-            train: self.data.limit_train,
-            test: self.data.limit_test,
-        };
-        let procedural = self.data.procedural.clone().unwrap_or_default();
-        self.data
-            .name
-            .load(self.data.root.as_ref(), &procedural, limits)
+        self.data.load(self.train.seed)
+    }
+
+    /// What happens to training images of a size `[H, W]`.
+    pub(crate) fn augmentation(&self, size: [usize; 2]) -> Augmentation {
+        let standard = || self.data.augmentation();
+        let augmentation = self.augmentation.or_else(standard);
+        augmentation.unwrap_or_else(|| Augmentation::crop_flip(size[0].min(size[1]).div_ceil(8)))
     }
 
     /// What concerns more than one section.

@@ -174,6 +174,10 @@ impl Overlay {
         if recipe.losses.is_empty() {
             recipe.losses = Shorthand::default().terms();
         }
+        if path.starts_with("augmentation.") {
+            let standard = recipe.data.augmentation();
+            recipe.augmentation = recipe.augmentation.or(standard);
+        }
         let mut complete =
             serde_json::to_value(recipe).map_err(|error| key_error(error.to_string()))?;
         let keys: Vec<&str> = path.split('.').collect();
@@ -186,8 +190,11 @@ impl Overlay {
             })?;
         }
         *place = value.unwrap_or_default();
-        // A list is taken whole.
-        let list = keys.iter().position(|key| key.parse::<usize>().is_ok());
+        // A list is taken whole, and so is what has keys that depend on its kind.
+        let list = match keys[0] {
+            "augmentation" => Some(1),
+            _ => keys.iter().position(|key| key.parse::<usize>().is_ok()),
+        };
         let keys = &keys[..list.unwrap_or(keys.len())];
         let changed = complete.pointer(&format!("/{}", keys.join("/"))).cloned();
         let mut overlay = self.clone();

@@ -127,7 +127,7 @@ fn assignments_reach_every_field() {
     assert!(matches!(&recipe.losses[1].loss, Method::Kd(kd) if kd.temperature == 2.0));
     assert_eq!(recipe.losses[2].loss.name(), "at");
     assert_eq!(recipe.optimizer.clip_norm, Some(5.0));
-    assert_eq!(recipe.augmentation, Augmentation::None);
+    assert_eq!(recipe.augmentation, Some(Augmentation::None));
     assert_eq!(recipe.data.procedural.map(|data| data.classes), Some(5));
     assert_eq!(recipe.routing.probability, Some(0.25));
 }

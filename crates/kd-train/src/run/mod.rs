@@ -25,7 +25,7 @@ use kd_spot::{GateCounts, RoutingMode};
 pub use history::RunHistory;
 pub use observer::{NoopObserver, Observer, PretrainEpoch, RunStart, StepProgress};
 pub use parts::{Parts, Setting, Trained, load_teacher};
-pub use result::RunResult;
+pub use result::{EvaluatedOn, RunResult};
 pub use routing_record::RoutingRecord;
 
 use self::checkpoint::State;
@@ -158,12 +158,19 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
         };
         let batch_size = recipe.data.batch_size.unwrap_or(64);
         let config = LoaderConfig {
-            augmentation: recipe.augmentation,
+            augmentation: recipe.augmentation([train.height(), train.width()]),
             workers: recipe.data.workers,
             ..LoaderConfig::train(batch_size, recipe.train.seed)
         };
         let train = Loader::new(train, config)?;
-        let test = Loader::new(test, LoaderConfig::evaluate(EVALUATION_BATCH))?;
+        let config = LoaderConfig {
+            workers: recipe.data.workers,
+            ..LoaderConfig::evaluate(EVALUATION_BATCH)
+        };
+        let test = Loader::new(test, config)?;
+        if recipe.data.workers == 0 && (train.set().is_streamed() || test.set().is_streamed()) {
+            tracing::warn!("images are decoded while the run waits: set data.workers (--workers)");
+        }
 
         let (make, save_teacher) = match parts.teacher {
             Some(TeacherPart { make, save }) => (Some(make), Some(save)),
@@ -381,7 +388,8 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
         let classes = self.train.set().classes();
         let routing = task.model.routing.as_ref();
         let mut counts = routing.map(|r| GateCounts::new(classes, r.spots().len(), &self.plain));
-        for (step, batch) in self.train.epoch(epoch, &training).enumerate() {
+        let mut batches = self.train.epoch(epoch, &training);
+        for (step, batch) in batches.by_ref().enumerate() {
             if step == 0 || phase.schedule.is_by_step() {
                 task.set_rates(self.rates().scaled(phase.schedule.factor(epoch, step)));
             }
@@ -402,6 +410,7 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
                 losses: meter.means(),
             });
         }
+        batches.finish()?;
         let mut metrics = meter.finish()?;
         let mut by_class = Vec::new();
         if let Some(counts) = counts {
@@ -433,7 +442,8 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
         let factor = self.phases[phase].schedule.factor(epoch, 0);
         task.set_rates(self.rates().scaled(factor));
         let mut meter = LossMeter::new(epoch + 1);
-        for (step, batch) in self.train.epoch(number, &training).enumerate() {
+        let mut batches = self.train.epoch(number, &training);
+        for (step, batch) in batches.by_ref().enumerate() {
             let loss;
             (task, loss) = task.pretrain_step(term, &batch);
             let Some(loss) = loss else {
@@ -447,6 +457,7 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
                 losses: meter.means(),
             });
         }
+        batches.finish()?;
         Ok((task, twelve_digits(meter.finish()?.loss)))
     }
 
@@ -523,6 +534,7 @@ fn open_cache<S: Network, T: Network, L: DistillationLoss>(
     }
     let limit = recipe.teacher.cache_mib.saturating_mul(1 << 20);
     let config = TeacherCacheConfig { place, limit };
-    let cache = config.open(teacher, train.set(), &recipe.augmentation, reads, plain)?;
+    let augmentation = train.config().augmentation;
+    let cache = config.open(teacher, train.set(), &augmentation, reads, plain)?;
     Ok(Some(cache))
 }

@@ -21,6 +21,9 @@ pub struct RunResult {
     pub routing: Option<RoutingMode>,
     /// The data set.
     pub data: String,
+    /// Which images the accuracies are of.
+    #[serde(default)]
+    pub evaluated_on: EvaluatedOn,
     /// Number of training images.
     pub train_images: usize,
     /// Number of test images.
@@ -50,6 +53,17 @@ pub struct RunResult {
     pub version: String,
 }
 
+/// Images that a run is evaluated on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EvaluatedOn {
+    /// The test images of the data set.
+    #[default]
+    Test,
+    /// Images kept back from the training images: `data.dev_split`.
+    Dev,
+}
+
 impl RunResult {
     pub(crate) fn new(
         recipe: &Recipe,
@@ -66,6 +80,10 @@ impl RunResult {
             teacher,
             losses,
             data: recipe.data.name.name().to_owned(),
+            evaluated_on: match recipe.data.dev_split {
+                Some(_) => EvaluatedOn::Dev,
+                None => EvaluatedOn::Test,
+            },
             train_images: images[0],
             test_images: images[1],
             last_top1: last.map_or(0.0, |epoch| epoch.test.top1),

@@ -46,18 +46,21 @@ pub fn rank_of_labels(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1, In
 ///
 /// # Errors
 ///
-/// [`TrainError::NonFinite`] if the loss is not a number.
+/// [`TrainError::NonFinite`] if the loss is not a number, [`TrainError::Data`] if an image cannot be
+/// decoded.
 pub fn evaluate<N: Network>(
     network: &N,
     loader: &Loader,
     device: &Device,
 ) -> Result<TestMetrics, TrainError> {
     let mut meter = LossMeter::new(0);
-    for batch in loader.epoch(0, device) {
+    let mut batches = loader.epoch(0, device);
+    for batch in batches.by_ref() {
         let logits = network.forward(batch.images);
         let losses = Losses::single("ce", cross_entropy(logits.clone(), batch.labels.clone()));
         meter.add(&losses, logits, batch.labels)?;
     }
+    batches.finish()?;
     let means = meter.finish()?.rounded();
     Ok(TestMetrics {
         loss: means.loss,

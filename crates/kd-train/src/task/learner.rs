@@ -100,7 +100,10 @@ impl Iterator for Batches {
     type Item = Result<Batch, DatasetError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let batch = self.epoch.next()?;
+        let Some(batch) = self.epoch.next() else {
+            let error = self.epoch.finish().err()?;
+            return Some(Err(DatasetError::Other(error.to_string())));
+        };
         self.seen += batch.len();
         Some(Ok(batch))
     }

@@ -13,12 +13,20 @@ use super::error::CliError;
 /// What to run on.
 #[derive(Debug, Args)]
 pub struct DataFlags {
-    /// Data set: procedural, cifar10 or cifar100 [default: procedural]
+    /// Data set: procedural, cifar10, cifar100, tiny-imagenet, imagenet, or folder, which is any
+    /// folder with train/CLASS/*.jpg and val/CLASS/*.jpg (or png) [default: procedural]
     #[arg(long, value_name = "NAME")]
     data: Option<String>,
     /// Folder of the data set's files
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
+    /// Fetch the public archive of cifar10, cifar100 or tiny-imagenet if its files are not there
+    #[arg(long)]
+    download: bool,
+    /// Keep this share of the training images back and evaluate on them instead of the test images,
+    /// for example 0.1: tune with it, and report without
+    #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
+    dev_split: Option<f64>,
     /// Use the first N training images
     #[arg(long, value_name = "N")]
     limit_train: Option<usize>,
@@ -42,6 +50,8 @@ impl DataFlags {
         let mut overlay = Overlay::default();
         overlay.set_some("data.name", self.data);
         overlay.set_some("data.root", self.root);
+        overlay.set_some("data.download", self.download.then_some(true));
+        overlay.set_some("data.dev_split", self.dev_split);
         overlay.set_some("data.limit_train", self.limit_train);
         overlay.set_some("data.limit_test", self.limit_test);
         overlay.set_some("compute.device", self.device);

@@ -1,0 +1,64 @@
+//! Where the pixels of a set are.
+
+use std::borrow::Cow;
+use std::path::PathBuf;
+
+use crate::DataError;
+use crate::picture::Picture;
+
+/// The pixels of images, in memory or in files.
+#[derive(Debug)]
+pub(crate) enum Pixels {
+    /// Bytes `[N, 3, H, W]` of the set's size.
+    Planes(Vec<u8>),
+    /// Decoded images of any sizes.
+    Pictures(Vec<Picture>),
+    /// Files that are decoded when they are wanted.
+    Files(Vec<PathBuf>),
+}
+
+/// How an image of any size is brought to that of the set.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Fit {
+    /// The size `[H, W]` of the set.
+    pub(crate) size: [usize; 2],
+    /// The share of the short side that is kept.
+    pub(crate) share: f64,
+}
+
+impl Pixels {
+    /// The image of a row as it is evaluated: bytes `[3, H, W]`.
+    pub(super) fn image(&self, row: usize, fit: Fit) -> Result<Cow<'_, [u8]>, DataError> {
+        match self {
+            Self::Planes(bytes) => {
+                let count = 3 * fit.size[0] * fit.size[1];
+                Ok(Cow::Borrowed(&bytes[row * count..(row + 1) * count]))
+            }
+            Self::Pictures(pictures) => fit.apply(&pictures[row]).map(Cow::Owned),
+            Self::Files(paths) => fit.read(&paths[row]).map(Cow::Owned),
+        }
+    }
+
+    /// The image of a row as it is stored.
+    pub(super) fn picture(&self, row: usize, fit: Fit) -> Result<Cow<'_, Picture>, DataError> {
+        match self {
+            Self::Planes(_) => {
+                let planes = self.image(row, fit)?;
+                Ok(Cow::Owned(Picture::of_planes(&planes, fit.size)))
+            }
+            Self::Pictures(pictures) => Ok(Cow::Borrowed(&pictures[row])),
+            Self::Files(paths) => Picture::read(&paths[row]).map(Cow::Owned),
+        }
+    }
+}
+
+impl Fit {
+    /// A file as it is evaluated.
+    pub(crate) fn read(&self, path: &std::path::Path) -> Result<Vec<u8>, DataError> {
+        self.apply(&Picture::read(path)?)
+    }
+
+    fn apply(&self, picture: &Picture) -> Result<Vec<u8>, DataError> {
+        picture.middle(self.size, self.share)
+    }
+}
