@@ -17,6 +17,10 @@ pub struct EpochMetrics {
     pub train: TrainMetrics,
     /// On the test images, after the epoch.
     pub test: TestMetrics,
+    /// Top-1 accuracy on the test images of a teacher that is trained as the student is, in
+    /// percent; absent without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub teacher_top1: Option<f64>,
     /// Wall time of training and evaluation. The only number that differs when a run is repeated.
     pub seconds: f64,
 }

@@ -231,6 +231,12 @@ impl Recipe {
                 hint: format!("routing.mode: {mode} needs a term of distillation with a weight"),
             });
         }
+        if self.routing.is_sakd_joint() && self.scheduler.name != SchedulerName::MultiStep {
+            return Err(TrainError::conflict(
+                "routing.convention: sakd in routing.mode: joint",
+                "a scheduler without milestones, which its policy's rate follows",
+            ));
+        }
         if self.routing.mode == RoutingMode::Joint && self.teacher.cache.is_some() {
             return Err(TrainError::conflict("teacher.cache", "routing.mode: joint"));
         }

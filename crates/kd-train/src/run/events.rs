@@ -103,6 +103,7 @@ fn scalars(metrics: &EpochMetrics, spots: &[String]) -> Event {
         ("test/loss", Some(test.loss)),
         ("test/top1", Some(test.top1)),
         ("test/top5", Some(test.top5)),
+        ("teacher/top1", metrics.teacher_top1),
     ];
     let scalar = |tag: String, value: f64| Scalar {
         tag,
@@ -170,6 +171,7 @@ mod tests {
                 top1: 42.0,
                 top5: 82.0,
             },
+            teacher_top1: None,
             seconds: 1.0,
         }
     }

@@ -9,6 +9,7 @@ mod memory;
 mod observer;
 mod parts;
 mod phase;
+mod rates;
 mod result;
 mod routing_record;
 
@@ -33,12 +34,13 @@ use self::events::EventLog;
 use self::folder::RunFolder;
 use self::parts::TeacherPart;
 use self::phase::{Objective, Phase, phases};
+use self::rates::{rates, rates_at};
 use self::result::best;
 use crate::metrics::twelve_digits;
 use crate::task::LossMeter;
 use crate::{
-    DataInfo, DistillTask, EpochMetrics, Rates, Recipe, TeacherCache, TeacherCacheConfig,
-    TrainError, TrainMetrics,
+    DataInfo, DistillTask, EpochMetrics, Recipe, TeacherCache, TeacherCacheConfig, TrainError,
+    TrainMetrics,
 };
 
 /// Images in a batch of evaluation; it does not change the numbers.
@@ -277,12 +279,16 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
         let test = task
             .evaluate(&self.test, &self.plain)
             .map_err(|error| error.at_test(epoch + 1))?;
+        let teacher = task
+            .evaluate_teacher(&self.test, &self.plain)
+            .map_err(|error| error.at_test(epoch + 1))?;
         let last = phase.schedule.factor(epoch, usize::MAX);
         state.history.push(EpochMetrics {
             epoch: epoch + 1,
-            lr: twelve_digits(self.rates().student * last),
+            lr: twelve_digits(self.recipe.optimizer.rate() * last),
             train,
             test,
+            teacher_top1: teacher.map(|teacher| teacher.top1),
             seconds: twelve_digits(started.elapsed().as_secs_f64()),
         });
         state.by_class = by_class;
@@ -383,7 +389,11 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
         let mut counts = routing.map(|r| GateCounts::new(classes, r.spots().len(), &self.plain));
         for (step, batch) in self.train.epoch(epoch, &training).enumerate() {
             if step == 0 || phase.schedule.is_by_step() {
-                task.set_rates(self.rates().scaled(phase.schedule.factor(epoch, step)));
+                task.set_rates(rates_at(
+                    self.recipe,
+                    epoch,
+                    phase.schedule.factor(epoch, step),
+                ));
             }
             let known = match (self.cache.borrow_mut().as_mut(), &task.model.teacher.0) {
                 (Some(cache), Some(teacher)) => Some(cache.features(teacher, &batch)?),
@@ -430,7 +440,7 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
         let main = self.recipe.train.epochs.unwrap_or_default();
         let number = main + before + epoch;
         self.seed(number);
-        task.set_rates(self.rates());
+        task.set_rates(rates(self.recipe));
         let mut meter = LossMeter::new(epoch + 1);
         for (step, batch) in self.train.epoch(number, &training).enumerate() {
             let loss;
@@ -454,16 +464,6 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
     fn seed(&self, epoch: usize) {
         let epoch = (epoch as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         self.plain.seed(self.recipe.train.seed ^ epoch);
-    }
-
-    /// The learning rates before the schedule.
-    fn rates(&self) -> Rates {
-        let routing = &self.recipe.routing;
-        Rates {
-            student: self.recipe.optimizer.rate(),
-            router: routing.lr.unwrap_or_default(),
-            teacher: routing.teacher_lr.unwrap_or_default(),
-        }
     }
 
     fn pretrain_epochs(&self) -> usize {

@@ -147,7 +147,11 @@ impl Parts<AnyNetwork, AnyNetwork> {
                     (None, Some(path)) => WeightsFile::open(path)?.identify()?.architecture,
                     (None, None) => return Ok(()),
                 };
-                let info = trained.info(architecture, Form::Folded);
+                let form = match (trained.recipe.routing.is_sakd_joint(), &teacher.weights) {
+                    (true, Some(path)) => WeightsFile::open(path)?.identify()?.form,
+                    _ => Form::Folded,
+                };
+                let info = trained.info(architecture, form);
                 Ok(weights::save(path, network, &info)?)
             }),
         });

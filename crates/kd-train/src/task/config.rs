@@ -150,11 +150,7 @@ impl<C: LossConfig> TaskConfig<C> {
             routing: routes,
             teacher: Frozen(teacher),
         };
-        let rates = Rates {
-            student: optimizer.rate(),
-            router: routing.lr.unwrap_or_default(),
-            teacher: routing.teacher_lr.unwrap_or_default(),
-        };
+        let rates = Rates::of(optimizer.rate(), &routing);
         Ok(DistillTask {
             optimizer: optimizer.init(&model, routing.weight_decay.unwrap_or(0.0), &groups),
             ema: self.ema_decay.map(|decay| Ema::new(&model.student, decay)),
@@ -193,6 +189,13 @@ impl<C: LossConfig> TaskConfig<C> {
                     field: "routing.mode: joint",
                     other: format!("the loss `{}`, which copies teacher weights", term.label()),
                 });
+            }
+            let compares = requirements.site != Site::Labels;
+            if self.routing.is_sakd_joint() && compares && !requirements.teacher_gradient {
+                return Err(TrainError::conflict(
+                    "routing.convention: sakd",
+                    format!("the loss `{}`, which cannot train a teacher", term.label()),
+                ));
             }
         }
         if let Some(decay) = self.ema_decay.filter(|decay| !(0.0..1.0).contains(decay)) {

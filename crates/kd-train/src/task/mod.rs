@@ -170,6 +170,22 @@ impl<S: Network, T: Network, L: DistillationLoss> DistillTask<S, T, L> {
         let plain = device.clone().without_autodiff();
         evaluate(&self.trained_student(), loader, &plain)
     }
+
+    /// The same of a teacher that is trained as the student is; `None` without one.
+    ///
+    /// # Errors
+    ///
+    /// As [`evaluate`](Self::evaluate).
+    pub fn evaluate_teacher(
+        &self,
+        loader: &Loader,
+        device: &Device,
+    ) -> Result<Option<TestMetrics>, TrainError> {
+        let plain = device.clone().without_autodiff();
+        let teacher = self.model.trained_teacher();
+        let metrics = teacher.map(|teacher| evaluate(&teacher.valid(), loader, &plain));
+        metrics.transpose()
+    }
 }
 
 #[cfg(test)]

@@ -4,12 +4,12 @@ use std::borrow::Cow;
 
 use burn::module::Module;
 use burn::tensor::{Int, Tensor};
-use kd_core::{DifferentiableHead, Features, Frozen, Network, Reads, Requirements};
+use kd_core::{DifferentiableHead, Features, Frozen, Network, Reads, Requirements, Site};
 use kd_data::Batch;
 use kd_losses::{DistillationLoss, Pretrain, Step, Term, cross_entropy};
 use kd_spot::{Gates, Routing};
 
-use super::losses::Losses;
+use super::losses::{Losses, WeightedSum};
 use super::statistics::Statistics;
 use super::teacher::FrozenTeacher;
 
@@ -77,6 +77,9 @@ impl<S: Network, T: Network, L: DistillationLoss> DistillModel<S, T, L> {
 
     /// What is needed of the teacher's features of a batch; `None` without a teacher.
     pub fn teacher_features(&self, batch: &Batch) -> Option<Features> {
+        if let Some(trained) = self.trained_teacher() {
+            return Some(features(trained, &self.needs(), batch.images.clone()));
+        }
         let teacher = self.current_teacher()?;
         let images = batch.images.clone().inner();
         Some(features(teacher.network(), &self.needs(), images))
@@ -184,8 +187,9 @@ impl<S: Network, T: Network, L: DistillationLoss> DistillModel<S, T, L> {
         let runs_again = active.clone().any(|term| term.requirements.networks);
         let statistics = runs_again.then(|| Statistics::of(&self.student));
         let network = runs_again.then(|| self.current_teacher()).flatten();
-        let mut terms = Vec::new();
-        let mut total: Option<Tensor<1>> = None;
+        let trains_teacher = self.trained_teacher().is_some();
+        let factor = self.routing.as_ref().map_or(1.0, Routing::label_factor);
+        let mut losses = WeightedSum::default();
         for term in active {
             let mut step = Step::new(student, teacher.unwrap_or(student))
                 .with_labels(&batch.labels)
@@ -208,25 +212,30 @@ impl<S: Network, T: Network, L: DistillationLoss> DistillModel<S, T, L> {
             if let Some(chosen) = &chosen {
                 step = step.with_gates(chosen).scaled_by_share();
             }
-            let loss = term.forward(&step);
-            let weighted = loss.clone() * term.weight;
-            total = Some(match total {
-                Some(total) => total + weighted,
-                None => weighted,
-            });
-            terms.push((term.label.clone(), loss));
+            if trains_teacher {
+                step = step.training_teacher();
+            }
+            let of_labels = term.requirements.site == Site::Labels;
+            let weight = term.weight * if of_labels { factor } else { 1.0 };
+            losses.add(term.label.clone(), term.forward(&step), weight);
+            if let (true, true, Some(teacher)) = (of_labels, trains_teacher, teacher) {
+                let own = Step::new(teacher, teacher)
+                    .with_labels(&batch.labels)
+                    .with_indices(&batch.indices)
+                    .with_images(&batch.images);
+                let label = format!("teacher {}", term.label);
+                losses.add(label, term.forward(&own), weight);
+            }
         }
         if let Some(statistics) = statistics {
             statistics.restore(&self.student);
         }
-        let Some(total) = total else {
-            panic!("the loss has no term with a weight");
-        };
-        Losses {
-            terms,
-            total,
-            routing: None,
-        }
+        losses.finish()
+    }
+
+    /// A teacher that is trained as the student is, by all terms.
+    pub fn trained_teacher(&self) -> Option<&T> {
+        self.routing.as_ref()?.trained_teacher()
     }
 
     /// The teacher as it is now: one that is trained is another one in each step.
