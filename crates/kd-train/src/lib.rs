@@ -55,8 +55,8 @@ pub use device::{compiled_devices, default_device, device_by_name};
 pub use error::TrainError;
 pub use metrics::{EpochMetrics, NamedValues, TestMetrics, TrainMetrics};
 pub use recipe::{
-    ComputeConfig, DataConfig, DataSource, Dtype, Overlay, Recipe, Schedule, SchedulerConfig,
-    SchedulerName, Shorthand, StudentConfig, TeacherConfig, TrainConfig,
+    ComputeConfig, DataConfig, DataSource, Dtype, OneOrMany, Overlay, Recipe, Schedule,
+    SchedulerConfig, SchedulerName, Shorthand, StudentConfig, TeacherConfig, TrainConfig,
 };
 pub use route::{RouteReport, RoutedImage, route};
 pub use run::{
@@ -66,6 +66,6 @@ pub use run::{
 #[cfg(feature = "learner")]
 pub use task::BatchLoader;
 pub use task::{
-    DataInfo, DistillModel, DistillTask, Ema, FrozenTeacher, Losses, OptimizerConfig,
-    OptimizerName, Rates, StepOutput, TaskConfig, evaluate, rank_of_labels,
+    Average, DataInfo, DistillModel, DistillTask, Ema, EnsembleConfig, FrozenTeacher, Losses,
+    OptimizerConfig, OptimizerName, Rates, StepOutput, TaskConfig, evaluate, rank_of_labels,
 };

@@ -4,6 +4,7 @@ mod compute;
 mod data;
 mod legacy;
 mod networks;
+mod one_or_many;
 mod overlay;
 mod scheduler;
 mod shorthand;
@@ -17,11 +18,13 @@ use serde::{Deserialize, Serialize};
 pub use compute::{ComputeConfig, Dtype};
 pub use data::{DataConfig, DataSource};
 pub use networks::{StudentConfig, TeacherConfig};
+pub use one_or_many::OneOrMany;
 pub use overlay::Overlay;
 pub use scheduler::{Schedule, SchedulerConfig, SchedulerName};
 pub use shorthand::Shorthand;
 pub use train::TrainConfig;
 
+use crate::task::check_logits_are_enough;
 use crate::{OptimizerConfig, TaskConfig, TrainError};
 
 /// Everything that a run depends on: repeating it repeats the run.
@@ -110,7 +113,7 @@ impl Recipe {
     /// Sets the teacher's weights and the terms of the loss: the common list of a method, with its
     /// default weights.
     pub fn with_method(mut self, method: Method, teacher: impl Into<std::path::PathBuf>) -> Self {
-        self.teacher.weights = Some(teacher.into());
+        self.teacher.weights = Some(OneOrMany::from(teacher.into()));
         self.losses = Shorthand {
             method: Some(method),
             ..Shorthand::default()
@@ -144,7 +147,7 @@ impl Recipe {
         let recipe = Self {
             data: self.data.resolved()?,
             student: self.student.resolved(),
-            teacher: self.teacher.resolved(),
+            teacher: self.teacher.resolved()?,
             routing: self.routing.resolved(optimizer.rate())?,
             scheduler: self.scheduler.resolved(epochs)?,
             compute: self.compute.resolved()?,
@@ -207,6 +210,7 @@ impl Recipe {
         if !(self.distills() || beside.teacher) {
             let names = [
                 (self.teacher.network.is_some(), "teacher.network"),
+                (self.teacher.ensemble.is_some(), "teacher.ensemble"),
                 (self.teacher.fold, "teacher.fold"),
                 (self.teacher.cache.is_some(), "teacher.cache"),
                 (self.routing.mode != RoutingMode::Always, "routing"),
@@ -222,6 +226,9 @@ impl Recipe {
                     hint: format!("{what} needs a teacher; {hint}"),
                 });
             }
+        }
+        if self.teacher.is_ensemble() {
+            check_logits_are_enough(&self.losses, &self.routing)?;
         }
         let active = beside.distills || self.distilling().any(|term| term.weight != 0.0);
         if self.routing.mode != RoutingMode::Always && !active {

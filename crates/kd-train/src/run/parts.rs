@@ -9,7 +9,7 @@ use kd_models::weights::{self, Form, WeightsFile, WeightsInfo};
 use kd_models::{AnyNetwork, Architecture};
 
 use crate::recipe::Beside;
-use crate::{FrozenTeacher, Recipe, TrainError};
+use crate::{FrozenTeacher, OneOrMany, Recipe, TeacherConfig, TrainError};
 
 /// What a network is made for.
 #[derive(Clone, Debug)]
@@ -137,17 +137,18 @@ impl Parts<AnyNetwork, AnyNetwork> {
                 None => architecture.init(*classes, device),
             })
         };
-        let teacher = recipe.teacher.clone();
-        let teacher = teacher.weights.map(|path| TeacherPart {
-            make: Box::new(move |setting: &Setting| load_teacher(&path, teacher.network, setting)),
+        let teacher = recipe.teacher.weights.as_ref().map(|_| TeacherPart {
+            make: make_teacher(recipe.teacher.clone()),
             save: Box::new(|network: &AnyNetwork, path: &Path, trained: &Trained<'_>| {
                 let teacher = &trained.recipe.teacher;
-                let architecture = match (teacher.network, &teacher.weights) {
-                    (Some(network), _) => network,
+                let file = teacher.weights.as_ref().and_then(OneOrMany::first);
+                let named = teacher.network.as_ref().and_then(OneOrMany::first);
+                let architecture = match (named, file) {
+                    (Some(network), _) => *network,
                     (None, Some(path)) => WeightsFile::open(path)?.identify()?.architecture,
                     (None, None) => return Ok(()),
                 };
-                let form = match (trained.recipe.routing.is_sakd_joint(), &teacher.weights) {
+                let form = match (trained.recipe.routing.is_sakd_joint(), file) {
                     (true, Some(path)) => WeightsFile::open(path)?.identify()?.form,
                     _ => Form::Folded,
                 };
@@ -166,6 +167,21 @@ impl Parts<AnyNetwork, AnyNetwork> {
             losses: Vec::new(),
         })
     }
+}
+
+/// Reads the teacher of a recipe, or the members of its ensemble.
+fn make_teacher(config: TeacherConfig) -> Make<FrozenTeacher<AnyNetwork>> {
+    Box::new(move |setting: &Setting| {
+        let files = config.weights.as_ref().map_or(&[][..], OneOrMany::as_slice);
+        let names = config.network.as_ref().map_or(&[][..], OneOrMany::as_slice);
+        let teachers = files.iter().enumerate();
+        let teachers = teachers.map(|(index, path)| {
+            let name = names.get(index).copied();
+            load_teacher(path, name, setting)
+        });
+        let teachers: Vec<_> = teachers.collect::<Result<_, TrainError>>()?;
+        FrozenTeacher::ensemble(teachers, &config.ensemble.clone().unwrap_or_default())
+    })
 }
 
 /// Reads a teacher from a weights file. The architecture may be left out if the file names its own,

@@ -6,7 +6,10 @@ use kd_data::Loader;
 use kd_losses::{LossConfig, Method, Setup, TermConfig};
 use kd_spot::{Routing, RoutingConfig, RoutingMode};
 
-use super::{DistillModel, DistillTask, Ema, FrozenTeacher, Groups, OptimizerConfig, Rates};
+use super::{
+    DistillModel, DistillTask, Ema, FrozenTeacher, Groups, OptimizerConfig, Rates,
+    check_logits_are_enough,
+};
 use crate::TrainError;
 
 /// The terms of a loss, routing and optimizer of a [`DistillTask`].
@@ -101,6 +104,9 @@ impl<C: LossConfig> TaskConfig<C> {
         device: &Device,
     ) -> Result<DistillTask<S, T, C::Loss>, TrainError> {
         self.check(teacher.is_some())?;
+        if teacher.as_ref().is_some_and(FrozenTeacher::is_ensemble) {
+            check_logits_are_enough(&self.losses, &self.routing)?;
+        }
         let optimizer = self.optimizer.clone().resolved()?;
         let routing = self.routing.clone().resolved(optimizer.rate())?;
         let plain = device.clone().without_autodiff();

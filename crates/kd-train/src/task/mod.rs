@@ -3,6 +3,7 @@
 mod clip;
 mod config;
 mod ema;
+mod ensemble;
 mod evaluate;
 #[cfg(feature = "learner")]
 mod learner;
@@ -23,6 +24,8 @@ use kd_losses::DistillationLoss;
 
 pub use config::{DataInfo, TaskConfig};
 pub use ema::Ema;
+pub(crate) use ensemble::check_logits_are_enough;
+pub use ensemble::{Average, EnsembleConfig};
 pub use evaluate::{evaluate, rank_of_labels};
 #[cfg(feature = "learner")]
 pub use learner::BatchLoader;

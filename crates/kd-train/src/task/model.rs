@@ -82,7 +82,7 @@ impl<S: Network, T: Network, L: DistillationLoss> DistillModel<S, T, L> {
         }
         let teacher = self.current_teacher()?;
         let images = batch.images.clone().inner();
-        Some(features(teacher.network(), &self.needs(), images))
+        Some(teacher_features(&teacher, &self.needs(), images))
     }
 
     /// Which samples are distilled at which spot; `None` without routing or teacher.
@@ -154,7 +154,7 @@ impl<S: Network, T: Network, L: DistillationLoss> DistillModel<S, T, L> {
         };
         let needs = term.requirements;
         let images = batch.images.clone();
-        let teacher = features(teacher.network(), &needs, images.clone().inner());
+        let teacher = teacher_features(teacher, &needs, images.clone().inner());
         let loss = |student: &Features| {
             let step = Step::new(student, &teacher)
                 .with_labels(&batch.labels)
@@ -308,5 +308,17 @@ fn features<N: Network>(
         _ if preact => network.features_with_preact(images),
         Reads::Maps => network.features(images),
         Reads::Nothing | Reads::Logits | Reads::Pooled => network.summary(images),
+    }
+}
+
+/// The features of a teacher that are needed.
+fn teacher_features<T: Network>(
+    teacher: &FrozenTeacher<T>,
+    needs: &(impl Into<Needs> + Copy),
+    images: Tensor<4>,
+) -> Features {
+    match teacher.is_ensemble() {
+        true => teacher.summary(images),
+        false => features(teacher.network(), needs, images),
     }
 }
