@@ -87,6 +87,10 @@ fn plan(common: Recipe, out: &Path) -> Result<Vec<Line>, TrainError> {
     if routing == RoutingConfig::default() {
         routing.mode = RoutingMode::Adaptive;
     }
+    if !common.peers.is_empty() {
+        let what = "a comparison, which has a teacher";
+        return Err(TrainError::conflict("peers", what));
+    }
     if routing.mode == RoutingMode::Fixed {
         let what = "a comparison: the methods have different spots";
         return Err(TrainError::conflict("routing.mode: fixed", what));

@@ -98,7 +98,7 @@ fn what_an_ensemble_cannot_do_is_one_line_and_writes_nothing() {
     };
     for method in ["at", "rkd", "srrl"] {
         let named = format!("the loss `{method}`");
-        let parts = ["an ensemble of teachers", &named, "has only logits"];
+        let parts = ["an ensemble of teachers", &named, "only logits"];
         fails(&both, &["--method", method], &parts);
     }
     fails(

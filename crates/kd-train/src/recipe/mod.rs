@@ -24,7 +24,7 @@ pub use scheduler::{Schedule, SchedulerConfig, SchedulerName};
 pub use shorthand::Shorthand;
 pub use train::TrainConfig;
 
-use crate::task::check_logits_are_enough;
+use crate::task::{check_logits_are_enough, check_mutual};
 use crate::{OptimizerConfig, TaskConfig, TrainError};
 
 /// Everything that a run depends on: repeating it repeats the run.
@@ -52,9 +52,12 @@ pub struct Recipe {
     pub data: DataConfig,
     /// The network that is trained.
     pub student: StudentConfig,
+    /// Further networks, for mutual learning: each learns from the labels and from all others, the
+    /// student being the first. Default: none.
+    pub peers: Vec<StudentConfig>,
     /// The network that it learns from.
     pub teacher: TeacherConfig,
-    /// The terms of the loss. Default: cross-entropy with the labels.
+    /// The terms of the loss. Default: cross-entropy with the labels, and `dml` if there are peers.
     pub losses: Vec<TermConfig>,
     /// Which samples are distilled where.
     pub routing: RoutingConfig,
@@ -75,6 +78,8 @@ pub struct Recipe {
 pub(crate) struct Beside {
     /// A teacher.
     pub(crate) teacher: bool,
+    /// Further networks, for mutual learning.
+    pub(crate) peers: bool,
     /// A term that compares with it, with a weight.
     pub(crate) distills: bool,
     /// A term with a phase before the main one.
@@ -86,6 +91,7 @@ impl Default for Recipe {
         Self {
             data: DataConfig::default(),
             student: StudentConfig::default(),
+            peers: Vec::new(),
             teacher: TeacherConfig::default(),
             losses: Vec::new(),
             routing: RoutingConfig::default(),
@@ -134,8 +140,13 @@ impl Recipe {
 
     /// The same for a run that has networks and losses of its own.
     pub(crate) fn resolved_beside(self, beside: Beside) -> Result<Self, TrainError> {
+        let mutual = beside.peers || !self.peers.is_empty();
         let losses = match self.losses.is_empty() {
-            true => Shorthand::default().terms(),
+            true => Shorthand {
+                method: mutual.then(|| Method::Dml(Default::default())),
+                ..Shorthand::default()
+            }
+            .terms(),
             false => self.losses,
         };
         let small = self.data.name == DataSource::Procedural;
@@ -147,6 +158,11 @@ impl Recipe {
         let recipe = Self {
             data: self.data.resolved()?,
             student: self.student.resolved(),
+            peers: self
+                .peers
+                .into_iter()
+                .map(StudentConfig::resolved)
+                .collect(),
             teacher: self.teacher.resolved()?,
             routing: self.routing.resolved(optimizer.rate())?,
             scheduler: self.scheduler.resolved(epochs)?,
@@ -206,6 +222,10 @@ impl Recipe {
 
     /// What concerns more than one section.
     fn check(&self, beside: Beside) -> Result<(), TrainError> {
+        let mutual = beside.peers || !self.peers.is_empty();
+        if mutual {
+            self.check_mutual(beside)?;
+        }
         let hint = "train a teacher with `kd train` and name its student.safetensors here";
         if !(self.distills() || beside.teacher) {
             let names = [
@@ -215,10 +235,8 @@ impl Recipe {
                 (self.teacher.cache.is_some(), "teacher.cache"),
                 (self.routing.mode != RoutingMode::Always, "routing"),
             ];
-            let term = self
-                .distilling()
-                .next()
-                .map(|term| format!("the loss `{}`", term.label()));
+            let alone = self.distilling().next().filter(|_| !mutual);
+            let term = alone.map(|term| format!("the loss `{}`", term.label()));
             let named = names.into_iter().find(|(given, _)| *given);
             if let Some(what) = term.or(named.map(|(_, name)| name.to_owned())) {
                 return Err(TrainError::Missing {
@@ -228,7 +246,7 @@ impl Recipe {
             }
         }
         if self.teacher.is_ensemble() {
-            check_logits_are_enough(&self.losses, &self.routing)?;
+            check_logits_are_enough("an ensemble of teachers", &self.losses, &self.routing)?;
         }
         let active = beside.distills || self.distilling().any(|term| term.weight != 0.0);
         if self.routing.mode != RoutingMode::Always && !active {
@@ -248,6 +266,23 @@ impl Recipe {
             return Err(TrainError::conflict("teacher.cache", "routing.mode: joint"));
         }
         Ok(())
+    }
+
+    /// Whether networks can learn from each other as the recipe says.
+    fn check_mutual(&self, beside: Beside) -> Result<(), TrainError> {
+        if self.distills() || beside.teacher {
+            return Err(TrainError::conflict("teacher.weights", "mutual learning"));
+        }
+        check_mutual(&self.losses, &self.routing, self.train.ema_decay)?;
+        let compares = beside.distills || self.distilling().any(|term| term.weight != 0.0);
+        match compares {
+            true => Ok(()),
+            false => Err(TrainError::Missing {
+                field: "losses",
+                hint: "mutual learning needs a term that compares, as dml, with a weight"
+                    .to_owned(),
+            }),
+        }
     }
 }
 

@@ -76,31 +76,31 @@ pub(super) fn averaged(average: Average, outputs: &[(Tensor<2>, f64)]) -> Option
     }
 }
 
-/// Whether terms and routing can do with logits alone.
+/// Whether terms and routing can do with logits alone, as what is named has no more.
 ///
 /// # Errors
 ///
 /// [`TrainError::Conflict`] naming the term or the routing that reads features.
 pub(crate) fn check_logits_are_enough<C: LossConfig>(
+    named: &'static str,
     losses: &[TermConfig<C>],
     routing: &RoutingConfig,
 ) -> Result<(), TrainError> {
-    const ENSEMBLE: &str = "an ensemble of teachers";
     let reads_more = |term: &&TermConfig<C>| {
         let requirements = term.loss.requirements();
         requirements.reads() > Reads::Logits || requirements.teacher_weights
     };
     if let Some(term) = losses.iter().find(reads_more) {
-        let what = "reads a teacher's features: an ensemble has only logits";
+        let what = "reads a teacher's features: here there are only logits";
         let other = format!("the loss `{}`, which {what}", term.label());
-        return Err(TrainError::conflict(ENSEMBLE, other));
+        return Err(TrainError::conflict(named, other));
     }
     match routing.mode {
         RoutingMode::Always => Ok(()),
         mode => {
-            let what = "an ensemble has no features to route by";
+            let what = "here there are no features to route by";
             let other = format!("routing.mode: {}: {what}", mode.name());
-            Err(TrainError::conflict(ENSEMBLE, other))
+            Err(TrainError::conflict(named, other))
         }
     }
 }

@@ -17,8 +17,10 @@ use super::teacher::FrozenTeacher;
 /// is not a part of the module's parameters: one module, one optimizer, one checkpoint.
 #[derive(Module, Debug)]
 pub struct DistillModel<S: Network, T: Network, L: DistillationLoss> {
-    /// The network that is trained.
+    /// The network that is trained; in mutual learning, the first of several.
     pub student: S,
+    /// The other networks of mutual learning, each trained as the student is.
+    pub peers: Vec<S>,
     /// The terms of its loss.
     pub losses: Vec<Term<L>>,
     /// What chooses the samples to distill; absent if all are.
@@ -40,6 +42,26 @@ pub struct StepOutput {
     pub gates: Option<Gates>,
     /// The grafted network's logits `[batch, classes]`, if a policy chooses.
     pub grafted: Option<Tensor<2>>,
+    /// What the other networks of mutual learning give, in order.
+    pub peers: Vec<PeerOutput>,
+}
+
+/// What a forward pass gives for another network of mutual learning.
+#[derive(Clone, Debug)]
+pub struct PeerOutput {
+    /// Its losses.
+    pub losses: Losses,
+    /// Its logits `[batch, classes]`.
+    pub logits: Tensor<2>,
+}
+
+impl StepOutput {
+    /// What the backward pass starts from, `[1]`: the losses of all networks, and the routing
+    /// objective. No network's loss has a gradient in another.
+    pub fn root(&self) -> Tensor<1> {
+        let peers = self.peers.iter();
+        peers.fold(self.losses.root(), |sum, peer| sum + peer.losses.root())
+    }
 }
 
 impl<S: Network, T: Network, L: DistillationLoss> DistillModel<S, T, L> {
@@ -63,6 +85,9 @@ impl<S: Network, T: Network, L: DistillationLoss> DistillModel<S, T, L> {
         teacher: Option<Features>,
         epoch: Option<&Tensor<1>>,
     ) -> StepOutput {
+        if !self.peers.is_empty() {
+            return self.forward_mutual(batch, epoch);
+        }
         let student = self.student_features(batch);
         let known = teacher.filter(|_| self.teacher.is_some());
         let teacher = known.or_else(|| self.teacher_features(batch));
@@ -116,6 +141,7 @@ impl<S: Network, T: Network, L: DistillationLoss> DistillModel<S, T, L> {
             labels: batch.labels.clone(),
             gates,
             grafted,
+            peers: Vec::new(),
         }
     }
 
@@ -156,10 +182,7 @@ impl<S: Network, T: Network, L: DistillationLoss> DistillModel<S, T, L> {
         let images = batch.images.clone();
         let teacher = teacher_features(teacher, &needs, images.clone().inner());
         let loss = |student: &Features| {
-            let step = Step::new(student, &teacher)
-                .with_labels(&batch.labels)
-                .with_indices(&batch.indices)
-                .with_images(&batch.images);
+            let step = step_of(batch, student, &teacher, None);
             term.pretrain(&step)
         };
         match term.pretrain {
@@ -191,16 +214,10 @@ impl<S: Network, T: Network, L: DistillationLoss> DistillModel<S, T, L> {
         let factor = self.routing.as_ref().map_or(1.0, Routing::label_factor);
         let mut losses = WeightedSum::default();
         for term in active {
-            let mut step = Step::new(student, teacher.unwrap_or(student))
-                .with_labels(&batch.labels)
-                .with_indices(&batch.indices)
-                .with_images(&batch.images);
+            let mut step = step_of(batch, student, teacher.unwrap_or(student), epoch);
             if let Some(network) = &network {
                 let teacher: &dyn DifferentiableHead = network.network();
                 step = step.with_networks(&self.student, teacher);
-            }
-            if let Some(epoch) = epoch {
-                step = step.with_epoch(epoch);
             }
             let chosen = match (&self.routing, gates) {
                 (Some(routing), Some(gates)) => {
@@ -219,10 +236,7 @@ impl<S: Network, T: Network, L: DistillationLoss> DistillModel<S, T, L> {
             let weight = term.weight * if of_labels { factor } else { 1.0 };
             losses.add(term.label.clone(), term.forward(&step), weight);
             if let (true, true, Some(teacher)) = (of_labels, trains_teacher, teacher) {
-                let own = Step::new(teacher, teacher)
-                    .with_labels(&batch.labels)
-                    .with_indices(&batch.indices)
-                    .with_images(&batch.images);
+                let own = step_of(batch, teacher, teacher, epoch);
                 let label = format!("teacher {}", term.label);
                 losses.add(label, term.forward(&own), weight);
             }
@@ -294,6 +308,23 @@ impl From<Requirements> for Needs {
             reads: requirements.reads(),
             preact: requirements.preact,
         }
+    }
+}
+
+/// What all terms read of a batch.
+pub(super) fn step_of<'a>(
+    batch: &'a Batch,
+    student: &'a Features,
+    teacher: &'a Features,
+    epoch: Option<&'a Tensor<1>>,
+) -> Step<'a> {
+    let step = Step::new(student, teacher)
+        .with_labels(&batch.labels)
+        .with_indices(&batch.indices)
+        .with_images(&batch.images);
+    match epoch {
+        Some(epoch) => step.with_epoch(epoch),
+        None => step,
     }
 }
 

@@ -120,6 +120,10 @@ impl Observer for Progress {
         if let Some(top1) = metrics.teacher_top1 {
             let _ = write!(line, "  teacher {top1:5.2} %");
         }
+        for (index, peer) in metrics.peers.iter().enumerate() {
+            let (number, test) = (index + 2, &peer.test);
+            let _ = write!(line, "  network {number} test {:5.2} %", test.top1);
+        }
         let _ = write!(line, "  {:.1} s", metrics.seconds);
         self.line(&line);
     }

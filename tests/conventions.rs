@@ -1,8 +1,6 @@
 //! `random` and `joint` routing by the convention of the authors' code: two whole steps of each
 //! against plain tensor code, in f64.
 
-mod network;
-
 use burn::tensor::activation::{log_softmax, softmax};
 use burn::tensor::{Device, Distribution, Int, Tensor};
 use kd_core::Network;
@@ -10,12 +8,11 @@ use kd_data::Batch;
 use kd_losses::Method;
 use kd_losses::logits::KdLossConfig;
 use kd_spot::{Adapter, Convention, CutPlacement, Gates, Router, RoutingConfig, RoutingMode};
-use kd_tests::in_f64;
+use kd_tests::{Leaves, Out, Plain, Tiny, assert_near, in_f64};
 use kd_train::{
     DataInfo, DistillTask, FrozenTeacher, Losses, OptimizerConfig, OptimizerName, TaskConfig,
     TrainError,
 };
-use network::{Leaves, Out, Plain, Tiny, assert_near};
 
 const BATCH: usize = 6;
 const INPUT: [usize; 3] = [3, 6, 6];

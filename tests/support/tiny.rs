@@ -9,6 +9,7 @@ use burn::tensor::{Device, Distribution, Gradients, Tensor, activation::relu};
 use kd_core::{Feature, Network};
 use kd_nn::{BatchNorm, BatchNormConfig};
 
+/// Number of classes.
 const CLASSES: usize = 3;
 /// Convolutions, the stem's first: two stages follow.
 const LAYERS: usize = 3;
@@ -18,12 +19,16 @@ const MOMENTUM: f64 = 0.1;
 /// Three convolutions with batch norms.
 #[derive(Module, Debug)]
 pub struct Tiny {
+    /// The convolutions, the stem's first.
     pub convs: Vec<Conv2d>,
+    /// A batch norm after each.
     pub norms: Vec<BatchNorm>,
+    /// The classifier.
     pub head: Linear,
 }
 
 impl Tiny {
+    /// With so many channels at each stage.
     pub fn new(width: usize, device: &Device) -> Self {
         let conv = |layer: usize| {
             let input = if layer == 0 { 3 } else { width };
@@ -70,8 +75,11 @@ fn pooled(map: Tensor<4>) -> Tensor<2> {
 
 /// What [`Tiny`] computes.
 pub struct Out {
+    /// After each convolution, `[batch, channels, height, width]`.
     pub maps: Vec<Tensor<4>>,
+    /// `[batch, channels]`.
     pub pooled: Tensor<2>,
+    /// `[batch, classes]`.
     pub logits: Tensor<2>,
 }
 
@@ -110,6 +118,7 @@ impl Leaves {
         Self::of(parameters.collect())
     }
 
+    /// A parameter by its number.
     pub fn get<const D: usize>(&self, index: usize) -> Tensor<D> {
         let dims: [usize; D] = self.shapes[index].clone().try_into().expect("a rank");
         self.values[index].clone().reshape(dims)
@@ -121,10 +130,29 @@ impl Leaves {
         rows.matmul(self.get(2 * layer)) + bias.unsqueeze()
     }
 
+    /// The norm of all gradients together.
+    pub fn norm(&self, gradients: &Gradients) -> f64 {
+        let squares = self.values.iter().map(|value| {
+            let gradient = value.grad(gradients).expect("a gradient");
+            gradient.square().sum().into_scalar::<f64>()
+        });
+        squares.sum::<f64>().sqrt()
+    }
+
     /// A step of SGD: `g ← g + d w`, `v ← μ v + g`, `w ← w − r v`.
     pub fn step(&mut self, gradients: &Gradients, (rate, decay, momentum): (f64, f64, f64)) {
+        self.clipped_step(gradients, 1.0, (rate, decay, momentum));
+    }
+
+    /// The same with gradients multiplied by a factor.
+    pub fn clipped_step(
+        &mut self,
+        gradients: &Gradients,
+        factor: f64,
+        (rate, decay, momentum): (f64, f64, f64),
+    ) {
         for (value, velocity) in self.values.iter_mut().zip(&mut self.velocities) {
-            let gradient = value.grad(gradients).expect("a gradient");
+            let gradient = value.grad(gradients).expect("a gradient") * factor;
             let plain = value.clone().inner();
             let gradient = gradient + plain.clone() * decay;
             let new = match velocity.take() {
@@ -151,6 +179,7 @@ impl Leaves {
 /// Burn's optimizers keep a weight decay in f32; all else is f64.
 const WITHIN: f64 = 1e-7;
 
+/// Asserts that two tensors are the same but for rounding.
 pub fn assert_near<const D: usize>(what: &str, own: &Tensor<D>, other: &Tensor<D>) {
     let plain = |tensor: &Tensor<D>| tensor.clone().inner().into_data().convert::<f64>();
     let values = |tensor| plain(tensor).try_into_vec::<f64>().expect("f64");
@@ -175,6 +204,7 @@ pub struct Plain {
 }
 
 impl Plain {
+    /// With the parameters and statistics of a network.
     pub fn of(network: &Tiny) -> Self {
         let mut parameters = Vec::new();
         for (conv, norm) in network.convs.iter().zip(&network.norms) {
@@ -219,7 +249,7 @@ impl Plain {
         self.out(maps)
     }
 
-    /// In evaluation, with the running statistics; all parameters are constants if `constant`.
+    /// In evaluation, with the running statistics.
     pub fn evaluate(&self, images: &Tensor<4>) -> Out {
         let mut map = Tensor::from_inner(images.clone().inner());
         let maps = (0..LAYERS).map(|layer| {
