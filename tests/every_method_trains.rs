@@ -39,7 +39,7 @@ fn every_method_trains() {
     for (method, mode) in methods.flat_map(|method| modes.map(|mode| (method.clone(), mode))) {
         let name = method.info().name;
         let mut recipe = Recipe::new("resnet8".parse().expect("a network"));
-        recipe.teacher.weights = Some(teacher.clone());
+        recipe.teacher.weights = Some(teacher.clone().into());
         recipe.data.procedural = Some(tiny_set());
         // 20 images: the last batch is a short one.
         recipe.data.batch_size = Some(8);

@@ -57,7 +57,7 @@ fn from_the_library(teacher: &Path, mode: RoutingMode) -> Recipe {
     let mut recipe = Recipe::new("resnet8".parse().expect("a network"));
     recipe.data.procedural = Some(tiny_set());
     recipe.data.batch_size = Some(8);
-    recipe.teacher.weights = Some(teacher.to_owned());
+    recipe.teacher.weights = Some(teacher.to_owned().into());
     recipe.losses = losses();
     recipe.routing.mode = mode;
     recipe.optimizer.lr = Some(0.01);

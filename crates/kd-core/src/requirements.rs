@@ -65,6 +65,9 @@ pub struct Requirements {
     pub networks: bool,
     /// A copy of some of the teacher's weights, so that the teacher cannot be trained.
     pub teacher_weights: bool,
+    /// Whether the loss can train the teacher too: asked to, it sends gradients into the teacher's
+    /// features, as far as the method's public code does.
+    pub teacher_gradient: bool,
 }
 
 impl Requirements {
@@ -78,6 +81,7 @@ impl Requirements {
             preact: false,
             networks: false,
             teacher_weights: false,
+            teacher_gradient: false,
         }
     }
 
@@ -114,6 +118,12 @@ impl Requirements {
     /// Also copies some of the teacher's weights.
     pub const fn with_teacher_weights(mut self) -> Self {
         self.teacher_weights = true;
+        self
+    }
+
+    /// Can also train the teacher.
+    pub const fn with_teacher_gradient(mut self) -> Self {
+        self.teacher_gradient = true;
         self
     }
 

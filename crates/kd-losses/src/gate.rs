@@ -24,6 +24,8 @@ pub struct Gate {
     chosen: Option<Tensor<1>>,
     /// Whether [`Gate::scaled`] multiplies.
     by_share: bool,
+    /// Whether [`Gate::teacher`] leaves the teacher in its graph.
+    trains_teacher: bool,
 }
 
 impl Gate {
@@ -40,7 +42,7 @@ impl Gate {
     pub fn new(chosen: Tensor<1>) -> Self {
         Self {
             chosen: Some(chosen.inner()),
-            by_share: false,
+            ..Self::default()
         }
     }
 
@@ -53,6 +55,23 @@ impl Gate {
     /// [`Step::scaled_by_share`](crate::Step::scaled_by_share).
     pub(crate) fn by_share(self, by_share: bool) -> Self {
         Self { by_share, ..self }
+    }
+
+    /// The gate whose loss trains the teacher too: see
+    /// [`Step::training_teacher`](crate::Step::training_teacher).
+    pub(crate) fn training_teacher(self, trains_teacher: bool) -> Self {
+        Self {
+            trains_teacher,
+            ..self
+        }
+    }
+
+    /// The teacher's side of this gate's spot: a constant, unless the step trains the teacher too.
+    pub(crate) fn teacher<const D: usize>(&self, tensor: Tensor<D>) -> Tensor<D> {
+        match self.trains_teacher {
+            true => tensor,
+            false => tensor.inner(),
+        }
     }
 
     /// A loss `[1]` of this gate's spot, multiplied by the share of the chosen samples if the step

@@ -109,7 +109,8 @@
 //! # Conventions
 //!
 //! - Losses are `Tensor<1>` of shape `[1]`, averaged over the batch as each method's page says.
-//! - The teacher's tensors are constants: no gradient flows into them.
+//! - The teacher's tensors are constants: no gradient flows into them, unless a step
+//!   [trains the teacher](Step::training_teacher).
 //! - Nothing is read back from the device and no loop runs over samples.
 //! - Mistakes in shapes and parameters are [`LossError`]s when a method is initialized. What can
 //!   only be seen in a batch (its size, above all) is asserted in `forward`.

@@ -97,7 +97,8 @@ pub trait LossConfig: Clone + Debug + Send + Sync + 'static {
 pub trait DistillationLoss: Module + ModuleDisplay {
     /// The loss of a step, unweighted, of shape `[1]`.
     ///
-    /// The teacher's features are constants. A loss should give each spot the gate of the step
+    /// The teacher's features are constants, unless the loss can train the teacher
+    /// ([`Requirements::teacher_gradient`]) and the [step asks for it](Step::training_teacher). A loss should give each spot the gate of the step
     /// ([`Step::gate`], [`Step::scaled`]), and read nothing back from the device.
     ///
     /// # Panics

@@ -12,7 +12,8 @@ use crate::gate::gate_at;
 pub struct Step<'a> {
     /// The student's features, in the graph.
     pub student: &'a Features,
-    /// The teacher's features; they are constants, whatever graph they come from.
+    /// The teacher's features; they are constants, whatever graph they come from, unless the
+    /// [step trains the teacher](Self::training_teacher).
     pub teacher: &'a Features,
     pub(crate) labels: Option<&'a Tensor<1, Int>>,
     pub(crate) indices: Option<&'a Tensor<1, Int>>,
@@ -20,6 +21,7 @@ pub struct Step<'a> {
     pub(crate) networks: Option<[&'a dyn DifferentiableHead; 2]>,
     pub(crate) gates: &'a [Gate],
     pub(crate) by_share: bool,
+    pub(crate) trains_teacher: bool,
     /// Absent: long after any warm-up.
     pub(crate) epoch: Option<&'a Tensor<1>>,
 }
@@ -36,6 +38,7 @@ impl<'a> Step<'a> {
             networks: None,
             gates: &[],
             by_share: false,
+            trains_teacher: false,
             epoch: None,
         }
     }
@@ -81,6 +84,14 @@ impl<'a> Step<'a> {
     /// are left as they are.
     pub fn scaled_by_share(mut self) -> Self {
         self.by_share = true;
+        self
+    }
+
+    /// Lets gradients flow into the teacher's features too, for a teacher that is trained on the same
+    /// loss. Only losses whose [`Requirements`](kd_core::Requirements::teacher_gradient) say so do
+    /// this; for all others, the teacher's features stay constants.
+    pub fn training_teacher(mut self) -> Self {
+        self.trains_teacher = true;
         self
     }
 
@@ -168,7 +179,9 @@ impl<'a> Step<'a> {
     ///
     /// If there are several gates and none for this spot.
     pub fn gate(&self, spot: usize) -> Gate {
-        gate_at(self.gates, spot).by_share(self.by_share)
+        gate_at(self.gates, spot)
+            .by_share(self.by_share)
+            .training_teacher(self.trains_teacher)
     }
 
     /// The gates of so many spots, for losses that take one for each.

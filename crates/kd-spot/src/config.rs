@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CutPlacement, RouterConfig, RoutingMode, SpotError};
+use crate::{Convention, CutPlacement, RouterConfig, RoutingMode, SpotError};
 
 /// Which samples are distilled where, and how what chooses is trained.
 ///
@@ -17,11 +17,17 @@ use crate::{CutPlacement, RouterConfig, RoutingMode, SpotError};
 /// | `temperature`, `gamma`, `bias` | `adaptive`, `anti`, `joint` | 5, 1, 0 |
 /// | `lr`, `weight_decay` | `adaptive`, `anti`, `joint` | half of the student's, 0.001 |
 /// | `teacher_lr` | `joint` | a hundredth of the student's |
+/// | `convention` | `random`, `joint` | `kd` |
+///
+/// With [`Convention::Sakd`], `random` has a `gamma` (1) and no `probability`, and `joint` has
+/// neither `bias` nor `teacher_lr`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RoutingConfig {
     /// How the samples are chosen.
     pub mode: RoutingMode,
+    /// Whose rules a mode follows that the paper does not describe.
+    pub convention: Convention,
     /// Where the networks are cut.
     pub cuts: Option<CutPlacement>,
     /// Probability of being distilled.
@@ -30,7 +36,7 @@ pub struct RoutingConfig {
     pub gates: Option<Vec<bool>>,
     /// Temperature of the policy's choices.
     pub temperature: Option<f64>,
-    /// Factor of the routing objective.
+    /// Factor of the routing objective; by [`Convention::Sakd`] of cross-entropies too.
     pub gamma: Option<f64>,
     /// Added to the policy's initial logits in favor of the teacher.
     pub bias: Option<f64>,
@@ -55,54 +61,98 @@ impl RoutingConfig {
     ///
     /// # Errors
     ///
-    /// [`SpotError::Unused`] for a value that the mode does not use, [`SpotError::Parameter`] for
-    /// one out of range, [`SpotError::NoGates`] for `fixed` without gates.
+    /// [`SpotError::Unused`] for a value that the mode does not use, or
+    /// [`SpotError::UnusedByConvention`] for one that its convention does not;
+    /// [`SpotError::Parameter`] for one out of range, [`SpotError::NoGates`] for `fixed` without gates.
     pub fn resolved(self, lr: f64) -> Result<Self, SpotError> {
+        self.check_used()?;
         let mode = self.mode;
         let policy = mode.has_policy();
-        let given = [
-            ("cuts", self.cuts.is_some(), mode != RoutingMode::Always),
-            (
-                "probability",
-                self.probability.is_some(),
-                mode == RoutingMode::Random,
-            ),
-            ("gates", self.gates.is_some(), mode == RoutingMode::Fixed),
-            ("temperature", self.temperature.is_some(), policy),
-            ("gamma", self.gamma.is_some(), policy),
-            ("bias", self.bias.is_some(), policy),
-            ("lr", self.lr.is_some(), policy),
-            ("weight_decay", self.weight_decay.is_some(), policy),
-            (
-                "teacher_lr",
-                self.teacher_lr.is_some(),
-                mode == RoutingMode::Joint,
-            ),
-        ];
-        if let Some((parameter, ..)) = given.into_iter().find(|(_, given, used)| *given && !used) {
-            return Err(SpotError::Unused { parameter, mode });
-        }
+        let [sakd_random, sakd_joint] = [self.is_sakd_random(), self.is_sakd_joint()];
         let default = |value: Option<f64>, used: bool, default: f64| {
             value.or_else(|| used.then_some(default))
         };
+        let drawn = mode == RoutingMode::Random && !sakd_random;
+        let trained = mode == RoutingMode::Joint && !sakd_joint;
         let router = RouterConfig::new();
         let resolved = Self {
             mode,
+            convention: self.convention,
             cuts: match mode {
                 RoutingMode::Always => None,
                 _ => Some(self.cuts.unwrap_or_default()),
             },
-            probability: default(self.probability, mode == RoutingMode::Random, 0.5),
+            probability: default(self.probability, drawn, 0.5),
             gates: self.gates,
             temperature: default(self.temperature, policy, router.temperature),
-            gamma: default(self.gamma, policy, router.gamma),
-            bias: default(self.bias, policy, router.bias),
+            gamma: default(self.gamma, policy || sakd_random, router.gamma),
+            bias: default(self.bias, policy && !sakd_joint, router.bias),
             lr: default(self.lr, policy, lr / 2.0),
             weight_decay: default(self.weight_decay, policy, 1e-3),
-            teacher_lr: default(self.teacher_lr, mode == RoutingMode::Joint, lr / 100.0),
+            teacher_lr: default(self.teacher_lr, trained, lr / 100.0),
         };
         resolved.check()?;
         Ok(resolved)
+    }
+
+    /// Whether the mode is `random` by [`Convention::Sakd`].
+    pub fn is_sakd_random(&self) -> bool {
+        self.mode == RoutingMode::Random && self.convention == Convention::Sakd
+    }
+
+    /// Whether the mode is `joint` by [`Convention::Sakd`]: the teacher is trained as the student is.
+    pub fn is_sakd_joint(&self) -> bool {
+        self.mode == RoutingMode::Joint && self.convention == Convention::Sakd
+    }
+
+    /// Whether nothing is given that has no effect.
+    fn check_used(&self) -> Result<(), SpotError> {
+        let mode = self.mode;
+        let policy = mode.has_policy();
+        let [random, joint] = [RoutingMode::Random, RoutingMode::Joint].map(|other| mode == other);
+        let sakd = self.convention == Convention::Sakd;
+        // Whether it is given, whether the mode uses it, and whether it does by this convention.
+        let given = [
+            ("convention", sakd, random || joint, true),
+            (
+                "cuts",
+                self.cuts.is_some(),
+                mode != RoutingMode::Always,
+                true,
+            ),
+            ("probability", self.probability.is_some(), random, !sakd),
+            (
+                "gates",
+                self.gates.is_some(),
+                mode == RoutingMode::Fixed,
+                true,
+            ),
+            ("temperature", self.temperature.is_some(), policy, true),
+            (
+                "gamma",
+                self.gamma.is_some(),
+                policy || random,
+                policy || sakd,
+            ),
+            ("bias", self.bias.is_some(), policy, !(joint && sakd)),
+            ("lr", self.lr.is_some(), policy, true),
+            ("weight_decay", self.weight_decay.is_some(), policy, true),
+            ("teacher_lr", self.teacher_lr.is_some(), joint, !sakd),
+        ];
+        for (parameter, given, by_mode, by_convention) in given {
+            if given && !by_mode {
+                return Err(SpotError::Unused { parameter, mode });
+            }
+            if given && !by_convention {
+                let convention = self.convention;
+                return Err(SpotError::UnusedByConvention {
+                    parameter,
+                    mode,
+                    convention,
+                });
+            }
+        }
+        Ok(())
     }
 
     fn check(&self) -> Result<(), SpotError> {
@@ -161,6 +211,52 @@ mod tests {
         assert_eq!(resolved(RoutingMode::Always), RoutingConfig::default());
         // Resolving again changes nothing.
         assert_eq!(adaptive.clone().resolved(1.0).ok(), Some(adaptive));
+    }
+
+    #[test]
+    fn a_convention_has_defaults_of_its_own() {
+        let sakd = |mode| RoutingConfig {
+            convention: Convention::Sakd,
+            ..RoutingConfig::new(mode)
+        };
+        let random = sakd(RoutingMode::Random).resolved(0.05).expect("routing");
+        assert_eq!((random.gamma, random.probability), (Some(1.0), None));
+        let joint = sakd(RoutingMode::Joint).resolved(0.05).expect("routing");
+        assert_eq!((joint.gamma, joint.lr), (Some(1.0), Some(0.025)));
+        assert_eq!((joint.bias, joint.teacher_lr), (None, None));
+        for resolved in [random, joint] {
+            assert_eq!(resolved.clone().resolved(1.0).ok(), Some(resolved));
+        }
+
+        let message = |config: RoutingConfig| config.resolved(0.05).expect_err("a mistake");
+        for mode in [
+            RoutingMode::Always,
+            RoutingMode::Adaptive,
+            RoutingMode::Fixed,
+        ] {
+            let error = message(sakd(mode));
+            let unused = SpotError::Unused {
+                parameter: "convention",
+                mode,
+            };
+            assert_eq!(error, unused);
+        }
+        let biased = RoutingConfig {
+            bias: Some(10.0),
+            ..sakd(RoutingMode::Joint)
+        };
+        assert_eq!(
+            message(biased).to_string(),
+            "routing.bias cannot be used with routing.mode: joint by routing.convention: sakd"
+        );
+        let weighted = RoutingConfig {
+            gamma: Some(2.0),
+            ..RoutingConfig::new(RoutingMode::Random)
+        };
+        assert_eq!(
+            message(weighted).to_string(),
+            "routing.gamma cannot be used with routing.mode: random by routing.convention: kd"
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use kd_core::AlignmentError;
 use kd_losses::LossError;
 
-use crate::{CutShape, RoutingMode};
+use crate::{Convention, CutShape, RoutingMode};
 
 /// Why two networks cannot be grafted. Each message is one line and says what to change.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -39,6 +39,20 @@ pub enum SpotError {
         parameter: &'static str,
         /// The mode.
         mode: RoutingMode,
+    },
+    /// A value that the mode uses by another convention only.
+    #[error(
+        "routing.{parameter} cannot be used with routing.mode: {} by routing.convention: {}",
+        mode.name(),
+        convention.name()
+    )]
+    UnusedByConvention {
+        /// What it is.
+        parameter: &'static str,
+        /// The mode.
+        mode: RoutingMode,
+        /// The convention.
+        convention: Convention,
     },
     /// Fixed gates are missing.
     #[error("routing.gates is missing: say for each spot whether to distill, as in [true, false]")]

@@ -34,6 +34,12 @@ impl Gates {
         Self::new(uniform.lower_elem(probability).float())
     }
 
+    /// The same with one more spot, at which is chosen as at the last.
+    pub(crate) fn with_last_repeated(self) -> Self {
+        let last = self.distilled.clone().narrow(1, self.spots() - 1, 1);
+        Self::new(Tensor::cat(vec![self.distilled, last], 1))
+    }
+
     /// The policy's choice, from the teacher's shares.
     pub(crate) fn of_shares(shares: Tensor<2>, anti: bool) -> Self {
         let plain = shares.clone().inner();

@@ -11,6 +11,7 @@
 mod adapter;
 mod config;
 mod constant;
+mod convention;
 mod counts;
 mod cut_shape;
 mod cuts;
@@ -27,6 +28,7 @@ mod routing;
 
 pub use adapter::Adapter;
 pub use config::RoutingConfig;
+pub use convention::Convention;
 pub use counts::{GateCounts, GateShares};
 pub use cut_shape::CutShape;
 pub use cuts::Cuts;

@@ -3,8 +3,9 @@
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 use kd_core::{FeatureShapes, Features, Frozen, Network, Reads, Site, initialize};
+use kd_losses::cross_entropy;
 
-use crate::{Cuts, Gates, GraftConfig, Router, RoutingConfig, RoutingMode, SpotError};
+use crate::{Convention, Cuts, Gates, GraftConfig, Router, RoutingConfig, RoutingMode, SpotError};
 
 /// What chooses the gates of each batch, for a teacher `T`; as a module, what routing trains.
 #[derive(Module, Debug)]
@@ -12,7 +13,7 @@ pub struct Routing<T: Network> {
     /// The policy and the adapters of the grafted network, if a policy chooses.
     pub router: Option<Router>,
     /// The teacher, if it is trained too: in evaluation form, with its batch norms folded where
-    /// that is possible.
+    /// that is possible, or as a network in training by [`Convention::Sakd`].
     pub teacher: Option<T>,
     /// The teacher in the grafted network, if it is not trained.
     grafted: Frozen<Option<T>>,
@@ -21,11 +22,18 @@ pub struct Routing<T: Network> {
     /// How samples are chosen.
     #[module(skip)]
     pub mode: RoutingMode,
+    /// Whose rules the mode follows.
+    #[module(skip)]
+    pub convention: Convention,
     /// Where the networks are cut.
     #[module(skip)]
     pub cuts: Cuts,
     /// Probability of being distilled, for `random`.
     probability: f64,
+    /// Factor of cross-entropies in the loss.
+    label_factor: f64,
+    /// Whether the logits have the gate of the last cut.
+    shares_last: bool,
     /// The student's pooling stage.
     pool: usize,
 }
@@ -62,7 +70,13 @@ impl<T: Network> Routing<T> {
             grafted: Frozen(None),
             fixed: Frozen(None),
             mode,
+            convention: config.convention,
             probability: config.probability.unwrap_or(0.5),
+            label_factor: match config.is_sakd_random() || config.is_sakd_joint() {
+                true => config.gamma.unwrap_or(1.0),
+                false => 1.0,
+            },
+            shares_last: config.is_sakd_random() && sites.contains(&Site::EachStage),
             pool,
             cuts: cuts.clone(),
         };
@@ -73,12 +87,15 @@ impl<T: Network> Routing<T> {
             let router = config.router().init(cuts, student, shapes, device)?;
             initialize(&router);
             routing.router = Some(router);
-            let folded = teacher.for_inference();
-            if mode == RoutingMode::Joint {
+            let folded = || teacher.for_inference();
+            if config.is_sakd_joint() {
+                // A copy with running statistics of its own.
+                routing.teacher = Some(teacher.valid().train().set_require_grad(true));
+            } else if mode == RoutingMode::Joint {
                 // Batch norms that are not folded keep their running statistics.
-                routing.teacher = Some(folded.train().freeze().set_require_grad(true));
+                routing.teacher = Some(folded().train().freeze().set_require_grad(true));
             } else {
-                routing.grafted = Frozen(Some(folded));
+                routing.grafted = Frozen(Some(folded()));
             }
         }
         Ok(Some(routing))
@@ -87,6 +104,20 @@ impl<T: Network> Routing<T> {
     /// Names of the spots.
     pub fn spots(&self) -> Vec<String> {
         self.cuts.names(self.pool)
+    }
+
+    /// The teacher, if it is trained as the student is, by all terms of the loss:
+    /// [`Convention::Sakd`].
+    pub fn trained_teacher(&self) -> Option<&T> {
+        self.teacher
+            .as_ref()
+            .filter(|_| self.convention == Convention::Sakd)
+    }
+
+    /// Factor of cross-entropies with the labels in the loss: `gamma` by [`Convention::Sakd`], 1
+    /// otherwise.
+    pub fn label_factor(&self) -> f64 {
+        self.label_factor
     }
 
     /// How much is read of the teacher.
@@ -107,8 +138,12 @@ impl<T: Network> Routing<T> {
             (Some(router), _) => router.choose(student.pooled.clone(), teacher.pooled.clone()),
             (None, Some(row)) => Gates::new(row.clone().repeat_dim(0, batch)),
             (None, None) => {
-                let shape = [batch, self.cuts.spots()];
-                Gates::random(self.probability, shape, &student.logits.device())
+                let device = student.logits.device();
+                let draw = |spots| Gates::random(self.probability, [batch, spots], &device);
+                match self.shares_last {
+                    true => draw(self.cuts.count()).with_last_repeated(),
+                    false => draw(self.cuts.spots()),
+                }
             }
         }
     }
@@ -128,6 +163,10 @@ impl<T: Network> Routing<T> {
     ) -> Option<Tensor<2>> {
         let router = self.router.as_ref()?;
         let images = images.inner();
+        if let Some(trained) = self.trained_teacher() {
+            let frozen = trained.for_inference();
+            return Some(router.grafted(gates, (student, &frozen), images, None));
+        }
         Some(match (&self.teacher, &self.grafted.0) {
             (Some(trained), _) => router.grafted(gates, (student, trained), images, None),
             (None, Some(frozen)) => router.grafted(gates, (student, frozen), images, Some(teacher)),
@@ -151,7 +190,10 @@ impl<T: Network> Routing<T> {
         ce: Tensor<1>,
     ) -> Option<Tensor<1>> {
         let router = self.router.as_ref()?;
-        Some(router.objective(gates, grafted, labels, ce))
+        Some(match self.trained_teacher() {
+            Some(_) => cross_entropy(grafted, labels) * router.gamma,
+            None => router.objective(gates, grafted, labels, ce),
+        })
     }
 }
 

@@ -7,7 +7,9 @@ use kd_losses::Method;
 use kd_models::Architecture;
 use kd_spot::{RoutingConfig, RoutingMode};
 
-use crate::{Observer, Overlay, Recipe, RunOptions, RunResult, Shorthand, TrainError, run};
+use crate::{
+    Observer, OneOrMany, Overlay, Recipe, RunOptions, RunResult, Shorthand, TrainError, run,
+};
 
 /// A line of the comparison.
 #[derive(Clone, Debug)]
@@ -85,6 +87,10 @@ fn plan(common: Recipe, out: &Path) -> Result<Vec<Line>, TrainError> {
     if routing == RoutingConfig::default() {
         routing.mode = RoutingMode::Adaptive;
     }
+    if !common.peers.is_empty() {
+        let what = "a comparison, which has a teacher";
+        return Err(TrainError::conflict("peers", what));
+    }
     if routing.mode == RoutingMode::Fixed {
         let what = "a comparison: the methods have different spots";
         return Err(TrainError::conflict("routing.mode: fixed", what));
@@ -107,13 +113,12 @@ fn plan(common: Recipe, out: &Path) -> Result<Vec<Line>, TrainError> {
     let mut plan = Vec::new();
     let mut teacher = common.teacher.clone();
     if teacher.weights.is_none() {
-        let network = teacher
-            .network
-            .map_or_else(|| Architecture::by_name("resnet14"), Ok)?;
+        let named = teacher.network.as_ref().and_then(OneOrMany::first).copied();
+        let network = named.map_or_else(|| Architecture::by_name("resnet14"), Ok)?;
         let mut recipe = of(network);
         recipe.student.weights = None;
-        teacher.network = Some(network);
-        teacher.weights = Some(out.join("teacher").join("student.safetensors"));
+        teacher.network = Some(network.into());
+        teacher.weights = Some(out.join("teacher").join("student.safetensors").into());
         plan.push(Line::new("teacher".to_owned(), "teacher", recipe, None)?);
     }
     plan.push(Line::new(

@@ -136,6 +136,24 @@ impl TrainError {
         }
     }
 
+    /// Says of which network of mutual learning, counted from 1, a loss is not finite.
+    pub(crate) fn of_network(self, number: usize) -> Self {
+        match self {
+            Self::NonFinite {
+                epoch,
+                step,
+                term,
+                value,
+            } => Self::NonFinite {
+                epoch,
+                step,
+                term: format!("network {number}: {term}"),
+                value,
+            },
+            other => other,
+        }
+    }
+
     pub(crate) fn conflict(field: &'static str, other: impl Into<String>) -> Self {
         Self::Conflict {
             field,

@@ -53,19 +53,21 @@ mod task;
 pub use cache::{CachePlace, CacheReport, TeacherCache, TeacherCacheConfig};
 pub use device::{compiled_devices, default_device, device_by_name};
 pub use error::TrainError;
-pub use metrics::{EpochMetrics, NamedValues, TestMetrics, TrainMetrics};
+pub use metrics::{EpochMetrics, NamedValues, PeerMetrics, TestMetrics, TrainMetrics};
 pub use recipe::{
-    ComputeConfig, DataConfig, DataSource, Dtype, Overlay, Recipe, Schedule, SchedulerConfig,
-    SchedulerName, Shorthand, StudentConfig, TeacherConfig, TrainConfig,
+    ComputeConfig, DataConfig, DataSource, Dtype, OneOrMany, Overlay, Recipe, Schedule,
+    SchedulerConfig, SchedulerName, Shorthand, StudentConfig, TeacherConfig, TrainConfig,
 };
 pub use route::{RouteReport, RoutedImage, route};
 pub use run::{
-    EvaluatedOn, NoopObserver, Observer, Parts, PretrainEpoch, RoutingRecord, RunHistory,
-    RunOptions, RunResult, RunStart, Setting, StepProgress, Trained, load_teacher, run, run_with,
+    EvaluatedOn, NoopObserver, Observer, Parts, PeerResult, PretrainEpoch, RoutingRecord,
+    RunHistory, RunOptions, RunResult, RunStart, Setting, StepProgress, Trained, load_teacher, run,
+    run_with,
 };
 #[cfg(feature = "learner")]
 pub use task::BatchLoader;
 pub use task::{
-    DataInfo, DistillModel, DistillTask, Ema, FrozenTeacher, Losses, OptimizerConfig,
-    OptimizerName, Rates, StepOutput, TaskConfig, evaluate, rank_of_labels,
+    Average, DataInfo, DistillModel, DistillTask, Ema, EnsembleConfig, FrozenTeacher, Losses,
+    OptimizerConfig, OptimizerName, PeerOutput, Rates, StepOutput, TaskConfig, evaluate,
+    rank_of_labels,
 };

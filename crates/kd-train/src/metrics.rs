@@ -17,8 +17,24 @@ pub struct EpochMetrics {
     pub train: TrainMetrics,
     /// On the test images, after the epoch.
     pub test: TestMetrics,
+    /// Top-1 accuracy on the test images of a teacher that is trained as the student is, in
+    /// percent; absent without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub teacher_top1: Option<f64>,
+    /// Of the other networks of mutual learning, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub peers: Vec<PeerMetrics>,
     /// Wall time of training and evaluation. The only number that differs when a run is repeated.
     pub seconds: f64,
+}
+
+/// An epoch of another network of mutual learning.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PeerMetrics {
+    /// On the training images, as they were seen during the epoch.
+    pub train: TrainMetrics,
+    /// On the test images, after the epoch.
+    pub test: TestMetrics,
 }
 
 /// Values by name, in their order: a map in a file.

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::run::checkpoint::load_model;
 use crate::run::folder::RunFolder;
-use crate::{DataInfo, Overlay, Setting, TrainError, load_teacher};
+use crate::{DataInfo, OneOrMany, Overlay, Setting, TrainError, load_teacher};
 
 /// Images in a batch; it does not change the numbers.
 const BATCH: usize = 100;
@@ -81,7 +81,10 @@ pub fn route(run: &Path, data: Overlay, train: bool) -> Result<RouteReport, Trai
         path: run.to_owned(),
         reason: reason.to_owned(),
     };
-    let (Some(path), true) = (&recipe.teacher.weights, mode.has_policy()) else {
+    let teacher = &recipe.teacher;
+    let file = teacher.weights.as_ref().and_then(OneOrMany::first);
+    let named = teacher.network.as_ref().and_then(OneOrMany::first).copied();
+    let (Some(path), true) = (file, mode.has_policy()) else {
         let name = mode.name();
         return Err(unusable(&format!(
             "`routing.mode: {name}` has no policy to ask"
@@ -103,7 +106,7 @@ pub fn route(run: &Path, data: Overlay, train: bool) -> Result<RouteReport, Trai
     let weights = WeightsFile::open(folder.student())?;
     let network = recipe.student.network;
     let student = weights.into_network(network, Some(setting.classes), &setting.device)?;
-    let teacher = load_teacher(path, recipe.teacher.network, &setting)?;
+    let teacher = load_teacher(path, named, &setting)?;
     let data = DataInfo {
         input: setting.input,
         labels: (0..set.len()).map(|index| set.label(index)).collect(),

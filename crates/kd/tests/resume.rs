@@ -166,3 +166,11 @@ fn an_interrupted_joint_distillation_continues_to_the_same_numbers() {
 fn an_interrupted_random_distillation_continues_to_the_same_numbers() {
     interrupt(&["--method", "kd", "--routing", "random"], after_an_epoch);
 }
+
+/// So are the velocities of a teacher that is trained with the student, and its running statistics.
+#[test]
+fn an_interrupted_joint_distillation_by_the_authors_rules_continues_to_the_same_numbers() {
+    let joint = ["--method", "hint", "--routing", "joint"];
+    let sakd = ["--routing-convention", "sakd"];
+    interrupt(&[joint.as_slice(), &sakd].concat(), after_an_epoch);
+}

@@ -94,6 +94,53 @@ fn every_routing_runs_and_says_what_it_distilled() {
     assert!(text.contains("\"distilled\":[1.0,1.0]"), "{text}");
 }
 
+/// The teacher is tested after each epoch, and written as the network that was tested.
+#[test]
+fn a_teacher_that_is_trained_with_the_student_is_tested_and_written() {
+    let (folder, weights) = with_teacher();
+    let out = folder.path().join("joint");
+    let joint = ["--method", "at", "--routing", "joint"];
+    let sakd = ["-a", "1", "--routing-convention", "sakd"];
+    distill(&weights, &out, &[joint.as_slice(), &sakd].concat()).success();
+    let epochs: Vec<serde_json::Value> = metrics(&out)
+        .into_iter()
+        .map(|line| serde_json::from_str(&format!("{line}}}")).expect("JSON"))
+        .collect();
+    assert_eq!(epochs.len(), 2);
+    for epoch in &epochs {
+        let term = epoch["train"]["terms"]["teacher ce"].as_f64();
+        assert!(term.is_some_and(f64::is_finite), "{epoch}");
+    }
+    let eval = kd()
+        .args(["eval", "--json", "--limit-test", "20", "--weights"])
+        .arg(out.join("teacher.safetensors"))
+        .output()
+        .expect("kd runs");
+    let tested: serde_json::Value = serde_json::from_slice(&eval.stdout).expect("JSON");
+    assert!(tested["top1"].is_number());
+    assert_eq!(epochs[1]["teacher_top1"], tested["top1"]);
+    // Its policy is asked with this teacher.
+    let route = kd()
+        .args(["route", "--images", "0", "--run"])
+        .arg(&out)
+        .assert();
+    route.success();
+
+    let random = ["--method", "at", "--routing", "random", "-a", "1"];
+    let gamma = ["--routing-convention", "sakd", "--routing-gamma", "2"];
+    let out = folder.path().join("random");
+    distill(&weights, &out, &[random.as_slice(), &gamma].concat()).success();
+    for line in metrics(&out) {
+        let epoch: serde_json::Value = serde_json::from_str(&format!("{line}}}")).expect("JSON");
+        let shares = &epoch["train"]["distilled"];
+        assert_eq!(shares[2], shares[3], "{line}");
+        let term = |name: &str| epoch["train"]["terms"][name].as_f64().expect("a term");
+        let sum = 2.0 * term("ce") + term("kd") + 1000.0 * term("at");
+        let loss = epoch["train"]["loss"].as_f64().expect("a loss");
+        assert!((loss - sum).abs() < 1e-4 * sum, "{line}");
+    }
+}
+
 #[test]
 fn a_probability_of_one_is_standard_distillation() {
     let (folder, weights) = with_teacher();
@@ -266,6 +313,19 @@ fn mistakes_are_one_line_and_write_nothing() {
     fails(
         &at(&["--routing", "joint", "--teacher-cache", "memory"]),
         &["teacher.cache"],
+    );
+    let sakd = ["--routing-convention", "sakd"];
+    fails(
+        &at(&[
+            &["--routing", "joint", "--scheduler", "cosine"],
+            sakd.as_slice(),
+        ]
+        .concat()),
+        &["routing.convention: sakd", "without milestones"],
+    );
+    fails(
+        &at(&[&["--routing", "adaptive"], sakd.as_slice()].concat()),
+        &["routing.convention cannot be used with routing.mode: adaptive"],
     );
     fails(
         &at(&["--routing", "adaptive", "--routing-cuts", "9:9"]),

@@ -220,7 +220,7 @@ impl DkdLoss {
             decouple(logits, labels.clone(), &target)
         };
         let ([student_target, student_rest], [teacher_target, teacher_rest]) =
-            (parts(student), parts(teacher.inner()));
+            (parts(student), parts(gate.teacher(teacher)));
 
         let divergence = |log_teacher: Tensor<2>, log_student: Tensor<2>| {
             log_teacher.clone().exp() * (log_teacher - log_student)
@@ -300,7 +300,9 @@ impl LossConfig for DkdLossConfig {
     }
 
     fn requirements(&self) -> Requirements {
-        Requirements::at(Site::Logits).with_labels()
+        Requirements::at(Site::Logits)
+            .with_labels()
+            .with_teacher_gradient()
     }
 
     fn build(&self, setup: &Setup, _device: &Device) -> Result<DkdLoss, LossError> {

@@ -137,7 +137,7 @@ impl LossConfig for DmlLossConfig {
     }
 
     fn requirements(&self) -> Requirements {
-        Requirements::at(Site::Logits)
+        Requirements::at(Site::Logits).with_teacher_gradient()
     }
 
     fn build(&self, setup: &Setup, _device: &Device) -> Result<DmlLoss, LossError> {

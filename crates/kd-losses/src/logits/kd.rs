@@ -126,7 +126,7 @@ impl KdLoss {
             "kd: student logits are {student_shape:?}, teacher's are {teacher_shape:?}"
         );
         let student = standardized(student, self.standardize);
-        let teacher = standardized(teacher.inner(), self.standardize);
+        let teacher = standardized(gate.teacher(teacher), self.standardize);
         let log_student = log_softmax(student / self.temperature, 1);
         let log_teacher = log_softmax(teacher / self.temperature, 1);
         let divergence = log_teacher.clone().exp() * (log_teacher - log_student);
@@ -167,7 +167,7 @@ impl LossConfig for KdLossConfig {
     }
 
     fn requirements(&self) -> Requirements {
-        Requirements::at(Site::Logits)
+        Requirements::at(Site::Logits).with_teacher_gradient()
     }
 
     fn build(&self, setup: &Setup, _device: &Device) -> Result<KdLoss, LossError> {

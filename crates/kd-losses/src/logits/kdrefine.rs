@@ -162,7 +162,7 @@ impl KdRefineLoss {
             "kdrefine: the student's logits are {student_shape:?}, the teacher's {teacher_shape:?}"
         );
         let student = standardized(student, self.standardize);
-        let teacher = standardized(teacher.inner(), self.standardize);
+        let teacher = standardized(gate.teacher(teacher), self.standardize);
         let divergence = self
             .divergence
             .forward_gated(student.clone(), teacher, gate);
@@ -212,7 +212,9 @@ impl LossConfig for KdRefineLossConfig {
     }
 
     fn requirements(&self) -> Requirements {
-        Requirements::at(Site::Logits).with_labels()
+        Requirements::at(Site::Logits)
+            .with_labels()
+            .with_teacher_gradient()
     }
 
     fn build(&self, setup: &Setup, _device: &Device) -> Result<KdRefineLoss, LossError> {

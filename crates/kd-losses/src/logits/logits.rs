@@ -94,7 +94,7 @@ impl LogitsLoss {
             "logits: the student's are {student_shape:?}, the teacher's {teacher_shape:?}"
         );
         let student = standardized(student, self.standardize);
-        let teacher = standardized(teacher.inner(), self.standardize);
+        let teacher = standardized(gate.teacher(teacher), self.standardize);
         gate.mean(sample_means((student - teacher).square()))
     }
 }
@@ -122,7 +122,7 @@ impl LossConfig for LogitsLossConfig {
     }
 
     fn requirements(&self) -> Requirements {
-        Requirements::at(Site::Logits)
+        Requirements::at(Site::Logits).with_teacher_gradient()
     }
 
     fn build(&self, setup: &Setup, _device: &Device) -> Result<LogitsLoss, LossError> {

@@ -144,7 +144,7 @@ impl AtLoss {
         );
         let size = smaller(&student, &teacher);
         let student = self.attention(pool_to(student, size));
-        let teacher = self.attention(pool_to(teacher.inner(), size));
+        let teacher = self.attention(pool_to(gate.teacher(teacher), size));
         gate.mean(sample_means((student - teacher).square()))
     }
 
@@ -246,7 +246,7 @@ impl LossConfig for AtLossConfig {
     }
 
     fn requirements(&self) -> Requirements {
-        Requirements::at(Site::EachStage)
+        Requirements::at(Site::EachStage).with_teacher_gradient()
     }
 
     fn build(&self, setup: &Setup, _device: &Device) -> Result<AtLoss, LossError> {

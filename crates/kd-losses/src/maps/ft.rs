@@ -219,8 +219,16 @@ impl FtLoss {
         let all = Gate::all();
         let counted = if self.whole_batch { &all } else { gate };
         let student = self.translator.forward_gated(student, counted);
-        let teacher = self.paraphraser.factor_gated(teacher.inner(), counted);
+        let teacher = self
+            .constant_paraphraser()
+            .factor_gated(gate.teacher(teacher), counted);
         self.compare_gated(student, teacher, gate)
+    }
+
+    /// The paraphraser as the main phase has it: a teacher that is trained learns through it, but it
+    /// stays as it is.
+    fn constant_paraphraser(&self) -> Paraphraser {
+        self.paraphraser.clone().no_grad()
     }
 
     /// The distance of two factors; the teacher's is a constant.
@@ -247,7 +255,7 @@ impl FtLoss {
         );
         let size = smaller(&student, &teacher);
         let student = self.normalized(pool_to(student, size));
-        let teacher = self.normalized(pool_to(teacher.inner(), size));
+        let teacher = self.normalized(pool_to(gate.teacher(teacher), size));
         let distance = (student - teacher).abs();
         gate.mean(sample_means(match self.convention {
             FtConvention::RepDistiller => power(distance, self.p2),
@@ -340,7 +348,7 @@ impl LossConfig for FtLossConfig {
     }
 
     fn requirements(&self) -> Requirements {
-        Requirements::at(Site::Stage(self.stage))
+        Requirements::at(Site::Stage(self.stage)).with_teacher_gradient()
     }
 
     fn pretrain(&self) -> Pretrain {

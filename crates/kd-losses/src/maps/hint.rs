@@ -160,7 +160,7 @@ impl HintLoss {
             student_shape, teacher_shape,
             "hint: the student's map arrives as {student_shape:?}, the teacher's is {teacher_shape:?}"
         );
-        gate.mean(sample_means((student - teacher.inner()).square()))
+        gate.mean(sample_means((student - gate.teacher(teacher)).square()))
     }
 }
 
@@ -206,7 +206,7 @@ impl LossConfig for HintLossConfig {
     }
 
     fn requirements(&self) -> Requirements {
-        Requirements::at(Site::Stage(Some(self.stage)))
+        Requirements::at(Site::Stage(Some(self.stage))).with_teacher_gradient()
     }
 
     fn build(&self, setup: &Setup, device: &Device) -> Result<HintLoss, LossError> {

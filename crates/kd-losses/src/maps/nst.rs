@@ -103,7 +103,7 @@ impl NstLoss {
         );
         let size = smaller(&student, &teacher);
         let student = channels(pool_to(student, size));
-        let teacher = channels(pool_to(teacher.inner(), size));
+        let teacher = channels(pool_to(gate.teacher(teacher), size));
         gate.mean(discrepancy(student, teacher))
     }
 }
@@ -125,13 +125,20 @@ fn discrepancy(student: Tensor<3>, teacher: Tensor<3>) -> Tensor<1> {
             let count = rows.dims()[1] as f64;
             rows.clone().swap_dims(1, 2).matmul(rows) / count
         };
-        return sample_sums((gram(student) - gram(teacher)).square());
+        let (student, teacher) = (gram(student), gram(teacher));
+        let squares = sample_sums((student - teacher.clone()).square());
+        if !teacher.is_autodiff() {
+            return squares;
+        }
+        // The teacher's own part keeps its value and loses its gradient.
+        let own = sample_sums(teacher.square());
+        return squares + (own.clone().detach() - own);
     }
     let mean = |gram: Tensor<3>| {
         let [_, rows, columns] = gram.dims();
         sample_sums(gram.square()) / (rows * columns) as f64
     };
-    mean(gram(&teacher, &teacher)) + mean(gram(&student, &student))
+    mean(gram(&teacher, &teacher).inner()) + mean(gram(&student, &student))
         - mean(gram(&student, &teacher)) * 2.0
 }
 
@@ -159,10 +166,11 @@ impl LossConfig for NstLossConfig {
     }
 
     fn requirements(&self) -> Requirements {
-        Requirements::at(match self.stage {
+        let site = match self.stage {
             Some(stage) => Site::Stage(Some(stage)),
             None => Site::EachStage,
-        })
+        };
+        Requirements::at(site).with_teacher_gradient()
     }
 
     fn build(&self, setup: &Setup, _device: &Device) -> Result<NstLoss, LossError> {

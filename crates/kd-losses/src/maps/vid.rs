@@ -179,7 +179,7 @@ impl VidPredictor {
             }
             mean = conv2d_layer(conv, mean);
         }
-        let squares = (mean - pool_to(teacher.inner(), size)).square();
+        let squares = (mean - pool_to(gate.teacher(teacher), size)).square();
 
         // log(1 + exp(α)) = −log sigmoid(−α), which does not overflow.
         let variance = log_sigmoid(self.log_scale.val().neg()).neg() + self.epsilon;
@@ -218,7 +218,7 @@ impl LossConfig for VidLossConfig {
     }
 
     fn requirements(&self) -> Requirements {
-        Requirements::at(Site::EachStage)
+        Requirements::at(Site::EachStage).with_teacher_gradient()
     }
 
     fn build(&self, setup: &Setup, device: &Device) -> Result<VidLoss, LossError> {

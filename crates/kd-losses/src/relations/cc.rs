@@ -199,7 +199,7 @@ impl CcLoss {
         );
         match &self.embeds {
             Some(embeds) => {
-                let teacher = embeds.teacher.forward(teacher.inner());
+                let teacher = embeds.teacher.forward(gate.teacher(teacher));
                 let teacher = if self.train_teacher_embedding {
                     teacher
                 } else {
@@ -209,7 +209,7 @@ impl CcLoss {
             }
             None => {
                 let kernel = |rows| taylor(rows, self.gamma, self.order);
-                gate.pair_mean((kernel(student) - kernel(teacher.inner())).square())
+                gate.pair_mean((kernel(student) - kernel(gate.teacher(teacher))).square())
             }
         }
     }
@@ -292,7 +292,7 @@ impl LossConfig for CcLossConfig {
     }
 
     fn requirements(&self) -> Requirements {
-        Requirements::at(Site::Pooled)
+        Requirements::at(Site::Pooled).with_teacher_gradient()
     }
 
     fn build(&self, setup: &Setup, device: &Device) -> Result<CcLoss, LossError> {

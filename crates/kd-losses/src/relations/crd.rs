@@ -399,7 +399,7 @@ impl CrdLoss {
         );
         let (indices, contrast) = (indices.inner(), contrast.inner());
         let student = self.embed_student.forward(student);
-        let teacher = self.embed_teacher.forward(teacher.inner());
+        let teacher = self.embed_teacher.forward(gate.teacher(teacher));
         let memory_student = self.memory_student.value_sync().inner();
         let memory_teacher = self.memory_teacher.value_sync().inner();
 
@@ -568,7 +568,10 @@ impl LossConfig for CrdLossConfig {
     }
 
     fn requirements(&self) -> Requirements {
-        Requirements::at(Site::Pooled).with_labels().with_indices()
+        Requirements::at(Site::Pooled)
+            .with_labels()
+            .with_indices()
+            .with_teacher_gradient()
     }
 
     fn build(&self, setup: &Setup, device: &Device) -> Result<CrdLoss, LossError> {

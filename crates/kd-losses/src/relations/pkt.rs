@@ -116,7 +116,7 @@ impl PktLoss {
             "pkt: the student's vectors are {student_shape:?}, the teacher's are {teacher_shape:?}"
         );
         let student = self.probabilities(student, gate);
-        let teacher = self.probabilities(teacher.inner(), gate);
+        let teacher = self.probabilities(gate.teacher(teacher), gate);
         let ratio = (teacher.clone() + self.epsilon) / (student + self.epsilon);
         gate.pair_mean(teacher * ratio.log())
     }
@@ -172,7 +172,7 @@ impl LossConfig for PktLossConfig {
     }
 
     fn requirements(&self) -> Requirements {
-        Requirements::at(Site::Pooled)
+        Requirements::at(Site::Pooled).with_teacher_gradient()
     }
 
     fn build(&self, _setup: &Setup, _device: &Device) -> Result<PktLoss, LossError> {

@@ -316,7 +316,7 @@ impl LossConfig for RkdLossConfig {
     }
 
     fn requirements(&self) -> Requirements {
-        Requirements::at(Site::Pooled)
+        Requirements::at(Site::Pooled).with_teacher_gradient()
     }
 
     fn build(&self, _setup: &Setup, _device: &Device) -> Result<RkdLoss, LossError> {

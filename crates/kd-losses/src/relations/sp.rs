@@ -94,7 +94,7 @@ impl SpLoss {
             let rows: Tensor<2> = gate.keep(maps).flatten(1, 3);
             normalize(rows.clone().matmul(rows.transpose()))
         };
-        gate.pair_mean((similarity(student) - similarity(teacher.inner())).square())
+        gate.pair_mean((similarity(student) - similarity(gate.teacher(teacher))).square())
     }
 }
 
@@ -121,7 +121,7 @@ impl LossConfig for SpLossConfig {
     }
 
     fn requirements(&self) -> Requirements {
-        Requirements::at(Site::Stage(self.stage))
+        Requirements::at(Site::Stage(self.stage)).with_teacher_gradient()
     }
 
     fn build(&self, setup: &Setup, _device: &Device) -> Result<SpLoss, LossError> {

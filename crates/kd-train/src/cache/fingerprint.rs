@@ -25,9 +25,14 @@ pub(crate) fn fingerprint<T: Network>(
 ) -> Result<Fingerprint, TrainError> {
     let mut sum = Sum(Sha256::new());
     sum.add("teacher", teacher.name().as_bytes());
-    for (key, tensor) in tensors(teacher.network(), str::to_owned)? {
-        sum.add(&key, format!("{:?}", tensor.shape()).as_bytes());
-        sum.add(&key, tensor.as_bytes());
+    for network in teacher.members() {
+        for (key, tensor) in tensors(network, str::to_owned)? {
+            sum.add(&key, format!("{:?}", tensor.shape()).as_bytes());
+            sum.add(&key, tensor.as_bytes());
+        }
+    }
+    if let Some(averaging) = teacher.averaging() {
+        sum.add("ensemble", format!("{averaging:?}").as_bytes());
     }
     let shape = [set.channels(), set.height(), set.width()];
     sum.add("shape", format!("{shape:?}").as_bytes());

@@ -4,6 +4,7 @@ mod compute;
 mod data;
 mod legacy;
 mod networks;
+mod one_or_many;
 mod overlay;
 mod scheduler;
 mod shorthand;
@@ -17,11 +18,13 @@ use serde::{Deserialize, Serialize};
 pub use compute::{ComputeConfig, Dtype};
 pub use data::{DataConfig, DataSource};
 pub use networks::{StudentConfig, TeacherConfig};
+pub use one_or_many::OneOrMany;
 pub use overlay::Overlay;
 pub use scheduler::{Schedule, SchedulerConfig, SchedulerName};
 pub use shorthand::Shorthand;
 pub use train::TrainConfig;
 
+use crate::task::{check_logits_are_enough, check_mutual};
 use crate::{OptimizerConfig, TaskConfig, TrainError};
 
 /// Everything that a run depends on: repeating it repeats the run.
@@ -52,9 +55,12 @@ pub struct Recipe {
     pub data: DataConfig,
     /// The network that is trained.
     pub student: StudentConfig,
+    /// Further networks, for mutual learning: each learns from the labels and from all others, the
+    /// student being the first. Default: none.
+    pub peers: Vec<StudentConfig>,
     /// The network that it learns from.
     pub teacher: TeacherConfig,
-    /// The terms of the loss. Default: cross-entropy with the labels.
+    /// The terms of the loss. Default: cross-entropy with the labels, and `dml` if there are peers.
     pub losses: Vec<TermConfig>,
     /// Which samples are distilled where.
     pub routing: RoutingConfig,
@@ -75,6 +81,8 @@ pub struct Recipe {
 pub(crate) struct Beside {
     /// A teacher.
     pub(crate) teacher: bool,
+    /// Further networks, for mutual learning.
+    pub(crate) peers: bool,
     /// A term that compares with it, with a weight.
     pub(crate) distills: bool,
     /// A term with a phase before the main one.
@@ -96,7 +104,7 @@ impl Recipe {
     /// Sets the teacher's weights and the terms of the loss: the common list of a method, with its
     /// default weights.
     pub fn with_method(mut self, method: Method, teacher: impl Into<std::path::PathBuf>) -> Self {
-        self.teacher.weights = Some(teacher.into());
+        self.teacher.weights = Some(OneOrMany::from(teacher.into()));
         self.losses = Shorthand {
             method: Some(method),
             ..Shorthand::default()
@@ -117,8 +125,13 @@ impl Recipe {
 
     /// The same for a run that has networks and losses of its own.
     pub(crate) fn resolved_beside(self, beside: Beside) -> Result<Self, TrainError> {
+        let mutual = beside.peers || !self.peers.is_empty();
         let losses = match self.losses.is_empty() {
-            true => Shorthand::default().terms(),
+            true => Shorthand {
+                method: mutual.then(|| Method::Dml(Default::default())),
+                ..Shorthand::default()
+            }
+            .terms(),
             false => self.losses,
         };
         let small = self.data.name == DataSource::Procedural;
@@ -132,7 +145,12 @@ impl Recipe {
             augmentation: self.augmentation.or(data.augmentation()),
             data,
             student: self.student.resolved(),
-            teacher: self.teacher.resolved(),
+            peers: self
+                .peers
+                .into_iter()
+                .map(StudentConfig::resolved)
+                .collect(),
+            teacher: self.teacher.resolved()?,
             routing: self.routing.resolved(optimizer.rate())?,
             scheduler: self.scheduler.resolved(epochs)?,
             compute: self.compute.resolved()?,
@@ -191,18 +209,21 @@ impl Recipe {
 
     /// What concerns more than one section.
     fn check(&self, beside: Beside) -> Result<(), TrainError> {
+        let mutual = beside.peers || !self.peers.is_empty();
+        if mutual {
+            self.check_mutual(beside)?;
+        }
         let hint = "train a teacher with `kd train` and name its student.safetensors here";
         if !(self.distills() || beside.teacher) {
             let names = [
                 (self.teacher.network.is_some(), "teacher.network"),
+                (self.teacher.ensemble.is_some(), "teacher.ensemble"),
                 (self.teacher.fold, "teacher.fold"),
                 (self.teacher.cache.is_some(), "teacher.cache"),
                 (self.routing.mode != RoutingMode::Always, "routing"),
             ];
-            let term = self
-                .distilling()
-                .next()
-                .map(|term| format!("the loss `{}`", term.label()));
+            let alone = self.distilling().next().filter(|_| !mutual);
+            let term = alone.map(|term| format!("the loss `{}`", term.label()));
             let named = names.into_iter().find(|(given, _)| *given);
             if let Some(what) = term.or(named.map(|(_, name)| name.to_owned())) {
                 return Err(TrainError::Missing {
@@ -210,6 +231,9 @@ impl Recipe {
                     hint: format!("{what} needs a teacher; {hint}"),
                 });
             }
+        }
+        if self.teacher.is_ensemble() {
+            check_logits_are_enough("an ensemble of teachers", &self.losses, &self.routing)?;
         }
         let active = beside.distills || self.distilling().any(|term| term.weight != 0.0);
         if self.routing.mode != RoutingMode::Always && !active {
@@ -219,10 +243,33 @@ impl Recipe {
                 hint: format!("routing.mode: {mode} needs a term of distillation with a weight"),
             });
         }
+        if self.routing.is_sakd_joint() && self.scheduler.name != SchedulerName::MultiStep {
+            return Err(TrainError::conflict(
+                "routing.convention: sakd in routing.mode: joint",
+                "a scheduler without milestones, which its policy's rate follows",
+            ));
+        }
         if self.routing.mode == RoutingMode::Joint && self.teacher.cache.is_some() {
             return Err(TrainError::conflict("teacher.cache", "routing.mode: joint"));
         }
         Ok(())
+    }
+
+    /// Whether networks can learn from each other as the recipe says.
+    fn check_mutual(&self, beside: Beside) -> Result<(), TrainError> {
+        if self.distills() || beside.teacher {
+            return Err(TrainError::conflict("teacher.weights", "mutual learning"));
+        }
+        check_mutual(&self.losses, &self.routing, self.train.ema_decay)?;
+        let compares = beside.distills || self.distilling().any(|term| term.weight != 0.0);
+        match compares {
+            true => Ok(()),
+            false => Err(TrainError::Missing {
+                field: "losses",
+                hint: "mutual learning needs a term that compares, as dml, with a weight"
+                    .to_owned(),
+            }),
+        }
     }
 }
 

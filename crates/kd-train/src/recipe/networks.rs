@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use kd_models::Architecture;
 use serde::{Deserialize, Serialize};
 
-use crate::CachePlace;
+use super::OneOrMany;
+use crate::{CachePlace, EnsembleConfig, TrainError};
 
 /// The network that is trained.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -26,14 +27,18 @@ impl StudentConfig {
     }
 }
 
-/// The network that the student learns from.
+/// The network that the student learns from, or several: an ensemble.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TeacherConfig {
-    /// The network. Default: what its weights file says, or what its keys and shapes tell.
-    pub network: Option<Architecture>,
-    /// Its weights, safetensors or a PyTorch checkpoint; without them there is no teacher.
-    pub weights: Option<PathBuf>,
+    /// The network, or one for each weights file. Default: what its weights file says, or what its
+    /// keys and shapes tell.
+    pub network: Option<OneOrMany<Architecture>>,
+    /// Its weights, safetensors or a PyTorch checkpoint; without them there is no teacher. A list is
+    /// an ensemble, for losses that read logits alone.
+    pub weights: Option<OneOrMany<PathBuf>>,
+    /// How an ensemble is averaged. Default: the plain mean of the logits.
+    pub ensemble: Option<EnsembleConfig>,
     /// Whether its batch norms are folded into its convolutions: faster, and the same but for
     /// rounding.
     pub fold: bool,
@@ -49,6 +54,7 @@ impl Default for TeacherConfig {
         Self {
             network: None,
             weights: None,
+            ensemble: None,
             fold: false,
             cache: None,
             cache_mib: 4096,
@@ -57,14 +63,45 @@ impl Default for TeacherConfig {
 }
 
 impl TeacherConfig {
-    pub(super) fn resolved(self) -> Self {
-        Self {
-            weights: self.weights.map(absolute),
+    /// Whether there are several teachers.
+    pub fn is_ensemble(&self) -> bool {
+        self.weights.as_ref().is_some_and(|files| files.len() > 1)
+    }
+
+    pub(super) fn resolved(self) -> Result<Self, TrainError> {
+        self.check()?;
+        let ensemble = self.is_ensemble().then(Default::default);
+        Ok(Self {
+            weights: self.weights.map(|files| files.map(absolute)),
+            ensemble: self.ensemble.or(ensemble),
             cache: self.cache.map(|place| match place {
                 CachePlace::Folder(path) => CachePlace::Folder(absolute(path)),
                 CachePlace::Memory => CachePlace::Memory,
             }),
             ..self
+        })
+    }
+
+    fn check(&self) -> Result<(), TrainError> {
+        let files = self.weights.as_ref().map_or(0, OneOrMany::len);
+        if self.weights.as_ref().is_some_and(OneOrMany::is_empty) {
+            let expected = "a file, or a list of files for an ensemble";
+            return Err(TrainError::value("teacher.weights", "[]", expected));
+        }
+        let names = self.network.as_ref().map_or(0, OneOrMany::len);
+        if files > 0 && self.network.is_some() && names != files {
+            let expected =
+                format!("one for each of the files in teacher.weights, which are {files}");
+            let found = format!("a list of {names}");
+            return Err(TrainError::value("teacher.network", found, expected));
+        }
+        match &self.ensemble {
+            Some(_) if files == 1 => Err(TrainError::conflict(
+                "teacher.ensemble",
+                "a single file in teacher.weights",
+            )),
+            Some(ensemble) if files > 1 => ensemble.shares(files).map(|_| ()),
+            _ => Ok(()),
         }
     }
 }

@@ -103,6 +103,7 @@ fn scalars(metrics: &EpochMetrics, spots: &[String]) -> Event {
         ("test/loss", Some(test.loss)),
         ("test/top1", Some(test.top1)),
         ("test/top5", Some(test.top5)),
+        ("teacher/top1", metrics.teacher_top1),
     ];
     let scalar = |tag: String, value: f64| Scalar {
         tag,
@@ -114,7 +115,17 @@ fn scalars(metrics: &EpochMetrics, spots: &[String]) -> Event {
     let shares = shares.map(|(spot, share)| scalar(format!("distilled/{spot}"), *share));
     let terms = train.terms.0.iter();
     let terms = terms.map(|(name, value)| scalar(format!("train/{name}"), *value));
-    let value = parts.chain(terms).chain(shares).collect();
+    let peers = metrics.peers.iter().enumerate();
+    let peers = peers.flat_map(|(index, peer)| {
+        let tag = |name: &str| format!("network {}/{name}", index + 2);
+        [
+            scalar(tag("train/loss"), peer.train.loss),
+            scalar(tag("train/top1"), peer.train.top1),
+            scalar(tag("test/loss"), peer.test.loss),
+            scalar(tag("test/top1"), peer.test.top1),
+        ]
+    });
+    let value = parts.chain(terms).chain(shares).chain(peers).collect();
     Event {
         wall_time: wall_time(),
         step: metrics.epoch as i64,
@@ -170,6 +181,8 @@ mod tests {
                 top1: 42.0,
                 top5: 82.0,
             },
+            teacher_top1: None,
+            peers: Vec::new(),
             seconds: 1.0,
         }
     }

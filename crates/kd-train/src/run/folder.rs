@@ -133,6 +133,15 @@ impl RunFolder {
         self.path.join("student-best.safetensors")
     }
 
+    /// The weights of a further network of mutual learning, counted from 2.
+    pub(crate) fn peer(&self, number: usize) -> PathBuf {
+        self.path.join(format!("peer-{number}.safetensors"))
+    }
+
+    pub(crate) fn best_peer(&self, number: usize) -> PathBuf {
+        self.path.join(format!("peer-{number}-best.safetensors"))
+    }
+
     pub(crate) fn metrics(&self) -> PathBuf {
         self.path.join("metrics.jsonl")
     }
@@ -192,7 +201,7 @@ fn difference(earlier: &Recipe, now: &Recipe) -> Result<Option<String>, TrainErr
     };
     let (earlier, now) = (value(earlier)?, value(now)?);
     // What others depend on comes first.
-    let first = ["student", "teacher", "train", "optimizer"];
+    let first = ["student", "peers", "teacher", "train", "optimizer"];
     let found = first
         .iter()
         .find_map(|section| differ(section, &earlier[section], &now[section]));

@@ -8,7 +8,9 @@ mod history;
 mod memory;
 mod observer;
 mod parts;
+mod peers;
 mod phase;
+mod rates;
 mod result;
 mod routing_record;
 
@@ -25,20 +27,22 @@ use kd_spot::{GateCounts, RoutingMode};
 pub use history::RunHistory;
 pub use observer::{NoopObserver, Observer, PretrainEpoch, RunStart, StepProgress};
 pub use parts::{Parts, Setting, Trained, load_teacher};
-pub use result::{EvaluatedOn, RunResult};
+pub use result::{EvaluatedOn, PeerResult, RunResult};
 pub use routing_record::RoutingRecord;
 
 use self::checkpoint::State;
 use self::events::EventLog;
 use self::folder::RunFolder;
-use self::parts::TeacherPart;
+use self::parts::{PeerPart, TeacherPart};
+use self::peers::{Peer, PeerMeters};
 use self::phase::{Objective, Phase, phases};
+use self::rates::{rates, rates_at};
 use self::result::best;
 use crate::metrics::twelve_digits;
 use crate::task::LossMeter;
 use crate::{
-    DataInfo, DistillTask, EpochMetrics, Rates, Recipe, TeacherCache, TeacherCacheConfig,
-    TrainError, TrainMetrics,
+    DataInfo, DistillTask, EpochMetrics, Recipe, TeacherCache, TeacherCacheConfig, TrainError,
+    TrainMetrics,
 };
 
 /// Images in a batch of evaluation; it does not change the numbers.
@@ -120,6 +124,7 @@ struct Runner<'a, S, T> {
     recipe: &'a Recipe,
     names: Names,
     save_student: SaveWith<S>,
+    peers: Vec<Peer<S>>,
     save_teacher: Option<SaveWith<T>>,
     train: Loader,
     test: Loader,
@@ -133,8 +138,14 @@ type SaveWith<N> = Box<dyn Fn(&N, &std::path::Path, &Trained<'_>) -> Result<(), 
 /// What stays the same during a run, and what is trained.
 type Prepared<'a, S, T, L> = (Runner<'a, S, T>, DistillTask<S, T, L>);
 
-/// What an epoch leaves behind: the task, its metrics, and what was distilled.
-type AfterEpoch<S, T, L> = (DistillTask<S, T, L>, TrainMetrics, ByClass);
+/// What an epoch leaves behind: the task, its metrics, those of further networks, and what was
+/// distilled.
+type AfterEpoch<S, T, L> = (
+    DistillTask<S, T, L>,
+    TrainMetrics,
+    Vec<TrainMetrics>,
+    ByClass,
+);
 
 /// What a run is called.
 struct Names {
@@ -181,6 +192,7 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
         let teacher = make.map(|make| make(&setting)).transpose()?;
         plain.seed(recipe.train.seed);
         let student = (parts.make_student)(&setting)?;
+        let (networks, peers) = make_peers(parts.peers, &setting)?;
         let mut config = recipe.task::<C>();
         config.losses.extend(parts.losses);
         let names = Names {
@@ -192,13 +204,15 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
                 .map(|term| term.label().to_owned())
                 .collect(),
         };
-        let task = config.init(student, teacher, &DataInfo::of(&train), &setting.device)?;
+        let data = DataInfo::of(&train);
+        let task = config.init_among((student, networks), teacher, &data, &setting.device)?;
         let runner = Self {
             phases: phases(recipe, &task.model, train.batches())?,
             cache: open_cache(recipe, &task, &train, &plain)?.into(),
             recipe,
             names,
             save_student: parts.save_student,
+            peers,
             save_teacher,
             train,
             test,
@@ -277,19 +291,27 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
         observer: &mut dyn Observer,
         started: Instant,
     ) -> Result<DistillTask<S, T, L>, TrainError> {
-        let (task, train, by_class) = self.epoch(phase, epoch, task, observer)?;
+        let (task, train, of_peers, by_class) = self.epoch(phase, epoch, task, observer)?;
         if let Some(cache) = self.cache.borrow_mut().as_mut() {
             cache.flush()?;
         }
         let test = task
             .evaluate(&self.test, &self.plain)
             .map_err(|error| error.at_test(epoch + 1))?;
+        let teacher = task
+            .evaluate_teacher(&self.test, &self.plain)
+            .map_err(|error| error.at_test(epoch + 1))?;
+        let peers = task
+            .evaluate_peers(&self.test, &self.plain)
+            .map_err(|error| error.at_test(epoch + 1))?;
         let last = phase.schedule.factor(epoch, usize::MAX);
         state.history.push(EpochMetrics {
             epoch: epoch + 1,
-            lr: twelve_digits(self.rates().student * last),
+            lr: twelve_digits(self.recipe.optimizer.rate() * last),
             train,
             test,
+            teacher_top1: teacher.map(|teacher| teacher.top1),
+            peers: peers::metrics(of_peers, peers),
             seconds: twelve_digits(started.elapsed().as_secs_f64()),
         });
         state.by_class = by_class;
@@ -312,6 +334,8 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
             let trained = self.trained(Some(last.test.top1));
             (self.save_student)(&task.trained_student(), &folder.best_student(), &trained)?;
         }
+        let progress = (task, &state.history[..]);
+        peers::save_best(&self.peers, progress, folder, |top1| self.trained(top1))?;
         checkpoint::save(&folder.checkpoints(), task, state)?;
         tracing::debug!(epoch = state.history.len(), "checkpoint written");
         self.write_records(folder, task, state)
@@ -332,7 +356,9 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
             terms,
         } = &self.names;
         let names = (student.clone(), teacher.clone(), terms.clone());
-        let result = RunResult::new(self.recipe, names, images, params, &state.history);
+        let mut result = RunResult::new(self.recipe, names, images, params, &state.history);
+        let progress = (task, &state.history[..]);
+        result.peers = peers::finish(&self.peers, progress, folder, |top1| self.trained(top1))?;
         let trained = self.trained(Some(result.last_top1));
         (self.save_student)(&task.trained_student(), &folder.student(), &trained)?;
         let routing = task.model.routing.as_ref();
@@ -385,13 +411,18 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
         self.seed(epoch);
         task.set_epoch(epoch + 1);
         let mut meter = LossMeter::new(epoch + 1);
+        let mut peers = PeerMeters::new(task.model.peers.len(), epoch + 1);
         let classes = self.train.set().classes();
         let routing = task.model.routing.as_ref();
         let mut counts = routing.map(|r| GateCounts::new(classes, r.spots().len(), &self.plain));
         let mut batches = self.train.epoch(epoch, &training);
         for (step, batch) in batches.by_ref().enumerate() {
             if step == 0 || phase.schedule.is_by_step() {
-                task.set_rates(self.rates().scaled(phase.schedule.factor(epoch, step)));
+                task.set_rates(rates_at(
+                    self.recipe,
+                    epoch,
+                    phase.schedule.factor(epoch, step),
+                ));
             }
             let known = match (self.cache.borrow_mut().as_mut(), &task.model.teacher.0) {
                 (Some(cache), Some(teacher)) => Some(cache.features(teacher, &batch)?),
@@ -402,6 +433,7 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
             if let (Some(counts), Some(gates)) = (&mut counts, &output.gates) {
                 counts.add(gates, output.labels.clone());
             }
+            peers.add(output.peers, &output.labels)?;
             meter.add(&output.losses, output.logits, output.labels)?;
             observer.step(&StepProgress {
                 phase: phase.name.clone(),
@@ -420,7 +452,7 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
             let classes = shares.classes.into_iter();
             by_class = classes.map(|shares| shares.map(rounded)).collect();
         }
-        Ok((task, metrics.rounded(), by_class))
+        Ok((task, metrics.rounded(), peers.finish()?, by_class))
     }
 
     /// One pass over the training images in a phase before the main one; returns the mean loss.
@@ -440,7 +472,7 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
         let number = main + before + epoch;
         self.seed(number);
         let factor = self.phases[phase].schedule.factor(epoch, 0);
-        task.set_rates(self.rates().scaled(factor));
+        task.set_rates(rates(self.recipe).scaled(factor));
         let mut meter = LossMeter::new(epoch + 1);
         let mut batches = self.train.epoch(number, &training);
         for (step, batch) in batches.by_ref().enumerate() {
@@ -468,16 +500,6 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
         self.plain.seed(self.recipe.train.seed ^ epoch);
     }
 
-    /// The learning rates before the schedule.
-    fn rates(&self) -> Rates {
-        let routing = &self.recipe.routing;
-        Rates {
-            student: self.recipe.optimizer.rate(),
-            router: routing.lr.unwrap_or_default(),
-            teacher: routing.teacher_lr.unwrap_or_default(),
-        }
-    }
-
     fn pretrain_epochs(&self) -> usize {
         let before = self
             .phases
@@ -492,8 +514,14 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
             teacher,
             terms,
         } = &self.names;
+        let peers = self.peers.iter().map(|peer| peer.name.as_str());
+        let networks: Vec<&str> = std::iter::once(student.as_str()).chain(peers).collect();
+        let terms = terms.join(" + ");
         let title = match teacher {
-            Some(teacher) => format!("{student} by {} from {teacher}", terms.join(" + ")),
+            Some(teacher) => format!("{student} by {terms} from {teacher}"),
+            None if networks.len() > 1 => {
+                format!("{} by {terms} from each other", networks.join(" and "))
+            }
             None => student.clone(),
         };
         match self.recipe.routing.mode {
@@ -514,6 +542,20 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
             top1,
         }
     }
+}
+
+/// Makes the further networks of mutual learning, after the student.
+fn make_peers<S>(
+    parts: Vec<PeerPart<S>>,
+    setting: &Setting,
+) -> Result<(Vec<S>, Vec<Peer<S>>), TrainError> {
+    let mut networks = Vec::with_capacity(parts.len());
+    let mut peers = Vec::with_capacity(parts.len());
+    for PeerPart { name, make, save } in parts {
+        networks.push(make(setting)?);
+        peers.push(Peer { name, save });
+    }
+    Ok((networks, peers))
 }
 
 /// The cache of the teacher's outputs, if there is to be one and the losses read nothing that it

@@ -9,7 +9,7 @@ use kd_models::weights::{self, Form, WeightsFile, WeightsInfo};
 use kd_models::{AnyNetwork, Architecture};
 
 use crate::recipe::Beside;
-use crate::{FrozenTeacher, Recipe, TrainError};
+use crate::{FrozenTeacher, OneOrMany, Recipe, StudentConfig, TeacherConfig, TrainError};
 
 /// What a network is made for.
 #[derive(Clone, Debug)]
@@ -50,8 +50,16 @@ pub struct Parts<S, T, C = Method> {
     pub(crate) student: String,
     pub(crate) make_student: Make<S>,
     pub(crate) save_student: Save<S>,
+    pub(crate) peers: Vec<PeerPart<S>>,
     pub(crate) teacher: Option<TeacherPart<T>>,
     pub(crate) losses: Vec<TermConfig<C>>,
+}
+
+/// A further network of mutual learning.
+pub(crate) struct PeerPart<S> {
+    pub(crate) name: String,
+    pub(crate) make: Make<S>,
+    pub(crate) save: Save<S>,
 }
 
 pub(crate) struct TeacherPart<T> {
@@ -68,6 +76,7 @@ impl<S: Network + 'static, T: Network + 'static, C: LossConfig> Parts<S, T, C> {
             student: name.into(),
             make_student: Box::new(|setting| Ok(make(setting))),
             save_student: Box::new(save_module),
+            peers: Vec::new(),
             teacher: None,
             losses: Vec::new(),
         }
@@ -82,6 +91,21 @@ impl<S: Network + 'static, T: Network + 'static, C: LossConfig> Parts<S, T, C> {
         let name = name.into();
         self.teacher = Some(TeacherPart {
             make: Box::new(|setting| Ok(FrozenTeacher::new(name, &make(setting)))),
+            save: Box::new(save_module),
+        });
+        self
+    }
+
+    /// Adds a network for mutual learning with the student and those added before; then there is no
+    /// teacher. It is made after them, and its weights are written as the student's.
+    pub fn with_peer(
+        mut self,
+        name: impl Into<String>,
+        make: impl FnOnce(&Setting) -> S + 'static,
+    ) -> Self {
+        self.peers.push(PeerPart {
+            name: name.into(),
+            make: Box::new(|setting| Ok(make(setting))),
             save: Box::new(save_module),
         });
         self
@@ -103,6 +127,7 @@ impl<S, T, C: LossConfig> Parts<S, T, C> {
         let pretrains = |term: &TermConfig<C>| term.loss.pretrain() != Pretrain::None;
         Beside {
             teacher: self.teacher.is_some(),
+            peers: !self.peers.is_empty(),
             distills: self.losses.iter().any(distills),
             pretrains: self.losses.iter().any(pretrains),
         }
@@ -112,56 +137,92 @@ impl<S, T, C: LossConfig> Parts<S, T, C> {
 impl Parts<AnyNetwork, AnyNetwork> {
     /// The networks that a recipe names.
     pub(crate) fn of(recipe: &Recipe) -> Result<Self, TrainError> {
-        let student = recipe.student.clone();
-        let architecture = match (student.network, &student.weights) {
-            (Some(network), _) => network,
-            (None, Some(path)) => WeightsFile::open(path)?.identify()?.architecture,
-            (None, None) => {
-                return Err(TrainError::Missing {
-                    field: "student.network",
-                    hint: "name the network to train; `kd models` lists them".to_owned(),
-                });
-            }
-        };
-        let make_student = move |setting: &Setting| {
-            architecture.check_input(setting.input)?;
-            let Setting {
-                classes, device, ..
-            } = setting;
-            Ok(match &student.weights {
-                Some(path) => WeightsFile::open(path)?.into_network(
-                    Some(architecture),
-                    Some(*classes),
-                    device,
-                )?,
-                None => architecture.init(*classes, device),
-            })
-        };
-        let teacher = recipe.teacher.clone();
-        let teacher = teacher.weights.map(|path| TeacherPart {
-            make: Box::new(move |setting: &Setting| load_teacher(&path, teacher.network, setting)),
+        let student = trained_part(&recipe.student, "student.network")?;
+        let peers = recipe.peers.iter();
+        let peers = peers.map(|peer| trained_part(peer, "peers"));
+        let peers = peers.collect::<Result<_, TrainError>>()?;
+        let teacher = recipe.teacher.weights.as_ref().map(|_| TeacherPart {
+            make: make_teacher(recipe.teacher.clone()),
             save: Box::new(|network: &AnyNetwork, path: &Path, trained: &Trained<'_>| {
                 let teacher = &trained.recipe.teacher;
-                let architecture = match (teacher.network, &teacher.weights) {
-                    (Some(network), _) => network,
+                let file = teacher.weights.as_ref().and_then(OneOrMany::first);
+                let named = teacher.network.as_ref().and_then(OneOrMany::first);
+                let architecture = match (named, file) {
+                    (Some(network), _) => *network,
                     (None, Some(path)) => WeightsFile::open(path)?.identify()?.architecture,
                     (None, None) => return Ok(()),
                 };
-                let info = trained.info(architecture, Form::Folded);
+                let form = match (trained.recipe.routing.is_sakd_joint(), file) {
+                    (true, Some(path)) => WeightsFile::open(path)?.identify()?.form,
+                    _ => Form::Folded,
+                };
+                let info = trained.info(architecture, form);
                 Ok(weights::save(path, network, &info)?)
             }),
         });
         Ok(Self {
-            student: architecture.name().to_owned(),
-            make_student: Box::new(make_student),
-            save_student: Box::new(move |network, path, trained| {
-                let info = trained.info(architecture, Form::Trained);
-                Ok(weights::save(path, network, &info)?)
-            }),
+            student: student.name,
+            make_student: student.make,
+            save_student: student.save,
+            peers,
             teacher,
             losses: Vec::new(),
         })
     }
+}
+
+/// A network that is trained, as a recipe says it in the named field.
+fn trained_part(
+    config: &StudentConfig,
+    field: &'static str,
+) -> Result<PeerPart<AnyNetwork>, TrainError> {
+    let config = config.clone();
+    let architecture = match (config.network, &config.weights) {
+        (Some(network), _) => network,
+        (None, Some(path)) => WeightsFile::open(path)?.identify()?.architecture,
+        (None, None) => {
+            return Err(TrainError::Missing {
+                field,
+                hint: "name the network to train; `kd models` lists them".to_owned(),
+            });
+        }
+    };
+    let make = move |setting: &Setting| {
+        architecture.check_input(setting.input)?;
+        let Setting {
+            classes, device, ..
+        } = setting;
+        Ok(match &config.weights {
+            Some(path) => {
+                let file = WeightsFile::open(path)?;
+                file.into_network(Some(architecture), Some(*classes), device)?
+            }
+            None => architecture.init(*classes, device),
+        })
+    };
+    Ok(PeerPart {
+        name: architecture.name().to_owned(),
+        make: Box::new(make),
+        save: Box::new(move |network, path, trained| {
+            let info = trained.info(architecture, Form::Trained);
+            Ok(weights::save(path, network, &info)?)
+        }),
+    })
+}
+
+/// Reads the teacher of a recipe, or the members of its ensemble.
+fn make_teacher(config: TeacherConfig) -> Make<FrozenTeacher<AnyNetwork>> {
+    Box::new(move |setting: &Setting| {
+        let files = config.weights.as_ref().map_or(&[][..], OneOrMany::as_slice);
+        let names = config.network.as_ref().map_or(&[][..], OneOrMany::as_slice);
+        let teachers = files.iter().enumerate();
+        let teachers = teachers.map(|(index, path)| {
+            let name = names.get(index).copied();
+            load_teacher(path, name, setting)
+        });
+        let teachers: Vec<_> = teachers.collect::<Result<_, TrainError>>()?;
+        FrozenTeacher::ensemble(teachers, &config.ensemble.clone().unwrap_or_default())
+    })
 }
 
 /// Reads a teacher from a weights file. The architecture may be left out if the file names its own,

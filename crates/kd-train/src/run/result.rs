@@ -13,6 +13,9 @@ pub struct RunResult {
     pub student: String,
     /// The teacher, if there was one.
     pub teacher: Option<String>,
+    /// The other networks of mutual learning, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub peers: Vec<PeerResult>,
     /// The terms of the loss.
     #[serde(default)]
     pub losses: Vec<String>,
@@ -64,6 +67,23 @@ pub enum EvaluatedOn {
     Dev,
 }
 
+/// What came out of another network of mutual learning.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PeerResult {
+    /// The network.
+    pub network: String,
+    /// Top-1 accuracy on the test images after the last epoch, in percent.
+    pub last_top1: f64,
+    /// Top-5 accuracy on the test images after the last epoch, in percent.
+    pub last_top5: f64,
+    /// Best top-1 accuracy on the test images after any epoch, in percent.
+    pub best_top1: f64,
+    /// The epoch of the best top-1 accuracy, from 1.
+    pub best_epoch: usize,
+    /// Trainable parameters.
+    pub params: usize,
+}
+
 impl RunResult {
     pub(crate) fn new(
         recipe: &Recipe,
@@ -78,6 +98,7 @@ impl RunResult {
             student,
             routing: teacher.is_some().then_some(recipe.routing.mode),
             teacher,
+            peers: Vec::new(),
             losses,
             data: recipe.data.name.name().to_owned(),
             evaluated_on: match recipe.data.dev_split {
@@ -104,8 +125,16 @@ impl RunResult {
 
 /// The epoch of the best top-1 accuracy, the first if there are several.
 pub(crate) fn best(history: &[EpochMetrics]) -> Option<&EpochMetrics> {
+    best_by(history, |epoch| Some(epoch.test.top1))
+}
+
+/// The epoch of the best of some accuracy, the first if there are several.
+pub(crate) fn best_by(
+    history: &[EpochMetrics],
+    top1: impl Fn(&EpochMetrics) -> Option<f64>,
+) -> Option<&EpochMetrics> {
     history.iter().reduce(|best, epoch| {
-        if epoch.test.top1 > best.test.top1 {
+        if top1(epoch) > top1(best) {
             epoch
         } else {
             best

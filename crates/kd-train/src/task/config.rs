@@ -6,7 +6,10 @@ use kd_data::Loader;
 use kd_losses::{LossConfig, Method, Setup, TermConfig};
 use kd_spot::{Routing, RoutingConfig, RoutingMode};
 
-use super::{DistillModel, DistillTask, Ema, FrozenTeacher, Groups, OptimizerConfig, Rates};
+use super::{
+    DistillModel, DistillTask, Ema, FrozenTeacher, Groups, OptimizerConfig, Rates,
+    check_logits_are_enough, check_mutual,
+};
 use crate::TrainError;
 
 /// The terms of a loss, routing and optimizer of a [`DistillTask`].
@@ -100,12 +103,51 @@ impl<C: LossConfig> TaskConfig<C> {
         data: &DataInfo,
         device: &Device,
     ) -> Result<DistillTask<S, T, C::Loss>, TrainError> {
-        self.check(teacher.is_some())?;
+        self.init_among((student, Vec::new()), teacher, data, device)
+    }
+
+    /// Initializes mutual learning (Zhang et al. 2018, Deep Mutual Learning,
+    /// <https://arxiv.org/abs/1706.00384>) of networks on the device that they train on: each is a
+    /// student, and the others are its teachers. The loss of a network is that of its labels, and the
+    /// mean over the others of each term that compares with a teacher, which is a constant.
+    ///
+    /// There is one optimizer, which is the same as one for each network: its updates are elementwise,
+    /// and gradients are clipped by the norm of each network apart.
+    ///
+    /// # Errors
+    ///
+    /// As [`init`](Self::init), or if a term reads more than logits, if there is routing, or an
+    /// average of weights.
+    pub fn init_mutual<S: Network>(
+        &self,
+        student: S,
+        peers: Vec<S>,
+        data: &DataInfo,
+        device: &Device,
+    ) -> Result<DistillTask<S, S, C::Loss>, TrainError> {
+        self.init_among((student, peers), None, data, device)
+    }
+
+    pub(crate) fn init_among<S: Network, T: Network>(
+        &self,
+        (student, peers): (S, Vec<S>),
+        teacher: Option<FrozenTeacher<T>>,
+        data: &DataInfo,
+        device: &Device,
+    ) -> Result<DistillTask<S, T, C::Loss>, TrainError> {
+        self.check(teacher.is_some() || !peers.is_empty())?;
+        if !peers.is_empty() {
+            check_mutual(&self.losses, &self.routing, self.ema_decay)?;
+        }
+        if teacher.as_ref().is_some_and(FrozenTeacher::is_ensemble) {
+            check_logits_are_enough("an ensemble of teachers", &self.losses, &self.routing)?;
+        }
         let optimizer = self.optimizer.clone().resolved()?;
         let routing = self.routing.clone().resolved(optimizer.rate())?;
         let plain = device.clone().without_autodiff();
         // The student's initial weights come first, so that they do not depend on the losses.
         initialize(&student);
+        peers.iter().for_each(initialize);
         let shapes = student.feature_shapes(data.input, &plain);
         let of_teacher = match &teacher {
             Some(teacher) => teacher.shapes(data.input, &plain),
@@ -146,15 +188,12 @@ impl<C: LossConfig> TaskConfig<C> {
         let groups = Groups::new()?;
         let model = DistillModel {
             student,
+            peers,
             losses,
             routing: routes,
             teacher: Frozen(teacher),
         };
-        let rates = Rates {
-            student: optimizer.rate(),
-            router: routing.lr.unwrap_or_default(),
-            teacher: routing.teacher_lr.unwrap_or_default(),
-        };
+        let rates = Rates::of(optimizer.rate(), &routing);
         Ok(DistillTask {
             optimizer: optimizer.init(&model, routing.weight_decay.unwrap_or(0.0), &groups),
             ema: self.ema_decay.map(|decay| Ema::new(&model.student, decay)),
@@ -193,6 +232,13 @@ impl<C: LossConfig> TaskConfig<C> {
                     field: "routing.mode: joint",
                     other: format!("the loss `{}`, which copies teacher weights", term.label()),
                 });
+            }
+            let compares = requirements.site != Site::Labels;
+            if self.routing.is_sakd_joint() && compares && !requirements.teacher_gradient {
+                return Err(TrainError::conflict(
+                    "routing.convention: sakd",
+                    format!("the loss `{}`, which cannot train a teacher", term.label()),
+                ));
             }
         }
         if let Some(decay) = self.ema_decay.filter(|decay| !(0.0..1.0).contains(decay)) {

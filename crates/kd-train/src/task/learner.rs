@@ -20,7 +20,7 @@ impl<S: Network, T: Network, L: DistillationLoss> TrainStep for DistillModel<S, 
     /// The loss that is reported is the total, without the routing objective.
     fn step(&self, batch: Batch) -> TrainOutput<ClassificationOutput> {
         let output = self.forward(&batch, None, None);
-        let gradients = output.losses.root().backward();
+        let gradients = output.root().backward();
         let item = ClassificationOutput::new(output.losses.total, output.logits, output.labels);
         TrainOutput::new(self, gradients, item)
     }

@@ -38,3 +38,39 @@ impl Losses {
         }
     }
 }
+
+/// Terms as they are added up.
+#[derive(Default)]
+pub(super) struct WeightedSum {
+    terms: Vec<(String, Tensor<1>)>,
+    total: Option<Tensor<1>>,
+}
+
+impl WeightedSum {
+    /// Adds a term with its weight.
+    pub(super) fn add(&mut self, label: String, loss: Tensor<1>, weight: f64) {
+        let weighted = loss.clone() * weight;
+        self.total = Some(match self.total.take() {
+            Some(total) => total + weighted,
+            None => weighted,
+        });
+        self.terms.push((label, loss));
+    }
+
+    /// The losses.
+    ///
+    /// # Panics
+    ///
+    /// If there is no term.
+    #[track_caller]
+    pub(super) fn finish(self) -> Losses {
+        let Some(total) = self.total else {
+            panic!("the loss has no term with a weight");
+        };
+        Losses {
+            terms: self.terms,
+            total,
+            routing: None,
+        }
+    }
+}

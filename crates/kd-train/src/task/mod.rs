@@ -3,12 +3,14 @@
 mod clip;
 mod config;
 mod ema;
+mod ensemble;
 mod evaluate;
 #[cfg(feature = "learner")]
 mod learner;
 mod losses;
 mod meter;
 mod model;
+mod mutual;
 mod optimizer;
 mod rates;
 mod statistics;
@@ -23,12 +25,15 @@ use kd_losses::DistillationLoss;
 
 pub use config::{DataInfo, TaskConfig};
 pub use ema::Ema;
+pub(crate) use ensemble::check_logits_are_enough;
+pub use ensemble::{Average, EnsembleConfig};
 pub use evaluate::{evaluate, rank_of_labels};
 #[cfg(feature = "learner")]
 pub use learner::BatchLoader;
 pub use losses::Losses;
 pub(crate) use meter::LossMeter;
-pub use model::{DistillModel, StepOutput};
+pub use model::{DistillModel, PeerOutput, StepOutput};
+pub(crate) use mutual::check_mutual;
 pub use optimizer::{OptimizerConfig, OptimizerName};
 pub(crate) use rates::Groups;
 pub use rates::Rates;
@@ -119,7 +124,7 @@ impl<S: Network, T: Network, L: DistillationLoss> DistillTask<S, T, L> {
     /// As [`DistillModel::forward`].
     pub fn step_with_teacher(self, batch: &Batch, teacher: Option<Features>) -> (Self, StepOutput) {
         let output = self.model.forward(batch, teacher, self.epoch.as_ref());
-        let gradients = output.losses.root().backward();
+        let gradients = output.root().backward();
         let gradients = GradientsParams::from_grads(gradients, &self.model);
         (self.update(gradients), output)
     }
@@ -141,7 +146,7 @@ impl<S: Network, T: Network, L: DistillationLoss> DistillTask<S, T, L> {
     /// What the optimizer makes of gradients.
     pub fn update(mut self, gradients: GradientsParams) -> Self {
         let gradients = match self.clip_norm {
-            Some(norm) => clip::clip_global_norm(&self.model, gradients, norm),
+            Some(norm) => self.clipped(gradients, norm),
             None => gradients,
         };
         self.model = self
@@ -149,6 +154,18 @@ impl<S: Network, T: Network, L: DistillationLoss> DistillTask<S, T, L> {
             .step(self.rates.clone(), self.model, gradients);
         self.ema = self.ema.map(|ema| ema.update(&self.model.student));
         self
+    }
+
+    /// Gradients of a common norm of at most `norm`; of networks that learn from each other, each
+    /// network's apart, as if each had its own optimizer.
+    fn clipped(&self, gradients: GradientsParams, norm: f64) -> GradientsParams {
+        if self.model.peers.is_empty() {
+            return clip::clip_global_norm(&self.model, gradients, norm);
+        }
+        let networks = std::iter::once(&self.model.student).chain(&self.model.peers);
+        networks.fold(gradients, |gradients, network| {
+            clip::clip_global_norm(network, gradients, norm)
+        })
     }
 
     /// The student as it is evaluated and saved: in evaluation form, averaged if an average is
@@ -169,6 +186,39 @@ impl<S: Network, T: Network, L: DistillationLoss> DistillTask<S, T, L> {
     pub fn evaluate(&self, loader: &Loader, device: &Device) -> Result<TestMetrics, TrainError> {
         let plain = device.clone().without_autodiff();
         evaluate(&self.trained_student(), loader, &plain)
+    }
+
+    /// The same of the other networks of mutual learning, in order.
+    ///
+    /// # Errors
+    ///
+    /// As [`evaluate`](Self::evaluate).
+    pub fn evaluate_peers(
+        &self,
+        loader: &Loader,
+        device: &Device,
+    ) -> Result<Vec<TestMetrics>, TrainError> {
+        let plain = device.clone().without_autodiff();
+        let peers = self.model.peers.iter();
+        peers
+            .map(|peer| evaluate(&peer.valid(), loader, &plain))
+            .collect()
+    }
+
+    /// The same of a teacher that is trained as the student is; `None` without one.
+    ///
+    /// # Errors
+    ///
+    /// As [`evaluate`](Self::evaluate).
+    pub fn evaluate_teacher(
+        &self,
+        loader: &Loader,
+        device: &Device,
+    ) -> Result<Option<TestMetrics>, TrainError> {
+        let plain = device.clone().without_autodiff();
+        let teacher = self.model.trained_teacher();
+        let metrics = teacher.map(|teacher| evaluate(&teacher.valid(), loader, &plain));
+        metrics.transpose()
     }
 }
 

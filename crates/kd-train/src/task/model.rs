@@ -4,12 +4,12 @@ use std::borrow::Cow;
 
 use burn::module::Module;
 use burn::tensor::{Int, Tensor};
-use kd_core::{DifferentiableHead, Features, Frozen, Network, Reads, Requirements};
+use kd_core::{DifferentiableHead, Features, Frozen, Network, Reads, Requirements, Site};
 use kd_data::Batch;
 use kd_losses::{DistillationLoss, Pretrain, Step, Term, cross_entropy};
 use kd_spot::{Gates, Routing};
 
-use super::losses::Losses;
+use super::losses::{Losses, WeightedSum};
 use super::statistics::Statistics;
 use super::teacher::FrozenTeacher;
 
@@ -17,8 +17,10 @@ use super::teacher::FrozenTeacher;
 /// is not a part of the module's parameters: one module, one optimizer, one checkpoint.
 #[derive(Module, Debug)]
 pub struct DistillModel<S: Network, T: Network, L: DistillationLoss> {
-    /// The network that is trained.
+    /// The network that is trained; in mutual learning, the first of several.
     pub student: S,
+    /// The other networks of mutual learning, each trained as the student is.
+    pub peers: Vec<S>,
     /// The terms of its loss.
     pub losses: Vec<Term<L>>,
     /// What chooses the samples to distill; absent if all are.
@@ -40,6 +42,26 @@ pub struct StepOutput {
     pub gates: Option<Gates>,
     /// The grafted network's logits `[batch, classes]`, if a policy chooses.
     pub grafted: Option<Tensor<2>>,
+    /// What the other networks of mutual learning give, in order.
+    pub peers: Vec<PeerOutput>,
+}
+
+/// What a forward pass gives for another network of mutual learning.
+#[derive(Clone, Debug)]
+pub struct PeerOutput {
+    /// Its losses.
+    pub losses: Losses,
+    /// Its logits `[batch, classes]`.
+    pub logits: Tensor<2>,
+}
+
+impl StepOutput {
+    /// What the backward pass starts from, `[1]`: the losses of all networks, and the routing
+    /// objective. No network's loss has a gradient in another.
+    pub fn root(&self) -> Tensor<1> {
+        let peers = self.peers.iter();
+        peers.fold(self.losses.root(), |sum, peer| sum + peer.losses.root())
+    }
 }
 
 impl<S: Network, T: Network, L: DistillationLoss> DistillModel<S, T, L> {
@@ -63,6 +85,9 @@ impl<S: Network, T: Network, L: DistillationLoss> DistillModel<S, T, L> {
         teacher: Option<Features>,
         epoch: Option<&Tensor<1>>,
     ) -> StepOutput {
+        if !self.peers.is_empty() {
+            return self.forward_mutual(batch, epoch);
+        }
         let student = self.student_features(batch);
         let known = teacher.filter(|_| self.teacher.is_some());
         let teacher = known.or_else(|| self.teacher_features(batch));
@@ -77,9 +102,12 @@ impl<S: Network, T: Network, L: DistillationLoss> DistillModel<S, T, L> {
 
     /// What is needed of the teacher's features of a batch; `None` without a teacher.
     pub fn teacher_features(&self, batch: &Batch) -> Option<Features> {
+        if let Some(trained) = self.trained_teacher() {
+            return Some(features(trained, &self.needs(), batch.images.clone()));
+        }
         let teacher = self.current_teacher()?;
         let images = batch.images.clone().inner();
-        Some(features(teacher.network(), &self.needs(), images))
+        Some(teacher_features(&teacher, &self.needs(), images))
     }
 
     /// Which samples are distilled at which spot; `None` without routing or teacher.
@@ -113,6 +141,7 @@ impl<S: Network, T: Network, L: DistillationLoss> DistillModel<S, T, L> {
             labels: batch.labels.clone(),
             gates,
             grafted,
+            peers: Vec::new(),
         }
     }
 
@@ -151,12 +180,9 @@ impl<S: Network, T: Network, L: DistillationLoss> DistillModel<S, T, L> {
         };
         let needs = term.requirements;
         let images = batch.images.clone();
-        let teacher = features(teacher.network(), &needs, images.clone().inner());
+        let teacher = teacher_features(teacher, &needs, images.clone().inner());
         let loss = |student: &Features| {
-            let step = Step::new(student, &teacher)
-                .with_labels(&batch.labels)
-                .with_indices(&batch.indices)
-                .with_images(&batch.images);
+            let step = step_of(batch, student, &teacher, None);
             term.pretrain(&step)
         };
         match term.pretrain {
@@ -184,19 +210,14 @@ impl<S: Network, T: Network, L: DistillationLoss> DistillModel<S, T, L> {
         let runs_again = active.clone().any(|term| term.requirements.networks);
         let statistics = runs_again.then(|| Statistics::of(&self.student));
         let network = runs_again.then(|| self.current_teacher()).flatten();
-        let mut terms = Vec::new();
-        let mut total: Option<Tensor<1>> = None;
+        let trains_teacher = self.trained_teacher().is_some();
+        let factor = self.routing.as_ref().map_or(1.0, Routing::label_factor);
+        let mut losses = WeightedSum::default();
         for term in active {
-            let mut step = Step::new(student, teacher.unwrap_or(student))
-                .with_labels(&batch.labels)
-                .with_indices(&batch.indices)
-                .with_images(&batch.images);
+            let mut step = step_of(batch, student, teacher.unwrap_or(student), epoch);
             if let Some(network) = &network {
                 let teacher: &dyn DifferentiableHead = network.network();
                 step = step.with_networks(&self.student, teacher);
-            }
-            if let Some(epoch) = epoch {
-                step = step.with_epoch(epoch);
             }
             let chosen = match (&self.routing, gates) {
                 (Some(routing), Some(gates)) => {
@@ -208,25 +229,27 @@ impl<S: Network, T: Network, L: DistillationLoss> DistillModel<S, T, L> {
             if let Some(chosen) = &chosen {
                 step = step.with_gates(chosen).scaled_by_share();
             }
-            let loss = term.forward(&step);
-            let weighted = loss.clone() * term.weight;
-            total = Some(match total {
-                Some(total) => total + weighted,
-                None => weighted,
-            });
-            terms.push((term.label.clone(), loss));
+            if trains_teacher {
+                step = step.training_teacher();
+            }
+            let of_labels = term.requirements.site == Site::Labels;
+            let weight = term.weight * if of_labels { factor } else { 1.0 };
+            losses.add(term.label.clone(), term.forward(&step), weight);
+            if let (true, true, Some(teacher)) = (of_labels, trains_teacher, teacher) {
+                let own = step_of(batch, teacher, teacher, epoch);
+                let label = format!("teacher {}", term.label);
+                losses.add(label, term.forward(&own), weight);
+            }
         }
         if let Some(statistics) = statistics {
             statistics.restore(&self.student);
         }
-        let Some(total) = total else {
-            panic!("the loss has no term with a weight");
-        };
-        Losses {
-            terms,
-            total,
-            routing: None,
-        }
+        losses.finish()
+    }
+
+    /// A teacher that is trained as the student is, by all terms.
+    pub fn trained_teacher(&self) -> Option<&T> {
+        self.routing.as_ref()?.trained_teacher()
     }
 
     /// The teacher as it is now: one that is trained is another one in each step.
@@ -288,6 +311,23 @@ impl From<Requirements> for Needs {
     }
 }
 
+/// What all terms read of a batch.
+pub(super) fn step_of<'a>(
+    batch: &'a Batch,
+    student: &'a Features,
+    teacher: &'a Features,
+    epoch: Option<&'a Tensor<1>>,
+) -> Step<'a> {
+    let step = Step::new(student, teacher)
+        .with_labels(&batch.labels)
+        .with_indices(&batch.indices)
+        .with_images(&batch.images);
+    match epoch {
+        Some(epoch) => step.with_epoch(epoch),
+        None => step,
+    }
+}
+
 /// The features of a network that are needed.
 fn features<N: Network>(
     network: &N,
@@ -299,5 +339,17 @@ fn features<N: Network>(
         _ if preact => network.features_with_preact(images),
         Reads::Maps => network.features(images),
         Reads::Nothing | Reads::Logits | Reads::Pooled => network.summary(images),
+    }
+}
+
+/// The features of a teacher that are needed.
+fn teacher_features<T: Network>(
+    teacher: &FrozenTeacher<T>,
+    needs: &(impl Into<Needs> + Copy),
+    images: Tensor<4>,
+) -> Features {
+    match teacher.is_ensemble() {
+        true => teacher.summary(images),
+        false => features(teacher.network(), needs, images),
     }
 }

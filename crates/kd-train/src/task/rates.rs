@@ -4,6 +4,8 @@ use burn::module::ParamGroup;
 use burn::optim::lr_scheduler::constant::ConstantLr;
 use burn::optim::lr_scheduler::module_lr_scheduler::{ModuleLearningRate, ModuleLrScheduler};
 
+use kd_spot::RoutingConfig;
+
 use crate::TrainError;
 
 /// Learning rates of a step.
@@ -29,6 +31,18 @@ impl From<f64> for Rates {
 }
 
 impl Rates {
+    /// The rates of a student's rate and a routing that is resolved.
+    pub fn of(student: f64, routing: &RoutingConfig) -> Self {
+        Self {
+            student,
+            router: routing.lr.unwrap_or_default(),
+            teacher: match routing.is_sakd_joint() {
+                true => student,
+                false => routing.teacher_lr.unwrap_or_default(),
+            },
+        }
+    }
+
     /// All rates multiplied by a factor.
     pub fn scaled(self, factor: f64) -> Self {
         Self {

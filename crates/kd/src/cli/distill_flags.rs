@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use kd_losses::Method;
-use kd_train::{CachePlace, Overlay, Shorthand};
+use kd_train::{CachePlace, OneOrMany, Overlay, Shorthand};
 
 use super::error::CliError;
 use super::flags::{Place, RunFlags};
@@ -13,12 +13,15 @@ use super::routing_flags::RoutingFlags;
 /// Networks, terms of the loss, routing, and how to run.
 #[derive(Debug, Args)]
 pub struct DistillFlags {
-    /// Teacher network [default: what its weights say, or what their keys and shapes tell]
+    /// Teacher network, once for each --teacher-weights [default: what its weights say, or what their
+    /// keys and shapes tell]
     #[arg(long, value_name = "NAME")]
-    teacher: Option<String>,
-    /// Teacher weights: safetensors or a PyTorch checkpoint
+    teacher: Vec<String>,
+    /// Teacher weights: safetensors or a PyTorch checkpoint. Several times: the mean of all logits, for
+    /// methods that read no features (--set teacher.ensemble.average=probabilities for the mean of
+    /// probabilities)
     #[arg(long, value_name = "FILE")]
-    teacher_weights: Option<PathBuf>,
+    teacher_weights: Vec<PathBuf>,
     /// Student network; `kd models` lists them
     #[arg(long, value_name = "NAME")]
     student: Option<String>,
@@ -86,8 +89,8 @@ impl DistillFlags {
     /// The flags over the recipe file.
     pub fn overlay(self) -> Result<(Overlay, Place), CliError> {
         let mut flags = Overlay::default();
-        flags.set_some("teacher.network", self.teacher);
-        flags.set_some("teacher.weights", self.teacher_weights);
+        flags.set_some("teacher.network", list(self.teacher));
+        flags.set_some("teacher.weights", list(self.teacher_weights));
         flags.set_some("teacher.fold", self.fold_teacher.then_some(true));
         flags.set_some("teacher.cache", self.teacher_cache.map(CachePlace::from));
         flags.set_some("teacher.cache_mib", self.teacher_cache_mib);
@@ -108,6 +111,11 @@ impl DistillFlags {
             Ok(overlay)
         })
     }
+}
+
+/// What was given, if anything was.
+fn list<T>(values: Vec<T>) -> Option<OneOrMany<T>> {
+    (!values.is_empty()).then(|| values.into_iter().collect())
 }
 
 /// A method by its name, or with parameters as in a recipe.

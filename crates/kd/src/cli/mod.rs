@@ -10,6 +10,7 @@ mod eval;
 mod flags;
 mod methods;
 mod models;
+mod mutual;
 mod output;
 mod plot;
 mod progress;
@@ -50,6 +51,8 @@ enum Command {
     Train(train::Args),
     /// Train a student with a teacher.
     Distill(distill::Args),
+    /// Train several networks that learn from each other.
+    Mutual(mutual::Args),
     /// Train a teacher, a student alone and by several methods, and compare them in a table.
     Compare(compare::Args),
     /// Print the complete recipe that a file and flags make.
@@ -133,6 +136,7 @@ impl Cli {
         match self.command {
             Command::Train(args) => train::run(args),
             Command::Distill(args) => distill::run(args),
+            Command::Mutual(args) => mutual::run(args),
             Command::Compare(args) => compare::run(args),
             Command::Recipe(args) => recipe::run(args),
             Command::Recipes(args) => recipes::run(&args),

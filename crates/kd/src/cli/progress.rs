@@ -114,9 +114,17 @@ impl Observer for Progress {
         }
         let _ = write!(
             line,
-            "  train {:5.2} %  test {:5.2} %  top-5 {:5.2} %  {:.1} s",
-            train.top1, test.top1, test.top5, metrics.seconds
+            "  train {:5.2} %  test {:5.2} %  top-5 {:5.2} %",
+            train.top1, test.top1, test.top5
         );
+        if let Some(top1) = metrics.teacher_top1 {
+            let _ = write!(line, "  teacher {top1:5.2} %");
+        }
+        for (index, peer) in metrics.peers.iter().enumerate() {
+            let (number, test) = (index + 2, &peer.test);
+            let _ = write!(line, "  network {number} test {:5.2} %", test.top1);
+        }
+        let _ = write!(line, "  {:.1} s", metrics.seconds);
         self.line(&line);
     }
 

@@ -13,6 +13,9 @@ pub struct RoutingFlags {
     /// opposite), random, joint (adaptive, with the teacher trained too) or fixed [default: always]
     #[arg(long, value_name = "MODE")]
     routing: Option<String>,
+    /// Whose rules random and joint follow: kd or sakd, those of the authors' code [default: kd]
+    #[arg(long, value_name = "NAME")]
+    routing_convention: Option<String>,
     /// Where to choose: auto (where the losses act), stages, last, pooled, or after given stages of
     /// student and teacher as in 1:1,2:3 [default: auto]
     #[arg(long, value_name = "PLACES")]
@@ -26,8 +29,8 @@ pub struct RoutingFlags {
     /// Temperature of the policy's choices [default: 5]
     #[arg(long, value_name = "T", allow_negative_numbers = true)]
     routing_temperature: Option<f64>,
-    /// Factor of the routing objective where the grafted network is worse than the student
-    /// [default: 1]
+    /// Factor of the routing objective where the grafted network is worse than the student, or of
+    /// the cross-entropies with --routing-convention sakd [default: 1]
     #[arg(long, value_name = "FACTOR", allow_negative_numbers = true)]
     routing_gamma: Option<f64>,
     /// Added to the policy's initial logits in favor of the teacher: at 10, distillation starts at
@@ -51,6 +54,7 @@ impl RoutingFlags {
         let cuts = self.routing_cuts.map(|cuts| cuts.parse::<CutPlacement>());
         let cuts = cuts.transpose().map_err(TrainError::from)?;
         overlay.set_some("routing.mode", self.routing);
+        overlay.set_some("routing.convention", self.routing_convention);
         overlay.set_some("routing.cuts", cuts);
         overlay.set_some("routing.probability", self.routing_probability);
         overlay.set_some("routing.gates", self.routing_gates);

@@ -10,7 +10,7 @@ use kd_recipes::{NamedRecipe, StudyInfo};
 use kd_train::compare::Row;
 
 use super::plot::named;
-use kd_train::{RouteReport, RunResult};
+use kd_train::{PeerResult, RouteReport, RunResult};
 
 /// A table whose columns from `numbers` on are aligned to the right.
 fn table(header: &[&str], numbers: usize, rows: Vec<Vec<String>>) -> Table {
@@ -26,6 +26,9 @@ fn table(header: &[&str], numbers: usize, rows: Vec<Vec<String>>) -> Table {
 
 /// One run's outcome, in a few lines.
 pub fn result(result: &RunResult, out: &Path) -> String {
+    if !result.peers.is_empty() {
+        return mutual(result, out);
+    }
     format!(
         "top-1 {:.2} % after the last epoch, {:.2} % after the best ({}); top-5 {:.2} %\n\
          {} parameters, {:.1} s an epoch, {:.0} MB at most; everything is in {}",
@@ -34,6 +37,46 @@ pub fn result(result: &RunResult, out: &Path) -> String {
         result.best_epoch,
         result.last_top5,
         result.params,
+        result.seconds_per_epoch,
+        result.peak_rss_mb,
+        out.display()
+    )
+}
+
+/// The outcome of mutual learning, a line for each network.
+fn mutual(result: &RunResult, out: &Path) -> String {
+    let first = PeerResult {
+        network: result.student.clone(),
+        last_top1: result.last_top1,
+        last_top5: result.last_top5,
+        best_top1: result.best_top1,
+        best_epoch: result.best_epoch,
+        params: result.params,
+    };
+    let networks = std::iter::once(&first).chain(&result.peers).enumerate();
+    let rows = networks.map(|(index, network)| {
+        vec![
+            (index + 1).to_string(),
+            network.network.clone(),
+            network.params.to_string(),
+            format!("{:.2}", network.last_top1),
+            format!("{:.2}", network.last_top5),
+            format!("{:.2}", network.best_top1),
+            network.best_epoch.to_string(),
+        ]
+    });
+    let header = [
+        "",
+        "network",
+        "params",
+        "top-1",
+        "top-5",
+        "best top-1",
+        "in epoch",
+    ];
+    format!(
+        "{}\n{:.1} s an epoch, {:.0} MB at most; everything is in {}",
+        table(&header, 2, rows.collect()),
         result.seconds_per_epoch,
         result.peak_rss_mb,
         out.display()
