@@ -21,7 +21,8 @@ pub(super) fn recipes(name: &str, study: &Study) -> Vec<NamedRecipe> {
         };
         recipes.extend(table.alone.iter().map(|network| builder.alone(network)));
         for pair in &table.pairs {
-            for (label, method) in study.methods.iter().filter(|(_, method)| method.has(pair)) {
+            let methods = table.methods.as_ref().unwrap_or(&study.methods);
+            for (label, method) in methods.iter().filter(|(_, method)| method.has(pair)) {
                 let variants = method.variants.as_ref().unwrap_or(&study.variants);
                 let cell = |variant: &String| builder.cell(pair, (label, method), variant);
                 recipes.extend(variants.iter().map(cell));
@@ -77,7 +78,8 @@ impl Builder<'_> {
             overlay.set("routing", self.routing(pair, label, variant, lr));
         }
         let mut entry = self.entry(Some(&pair.teacher), &pair.student, label, variant, overlay);
-        entry.needs = (!method.mutual).then(|| self.needs(&pair.teacher));
+        let trained = !(method.mutual || self.table.pretrained);
+        entry.needs = trained.then(|| self.needs(&pair.teacher));
         entry
     }
 
@@ -153,7 +155,8 @@ impl Builder<'_> {
 
     /// The registry's name of a network.
     fn network<'n>(&'n self, name: &'n Name) -> &'n str {
-        self.study.networks.get(name).unwrap_or(name)
+        let own = self.table.networks.get(name);
+        own.or(self.study.networks.get(name)).unwrap_or(name)
     }
 
     fn entry(

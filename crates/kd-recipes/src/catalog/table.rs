@@ -63,6 +63,14 @@ pub(super) struct DataTable {
     #[serde(default)]
     pub(super) alone: Vec<Name>,
     pub(super) pairs: Vec<PairTable>,
+    /// Networks whose names in the registry are others for this data set.
+    #[serde(default)]
+    pub(super) networks: BTreeMap<Name, Name>,
+    /// Methods that are not the study's.
+    pub(super) methods: Option<BTreeMap<String, MethodTable>>,
+    /// Whether teachers come with published weights, so that no recipe trains them.
+    #[serde(default)]
+    pub(super) pretrained: bool,
     /// Factor of the routing objective, by method; 1 for others.
     #[serde(default)]
     pub(super) gamma: BTreeMap<String, f64>,
@@ -91,9 +99,6 @@ pub(super) struct MethodTable {
     pub(super) set: Map<String, Value>,
     /// The pairs that have the method. Default: all.
     pub(super) only: Option<Vec<PairNames>>,
-    /// Students that do not have it.
-    #[serde(default)]
-    pub(super) without: Vec<Name>,
     /// The study's variants that have it. Default: all.
     pub(super) variants: Option<Vec<String>>,
     /// Whether teacher and student learn from each other, from the start.
@@ -120,7 +125,7 @@ impl MethodTable {
     /// Whether a pair has the method.
     pub(super) fn has(&self, pair: &PairTable) -> bool {
         let named = |only: &Vec<PairNames>| only.iter().any(|names| pair.is(names));
-        self.only.as_ref().is_none_or(named) && !self.without.contains(&pair.student)
+        self.only.as_ref().is_none_or(named)
     }
 }
 

@@ -267,10 +267,14 @@ fn step_into<'a>(
     }
 }
 
-/// Lays maps over maps and takes everything else whole.
+/// Lays maps over maps and takes everything else whole, also a map of another `kind`.
 fn merge(base: &mut Value, over: Value) {
+    let of_another_kind = match (base.get("kind"), over.get("kind")) {
+        (Some(base), Some(over)) => base != over,
+        _ => false,
+    };
     match (base, over) {
-        (Value::Object(base), Value::Object(over)) => {
+        (Value::Object(base), Value::Object(over)) if !of_another_kind => {
             for (key, value) in over {
                 merge(base.entry(key).or_insert(Value::Null), value);
             }
