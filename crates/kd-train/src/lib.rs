@@ -36,7 +36,8 @@
 //! | `result.json` | the outcome ([`RunResult`]), once the run is complete |
 //! | `student.safetensors` | the last weights, with PyTorch's keys |
 //! | `teacher.safetensors` | the teacher, with batch norms folded, if it was trained too |
-//! | `student-best.safetensors` | the weights of the best epoch |
+//! | `peer-2.safetensors`, … | the last weights of further networks, if they learn from each other |
+//! | `student-best.safetensors` | the weights of the best epoch; also of further networks |
 //! | `events.out.tfevents.*` | the same numbers for TensorBoard |
 //! | `checkpoint/` | everything that a continuation needs |
 
