@@ -80,6 +80,7 @@ impl Command {
             Self::Train(args) => args.run.base = base,
             Self::Distill(args) => args.flags.run.base = base,
             Self::Recipe(args) => args.flags.run.base = base,
+            Self::Mutual(args) => args.run.base = base,
             // No other command is given one.
             _ => {}
         }

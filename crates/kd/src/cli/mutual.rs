@@ -37,7 +37,7 @@ pub struct Args {
     )]
     weight_method: Option<f64>,
     #[command(flatten)]
-    run: RunFlags,
+    pub run: RunFlags,
 }
 
 pub fn run(args: Args) -> Result<(), CliError> {
