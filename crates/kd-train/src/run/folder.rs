@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::files::{TEMPORARY, write_atomically, write_json};
+use super::lock::LOCK;
 use super::{RoutingRecord, RunResult};
 use crate::recipe::Beside;
 use crate::{EpochMetrics, Overlay, Recipe, TrainError};
@@ -46,11 +47,8 @@ impl RunFolder {
             }
             return Ok(folder);
         }
-        if folder
-            .entries()?
-            .iter()
-            .any(|name| !name.starts_with(TEMPORARY))
-        {
+        let rubbish = |name: &String| name.starts_with(TEMPORARY) || name == LOCK;
+        if !folder.entries()?.iter().all(rubbish) {
             return Err(occupied(
                 "is not empty and holds no run; choose another --out".to_owned(),
             ));
@@ -77,9 +75,8 @@ impl RunFolder {
         Overlay::read(self.recipe_path())
     }
 
-    /// Takes the folder: makes it, and writes the recipe if it is not there.
+    /// Takes the folder, of which this process has the lock: writes the recipe if it is not there.
     pub(crate) fn take(&self, recipe: &Recipe) -> Result<(), TrainError> {
-        std::fs::create_dir_all(&self.path).map_err(|error| TrainError::io(&self.path, error))?;
         self.sweep()?;
         if self.recipe_path().exists() {
             return Ok(());
@@ -158,6 +155,13 @@ impl RunFolder {
     pub(crate) fn result(&self) -> Option<RunResult> {
         let text = std::fs::read(self.path.join("result.json")).ok()?;
         serde_json::from_slice(&text).ok()
+    }
+
+    /// The outcome of a run that needs no more work.
+    pub(crate) fn complete(&self) -> Option<RunResult> {
+        let result = self.result()?;
+        tracing::info!(folder = %self.path.display(), "the run is complete already");
+        Some(result)
     }
 
     pub(crate) fn write_result(&self, result: &RunResult) -> Result<(), TrainError> {
