@@ -2,6 +2,7 @@
 
 mod compute;
 mod data;
+mod difference;
 mod legacy;
 mod networks;
 mod one_or_many;

@@ -2,8 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
-
 use super::files::{TEMPORARY, write_atomically, write_json};
 use super::lock::LOCK;
 use super::{RoutingRecord, RunResult};
@@ -40,7 +38,7 @@ impl RunFolder {
                 return Err(occupied(format!("holds another run; {hint}")));
             }
             let earlier = folder.overlay()?.recipe()?.resolved_beside(beside)?;
-            if let Some(difference) = difference(&earlier, recipe)? {
+            if let Some(difference) = recipe.difference(&earlier)? {
                 return Err(occupied(format!(
                     "holds a run of another recipe: {difference}; choose another --out"
                 )));
@@ -184,44 +182,4 @@ impl RunFolder {
         }
         write_atomically(&path, &bytes)
     }
-}
-
-/// Fields that change the time a run takes, but not its numbers, or only by rounding on a GPU.
-const WITHOUT_EFFECT: [&str; 5] = [
-    "name",
-    "data.workers",
-    "teacher.cache",
-    "teacher.cache_mib",
-    "compute.threads",
-];
-
-/// The first field in which two recipes differ, with both values.
-fn difference(earlier: &Recipe, now: &Recipe) -> Result<Option<String>, TrainError> {
-    let value = |recipe: &Recipe| {
-        serde_json::to_value(recipe).map_err(|error| TrainError::Key {
-            path: "recipe".to_owned(),
-            reason: error.to_string(),
-        })
-    };
-    let (earlier, now) = (value(earlier)?, value(now)?);
-    // What others depend on comes first.
-    let first = ["student", "peers", "teacher", "train", "optimizer"];
-    let found = first
-        .iter()
-        .find_map(|section| differ(section, &earlier[section], &now[section]));
-    Ok(found.or_else(|| differ("", &earlier, &now)))
-}
-
-fn differ(path: &str, earlier: &Value, now: &Value) -> Option<String> {
-    if let (Value::Object(earlier), Value::Object(now)) = (earlier, now) {
-        return now.iter().find_map(|(key, value)| {
-            let path = match path {
-                "" => key.clone(),
-                path => format!("{path}.{key}"),
-            };
-            differ(&path, earlier.get(key).unwrap_or(&Value::Null), value)
-        });
-    }
-    let same = earlier == now || WITHOUT_EFFECT.contains(&path);
-    (!same).then(|| format!("`{path}` is {earlier} there, {now} here"))
 }

@@ -22,20 +22,15 @@ pub enum RunState {
 impl RunState {
     /// The state of the run in the folder `run`. What cannot be read counts as not there.
     pub fn of(run: &Path) -> Self {
-        let running = is_running(run);
         let Ok(folder) = RunFolder::existing(run) else {
-            return if running {
-                Self::Running(0)
-            } else {
-                Self::Absent
-            };
+            return Self::Absent;
         };
         if let Some(result) = folder.result() {
             return Self::Complete(Box::new(result));
         }
         let epochs = std::fs::read_to_string(folder.metrics());
         let epochs = epochs.map_or(0, |text| text.lines().count());
-        match running {
+        match is_running(run) {
             true => Self::Running(epochs),
             false => Self::Stopped(epochs),
         }
