@@ -211,8 +211,8 @@ fn with_nearest(message: &str) -> String {
     let Some((unknown, expected)) = rest.split_once('`') else {
         return message;
     };
-    let known = expected.split('`').skip(1).step_by(2);
-    match nearest_name(unknown, known) {
+    let known = expected.split(|letter: char| !letter.is_alphanumeric() && letter != '_');
+    match nearest_name(unknown, known.filter(|name| !name.is_empty())) {
         Some(nearest) => format!("{before}unknown key `{unknown}`; did you mean `{nearest}`?"),
         None => message,
     }
@@ -229,6 +229,9 @@ mod tests {
             with_nearest(message),
             "line 2: unknown key `sed`; did you mean `seeds`?"
         );
+        let message = "unknown field `seds`, expected one of base, seeds, cells at line 2";
+        let expected = "unknown key `seds`; did you mean `seeds`?";
+        assert_eq!(with_nearest(message), expected);
         let message = "unknown field `xyz`, expected `name`";
         assert_eq!(with_nearest(message), message);
     }

@@ -11,7 +11,7 @@ use super::cell::Cell;
 use super::error::SweepError;
 
 /// The folder of records in the folder of a sweep.
-pub(crate) const RECORDS: &str = ".sweep";
+const RECORDS: &str = ".sweep";
 
 /// The folder of a sweep: a run a cell, and in `.sweep` a folder a cell with its plan, the recipe
 /// for its process, that process's output, why it failed, and a lock.

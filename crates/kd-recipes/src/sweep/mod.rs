@@ -15,7 +15,7 @@ mod state;
 
 pub use cell::{Cell, Labels};
 pub use error::SweepError;
-pub(crate) use folder::{RECORDS, SweepFolder};
+pub(crate) use folder::SweepFolder;
 pub use launcher::{InProcess, Launcher, Order, PARENT, Processes, Running};
 pub use overview::{CellProgress, Overview};
 pub use plan::{Plan, PlanOptions};

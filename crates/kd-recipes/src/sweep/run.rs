@@ -33,6 +33,11 @@ pub struct SweepOptions {
 
 /// Something that is told how a sweep goes.
 pub trait SweepObserver {
+    /// So many cells are complete already.
+    fn found(&mut self, complete: usize) {
+        let _ = complete;
+    }
+
     /// A run is about to start or to continue.
     fn started(&mut self, cell: &Cell) {
         let _ = cell;
@@ -82,6 +87,8 @@ pub fn sweep(
         folder.write(cell)?;
     }
     let mut sweeper = Sweeper::new(plan, folder, options.jobs.max(1));
+    sweeper.look(&mut SilentSweep);
+    observer.found(sweeper.report().complete);
     loop {
         sweeper.reap(observer)?;
         sweeper.start(launcher, observer)?;
@@ -358,12 +365,15 @@ impl<'a> Sweeper<'a> {
         overview
     }
 
-    fn report(self) -> SweepReport {
+    fn report(&self) -> SweepReport {
         let mut report = SweepReport::default();
-        for (cell, progress) in self.plan.cells.iter().zip(self.progress) {
+        for (cell, progress) in self.plan.cells.iter().zip(&self.progress) {
             match progress {
-                Progress::Failed(reason) => report.failed.push((cell.name.clone(), reason)),
-                _ => report.complete += 1,
+                Progress::Failed(reason) => {
+                    report.failed.push((cell.name.clone(), reason.clone()));
+                }
+                Progress::Complete => report.complete += 1,
+                Progress::Open | Progress::Running(_) => {}
             }
         }
         report

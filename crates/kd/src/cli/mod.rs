@@ -23,6 +23,7 @@ mod sweep;
 mod sweep_progress;
 mod table;
 mod teacher;
+mod tables;
 mod train;
 
 use std::io::IsTerminal;
@@ -60,6 +61,8 @@ enum Command {
     Compare(compare::Args),
     /// Run a matrix of recipes and seeds: a sweep file, or a published table.
     Sweep(sweep::Args),
+    /// Compare runs in a table, beside what was published.
+    Table(tables::Args),
     /// Print the complete recipe that a file and flags make.
     Recipe(recipe::Args),
     /// List the recipes of published experiments, or print one.
@@ -146,6 +149,7 @@ impl Cli {
             Command::Mutual(args) => mutual::run(args),
             Command::Compare(args) => compare::run(args),
             Command::Sweep(args) => sweep::run(args),
+            Command::Table(args) => tables::run(args),
             Command::Recipe(args) => recipe::run(args),
             Command::Recipes(args) => recipes::run(&args),
             Command::Eval(args) => eval::run(args),

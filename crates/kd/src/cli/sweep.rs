@@ -9,7 +9,7 @@ use kd_recipes::sweep::{
 use super::error::CliError;
 use super::flags::DataFlags;
 use super::sweep_progress::SweepProgress;
-use super::{output, table};
+use super::{output, table, tables};
 
 /// Flags of `kd sweep`.
 #[derive(Debug, clap::Args)]
@@ -38,6 +38,8 @@ pub struct Args {
     /// Run part K of N of the cells, and the teachers that they need
     #[arg(long, value_name = "K/N")]
     shard: Option<Shard>,
+    #[command(flatten)]
+    shown: tables::ShownFlag,
     /// List the cells and how far they are, and run nothing
     #[arg(long)]
     list: bool,
@@ -88,18 +90,27 @@ pub fn run(args: Args) -> Result<(), CliError> {
         output::text(&table::states(&states));
         return Ok(());
     }
-    carry_out(&plan, out, args.jobs)
+    carry_out(&plan, &out, args.jobs, args.shown)
 }
 
-fn carry_out(plan: &Plan, out: PathBuf, jobs: usize) -> Result<(), CliError> {
+fn carry_out(
+    plan: &Plan,
+    out: &Path,
+    jobs: usize,
+    shown: tables::ShownFlag,
+) -> Result<(), CliError> {
     let program = std::env::current_exe().map_err(|source| SweepError::Io {
         path: PathBuf::from("kd"),
         source,
     })?;
-    let options = SweepOptions { out, jobs };
+    let options = SweepOptions {
+        out: out.to_owned(),
+        jobs,
+    };
     let mut progress = SweepProgress::new(plan.cells.len());
     let report = sweep(plan, &options, &mut Processes::of(program), &mut progress)?;
     progress.finish();
+    output::text(&tables::of_sweep(out, shown)?);
     match report.failed.as_slice() {
         [] => Ok(()),
         [(name, reason), ..] => Err(CliError::Incomplete {

@@ -66,6 +66,16 @@ impl SweepProgress {
 }
 
 impl SweepObserver for SweepProgress {
+    fn found(&mut self, complete: usize) {
+        self.ended = complete;
+        if complete > 0 {
+            self.line(&format!(
+                "{complete} of {} cells are complete already",
+                self.all
+            ));
+        }
+    }
+
     fn started(&mut self, cell: &Cell) {
         if self.bars.is_hidden() {
             self.line(&format!("started {}", cell.name));
