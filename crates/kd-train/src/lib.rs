@@ -57,7 +57,7 @@ pub use device::{compiled_devices, default_device, device_by_name};
 pub use error::TrainError;
 pub use metrics::{EpochMetrics, NamedValues, PeerMetrics, TestMetrics, TrainMetrics};
 pub use recipe::{
-    ComputeConfig, DataConfig, DataSource, Dtype, OneOrMany, Overlay, Recipe, Schedule,
+    ComputeConfig, DataConfig, DataSource, Difference, Dtype, OneOrMany, Overlay, Recipe, Schedule,
     SchedulerConfig, SchedulerName, Shorthand, StudentConfig, TeacherConfig, TrainConfig,
 };
 pub use route::{RouteReport, RoutedImage, route};

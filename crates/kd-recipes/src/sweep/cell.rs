@@ -56,10 +56,9 @@ impl Labels {
     /// What a recipe says of itself, and its result, if there is one.
     pub(crate) fn of_recipe(recipe: &Recipe, result: Option<&RunResult>) -> Self {
         let network = recipe.student.network.map(|network| network.name());
-        let teacher = recipe.teacher.network.map(|network| network.name());
         let student = result.map(|result| result.student.as_str()).or(network);
-        let named = result.and_then(|result| result.teacher.as_deref());
-        let teacher = named.or(teacher).or(recipe.distills().then_some("?"));
+        let teacher = result.and_then(|result| result.teacher.clone());
+        let teacher = teacher.or_else(|| others(recipe));
         let standard = match teacher {
             Some(_) => "standard",
             None => "alone",
@@ -67,7 +66,7 @@ impl Labels {
         Self {
             study: None,
             data: recipe.data.name.name().to_owned(),
-            teacher: teacher.map(str::to_owned),
+            teacher,
             student: student.unwrap_or("?").to_owned(),
             method: method(recipe),
             variant: match recipe.routing.mode.name() {
@@ -78,6 +77,24 @@ impl Labels {
         }
     }
 }
+
+/// The networks that a recipe names to learn from; `?` for weights that no name says.
+fn others(recipe: &Recipe) -> Option<String> {
+    let teachers = recipe.teacher.network.iter();
+    let teachers = teachers.flat_map(|networks| networks.as_slice());
+    let peers = recipe.peers.iter().filter_map(|peer| peer.network.as_ref());
+    let names: Vec<&str> = teachers
+        .chain(peers)
+        .map(|network| network.name())
+        .collect();
+    match names.is_empty() {
+        true => recipe.distills().then(|| UNNAMED.to_owned()),
+        false => Some(names.join("+")),
+    }
+}
+
+/// What stands for a teacher that is named by its weights alone.
+pub(crate) const UNNAMED: &str = "?";
 
 /// The terms that distill, as the literature writes them.
 fn method(recipe: &Recipe) -> String {

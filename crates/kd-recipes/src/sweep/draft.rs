@@ -1,9 +1,10 @@
 //! A recipe of a sweep before it has a seed and a teacher.
 
 use kd_train::{Overlay, Recipe};
+use serde_json::Value;
 
 use super::cell::Labels;
-use crate::{NamedRecipe, Report};
+use crate::{NamedRecipe, Report, shorten};
 
 /// A recipe of a sweep before it has a seed and a teacher.
 #[derive(Clone, Debug)]
@@ -62,13 +63,11 @@ impl Draft {
 
     /// The recipe with what is set for all (`base`, then `over` on top of all).
     pub(super) fn overlay(&self, base: &Overlay, over: &Overlay) -> Overlay {
-        let mut overlay = match &self.named {
-            Some(recipe) => recipe.overlay(),
-            None => Overlay::default(),
-        };
-        overlay = base.clone().over(overlay);
-        overlay = self.set.clone().over(overlay);
-        let mut overlay = over.clone().over(overlay);
+        let named = self.named.as_ref();
+        let mut overlay = named.map_or_else(Overlay::default, NamedRecipe::overlay);
+        for layer in [base, &self.set, over] {
+            overlay = laid(layer, overlay);
+        }
         match &self.named {
             Some(recipe) => overlay.set("name", &recipe.name),
             None => overlay.set("name", &self.name),
@@ -100,4 +99,13 @@ impl Draft {
         labels.report = report.or(labels.report);
         labels
     }
+}
+
+/// A layer over others. Where it changes the number of epochs, what follows from it changes too.
+fn laid(layer: &Overlay, mut below: Overlay) -> Overlay {
+    let epochs = layer.get("train.epochs").and_then(Value::as_u64);
+    if let Some(epochs) = epochs {
+        shorten(&mut below, epochs as usize);
+    }
+    layer.clone().over(below)
 }

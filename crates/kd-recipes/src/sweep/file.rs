@@ -10,7 +10,8 @@ use serde_json::{Map, Value};
 use super::cell::published_name;
 use super::draft::{Draft, DraftLabels};
 use super::error::SweepError;
-use crate::{Report, select};
+use super::plan::selected;
+use crate::{Report, recipe};
 
 /// The content of a sweep file.
 #[derive(Debug, Default, Deserialize)]
@@ -27,7 +28,7 @@ pub(super) struct SweepFile {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct CellEntry {
-    /// A recipe of the catalog, or words that select several.
+    /// A recipe of the catalog, or words or the beginning of names that select several.
     recipe: Option<String>,
     name: Option<String>,
     /// The cell or recipe that trains the teacher, or a network.
@@ -112,8 +113,13 @@ impl CellEntry {
         let set = keys(path, &format!("{place}.set"), &self.set)?;
         let mut drafts = match (&self.recipe, &self.name) {
             (Some(words), name) => {
-                let words: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
-                let selected = select(&words)?;
+                let selected = match recipe(words) {
+                    Ok(recipe) => vec![recipe],
+                    Err(_) => {
+                        let words = words.split_whitespace().map(str::to_owned);
+                        selected(&words.collect::<Vec<_>>())?
+                    }
+                };
                 if let (Some(name), true) = (name, selected.len() > 1) {
                     let count = selected.len();
                     let reason = format!("{place}: `{name}` is one name for {count} recipes");

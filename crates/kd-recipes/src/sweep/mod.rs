@@ -13,6 +13,7 @@ mod run;
 mod shard;
 mod state;
 
+pub(crate) use cell::UNNAMED;
 pub use cell::{Cell, Labels};
 pub use error::SweepError;
 pub(crate) use folder::SweepFolder;

@@ -11,7 +11,7 @@ use super::draft::Draft;
 use super::error::SweepError;
 use super::file::SweepFile;
 use super::shard::Shard;
-use crate::{RecipesError, Report, recipe, select};
+use crate::{NamedRecipe, RecipesError, recipe, select};
 
 /// What a sweep runs: all recipes resolved and checked, teachers before their students.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,16 +43,7 @@ impl Plan {
     /// [`SweepError::Recipes`] for a name that is not known, [`SweepError::Cell`] naming the recipe
     /// that cannot be carried out.
     pub fn by_names(patterns: &[String], options: &PlanOptions) -> Result<Self, SweepError> {
-        let selected = select(patterns)?;
-        let named = |variant: &str| {
-            let mut patterns = patterns.iter();
-            patterns.any(|pattern| pattern.to_lowercase().ends_with(variant))
-        };
-        let selected = selected.iter().filter(|recipe| {
-            matches!(recipe.variant.as_str(), "alone" | "standard" | "adaptive")
-                || named(&recipe.variant)
-        });
-        let drafts = selected.map(Draft::named).collect();
+        let drafts = selected(patterns)?.iter().map(Draft::named).collect();
         Planner::new(drafts, Overlay::default(), options).plan(options.seeds.as_deref())
     }
 
@@ -232,11 +223,9 @@ impl<'a> Planner<'a> {
             let seeds = teacher.seeds.as_ref().and_then(|seeds| seeds.first());
             let seed = seeds.copied().map_or_else(|| self.own_seed(teacher), Ok)?;
             let cell = format!("{}-seed{seed}", teacher.name);
-            let file = match draft.weights {
-                Report::Last => "student.safetensors",
-                Report::Best => "student-best.safetensors",
-            };
-            overlay.set("teacher.weights", self.options.out.join(&cell).join(file));
+            let run = self.options.out.join(&cell);
+            let weights = draft.weights.student_of(&run.to_string_lossy());
+            overlay.set("teacher.weights", weights);
             network = plan.cell(&cell).map(|cell| cell.labels.student.clone());
             needs = Some(cell);
         }
@@ -251,6 +240,19 @@ impl<'a> Planner<'a> {
             labels,
         })
     }
+}
+
+/// The recipes of the catalog that patterns select, without variants that no table has and no pattern
+/// names.
+pub(super) fn selected(patterns: &[String]) -> Result<Vec<NamedRecipe>, RecipesError> {
+    let named = |variant: &str| {
+        let mut patterns = patterns.iter();
+        patterns.any(|pattern| pattern.to_lowercase().ends_with(variant))
+    };
+    let published = |variant: &str| matches!(variant, "alone" | "standard" | "adaptive");
+    let mut recipes = select(patterns)?;
+    recipes.retain(|recipe| published(&recipe.variant) || named(&recipe.variant));
+    Ok(recipes)
 }
 
 /// A teacher that the sweep does not spell out: a recipe of the catalog, or a network, which is

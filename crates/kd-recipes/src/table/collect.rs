@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use kd_train::{Overlay, Recipe, RunState};
 
 use crate::recipe;
-use crate::sweep::{Cell, CellState, Labels, SweepError, SweepFolder};
+use crate::sweep::{Cell, CellState, Labels, SweepError, SweepFolder, UNNAMED};
 
 /// A run, or a cell of a sweep that has none yet.
 #[derive(Clone, Debug)]
@@ -76,7 +76,7 @@ fn of_cell(out: &Path, cell: Cell) -> Record {
     let state = CellState::of(out, &cell);
     let mut labels = cell.labels;
     if let CellState::Complete(result) = &state
-        && labels.teacher.as_deref() == Some("?")
+        && labels.teacher.as_deref() == Some(UNNAMED)
     {
         labels.teacher.clone_from(&result.teacher);
     }

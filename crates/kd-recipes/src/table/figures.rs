@@ -52,10 +52,19 @@ impl Place<'_> {
         Ok(published()?.iter().position(|row| self.is(row)))
     }
 
+    /// The variant as the tables have it: mutual learning has a figure for each network, the student
+    /// second.
+    fn variant(&self) -> &str {
+        match (self.method, self.variant) {
+            ("DML", "standard") => "net2",
+            (_, variant) => variant,
+        }
+    }
+
     fn is(&self, row: &Published) -> bool {
         self.study.is_none_or(|study| study == row.source)
             && self.data == row.data
-            && self.variant == row.variant
+            && self.variant() == row.variant
             && self.method.eq_ignore_ascii_case(&row.method)
             && same_network(self.teacher, &row.teacher)
             && same_network(self.student, &row.student)

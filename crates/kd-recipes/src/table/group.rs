@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kd_train::{Recipe, TrainError};
+use kd_train::{Difference, Recipe, TrainError};
 
 use super::collect::Record;
 
@@ -72,22 +72,23 @@ pub(super) fn plain(method: &str) -> &str {
 fn note(key: &Key, record: &Record, groups: &Groups<'_>) -> Result<Option<String>, TrainError> {
     let mut first = key.clone();
     first.method = plain(&key.method).to_owned();
-    let Some(earlier) = groups.get(&first) else {
-        return Ok(None);
+    let earlier = groups.get(&first).map(|group| &group[0].recipe);
+    let difference = match earlier {
+        Some(earlier) => difference(earlier, &record.recipe)?,
+        None => None,
     };
-    let difference = difference(&earlier[0].recipe, &record.recipe)?.unwrap_or_default();
     let name = match first.method.as_str() {
         "-" => &key.student,
         method => method,
     };
-    Ok(Some(format!(
-        "{name}{}: {difference}.",
-        &key.method[first.method.len()..]
-    )))
+    let number = &key.method[first.method.len()..];
+    Ok(difference.map(|Difference { path, earlier, now }| {
+        format!("{name}{number}: {path} is {now}, not {earlier} as in {name}.")
+    }))
 }
 
 /// In what two recipes differ beside the seed and places of files.
-fn difference(earlier: &Recipe, now: &Recipe) -> Result<Option<String>, TrainError> {
+fn difference(earlier: &Recipe, now: &Recipe) -> Result<Option<Difference>, TrainError> {
     let alike = |recipe: &Recipe| {
         let mut recipe = recipe.clone();
         recipe.train.seed = 0;

@@ -1,8 +1,10 @@
 //! Tables of runs: methods by pairs, beside what was published.
 
 mod collect;
+mod details;
 mod entry;
 mod figures;
+mod grid;
 mod group;
 mod html;
 mod latex;

@@ -6,6 +6,7 @@ use kd_train::Recipe;
 
 use super::collect::Record;
 use super::entry::Entry;
+use super::group::plain;
 use super::layout::label;
 use crate::{RecipesError, recipe};
 
@@ -16,6 +17,7 @@ pub(super) fn of(
     runs: &[&Record],
 ) -> Result<Vec<String>, RecipesError> {
     let mut notes = vec![budgets(entries, study, runs)?];
+    notes.extend(kept_back(runs));
     notes.extend(protocols(entries));
     notes.extend(doubts(entries));
     let missing = entries.iter().flat_map(|entry| &entry.missing);
@@ -60,11 +62,24 @@ fn budgets(
 }
 
 fn budget(recipe: &Recipe) -> String {
-    let epochs = recipe.train.epochs.unwrap_or_default();
+    let epochs = match recipe.train.epochs {
+        Some(1) => "1 epoch".to_owned(),
+        epochs => format!("{} epochs", epochs.unwrap_or_default()),
+    };
     match recipe.data.limit_train {
-        Some(images) => format!("{epochs} epochs of the first {images} training images"),
-        None => format!("{epochs} epochs of all training images"),
+        Some(images) => format!("{epochs} of the first {images} training images"),
+        None => format!("{epochs} of all training images"),
     }
+}
+
+/// Accuracies that are not of the test images.
+fn kept_back(runs: &[&Record]) -> Option<String> {
+    let dev = runs.iter().any(|run| run.recipe.data.dev_split.is_some());
+    dev.then(|| {
+        "Not of the test images, but of some kept back from the training images: runs with \
+         data.dev_split."
+            .to_owned()
+    })
 }
 
 /// Which epoch of how many runs the published figures are of.
@@ -73,7 +88,9 @@ fn protocols(entries: &[Entry]) -> Option<String> {
     for entry in entries {
         for figure in &entry.published {
             let key = (figure.source.as_str(), figure.protocol.as_str());
-            rows.entry(key).or_default().insert(label(entry));
+            let row = label(entry);
+            let row = plain(&row).to_owned();
+            rows.entry(key).or_default().insert(row);
         }
     }
     let parts = rows.into_iter().map(|((source, protocol), rows)| {

@@ -43,13 +43,16 @@ pub(super) fn sort(
     Ok(())
 }
 
+/// The rank from which on rows are methods.
+pub(super) const METHODS: usize = 2;
+
 /// Networks alone, then the distillation of logits, then the others.
 pub(super) fn rank(entry: &Entry) -> usize {
     match (entry.variant.as_str(), plain(&entry.method)) {
         ("teacher", _) => 0,
         ("student" | "alone", _) => 1,
-        (_, "KD") => 2,
-        _ => 3,
+        (_, "KD") => METHODS,
+        _ => METHODS + 1,
     }
 }
 

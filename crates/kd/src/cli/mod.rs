@@ -22,8 +22,8 @@ mod routing_flags;
 mod sweep;
 mod sweep_progress;
 mod table;
-mod teacher;
 mod tables;
+mod teacher;
 mod train;
 
 use std::io::IsTerminal;
