@@ -4,7 +4,7 @@ use std::path::Path;
 
 use kd_losses::{Method, nearest_name};
 use kd_train::{Overlay, Shorthand};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::cell::published_name;
@@ -49,7 +49,8 @@ struct CellEntry {
 struct MatrixEntry {
     teacher: String,
     student: String,
-    methods: Vec<MethodEntry>,
+    /// Methods by name, or with parameters.
+    methods: Vec<Value>,
     #[serde(default = "always")]
     routing: Vec<String>,
     #[serde(default)]
@@ -62,14 +63,6 @@ struct MatrixEntry {
 
 fn always() -> Vec<String> {
     vec!["always".to_owned()]
-}
-
-/// A method by its name, or with parameters.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(untagged)]
-enum MethodEntry {
-    Name(String),
-    Full(Box<Method>),
 }
 
 impl SweepFile {
@@ -159,12 +152,10 @@ impl MatrixEntry {
     fn drafts(&self, path: &Path, place: &str) -> Result<Vec<Draft>, SweepError> {
         let set = keys(path, &format!("{place}.set"), &self.set)?;
         let mut drafts = Vec::new();
-        for entry in &self.methods {
-            let method = match entry {
-                MethodEntry::Name(name) => Method::by_name(name)
-                    .map_err(|error| unreadable(path, &format!("{place}.methods: {error}")))?,
-                MethodEntry::Full(method) => (**method).clone(),
-            };
+        for (index, entry) in self.methods.iter().enumerate() {
+            let method = method(entry).map_err(|reason| {
+                unreadable(path, &format!("{place}.methods.{index}: {reason}"))
+            })?;
             let name = method.name();
             let terms = Shorthand {
                 method: Some(method.clone()),
@@ -189,6 +180,14 @@ impl MatrixEntry {
             }
         }
         Ok(drafts)
+    }
+}
+
+/// A method by its name, or with parameters.
+fn method(entry: &Value) -> Result<Method, String> {
+    match entry {
+        Value::String(name) => Method::by_name(name).map_err(|error| error.to_string()),
+        full => serde_json::from_value(full.clone()).map_err(|error| error.to_string()),
     }
 }
 

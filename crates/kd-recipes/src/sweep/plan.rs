@@ -281,14 +281,12 @@ fn check_root(cell: &str, recipe: &Recipe) -> Result<(), SweepError> {
         field: "data.root",
         hint,
     };
+    let name = data.name.name();
     let error = match &data.root {
+        Some(root) if root.is_dir() || data.download => return Ok(()),
+        Some(root) => missing(format!("{} is no folder", root.display())),
         None if data.name == DataSource::Procedural => return Ok(()),
-        None => missing(format!(
-            "name the folder that holds {} with --root",
-            data.name.name()
-        )),
-        Some(root) if !root.is_dir() => missing(format!("{} is no folder", root.display())),
-        Some(_) => return Ok(()),
+        None => missing(format!("name the folder that holds {name} with --root")),
     };
     Err(of_cell(cell, error))
 }

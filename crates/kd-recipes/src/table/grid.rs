@@ -76,7 +76,7 @@ impl<'a> Grid<'a> {
             columns: columns.clone(),
         });
         let rows = self.rows.iter().map(|row| Row {
-            label: row.clone(),
+            label: row.1.clone(),
             cells: self
                 .pairs
                 .iter()

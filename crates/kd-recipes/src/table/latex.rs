@@ -83,6 +83,7 @@ fn escaped(text: &str) -> String {
             }
             '\\' => escaped.push_str("\\textbackslash{}"),
             '~' => escaped.push_str("\\textasciitilde{}"),
+            '`' => escaped.push_str("\\textasciigrave{}"),
             '^' => escaped.push_str("\\textasciicircum{}"),
             '<' => escaped.push_str("$<$"),
             '>' => escaped.push_str("$>$"),
