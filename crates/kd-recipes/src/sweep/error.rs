@@ -24,7 +24,7 @@ pub enum SweepError {
         /// The name of the cell.
         cell: String,
         /// What is wrong with it.
-        source: TrainError,
+        source: Box<TrainError>,
     },
     /// The cells do not fit together.
     #[error("{0}")]

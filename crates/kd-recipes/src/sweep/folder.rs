@@ -67,23 +67,21 @@ impl SweepFolder {
         self.out.join(RECORDS).is_dir()
     }
 
-    /// Whether the runs that are there already are those of the plan.
-    pub(crate) fn check(&self, cells: &[Cell]) -> Result<(), SweepError> {
-        for cell in cells {
-            let run = self.run(&cell.name);
-            let path = run.join("recipe.yaml");
-            if !path.is_file() {
-                continue;
-            }
-            let earlier = Overlay::read(path)?.finish()?;
-            if let Some(difference) = cell.recipe.difference(&earlier)? {
-                return Err(SweepError::Plan(format!(
-                    "{}: holds a run of another recipe: {difference}; choose another --out",
-                    run.display()
-                )));
-            }
+    /// Whether the run of a cell, if there is one, is that of the plan.
+    pub(crate) fn check(&self, cell: &Cell) -> Result<(), SweepError> {
+        let run = self.run(&cell.name);
+        let path = run.join("recipe.yaml");
+        if !path.is_file() {
+            return Ok(());
         }
-        Ok(())
+        let earlier = Overlay::read(path)?.finish()?;
+        match cell.recipe.difference(&earlier)? {
+            None => Ok(()),
+            Some(difference) => Err(SweepError::Plan(format!(
+                "{}: holds a run of another recipe: {difference}; choose another --out",
+                run.display()
+            ))),
+        }
     }
 
     /// Writes down what is planned, for tables.

@@ -47,6 +47,11 @@ pub(super) fn epochs(run: &Path) -> Vec<EpochMetrics> {
     lines.collect()
 }
 
+/// Whether a run has completed an epoch of the main phase.
+pub(super) fn has_epochs(run: &Path) -> bool {
+    std::fs::metadata(run.join("metrics.jsonl")).is_ok_and(|metrics| metrics.len() > 0)
+}
+
 /// The time that is left: epochs by what an epoch of the same cell takes, or else a mean one,
 /// divided among those that run at the same time.
 pub(super) fn left(

@@ -294,6 +294,6 @@ fn check_root(cell: &str, recipe: &Recipe) -> Result<(), SweepError> {
 fn of_cell(cell: &str, source: TrainError) -> SweepError {
     SweepError::Cell {
         cell: cell.to_owned(),
-        source,
+        source: Box::new(source),
     }
 }

@@ -12,7 +12,7 @@ use super::error::SweepError;
 use super::folder::{Claim, SweepFolder};
 use super::launcher::{Launcher, Order, Running};
 use super::memory::{available_mib, fits};
-use super::overview::{CellProgress, Overview, epochs, left};
+use super::overview::{CellProgress, Overview, epochs, has_epochs, left};
 use super::plan::Plan;
 
 /// Between two looks at the processes.
@@ -82,7 +82,9 @@ pub fn sweep(
     observer: &mut dyn SweepObserver,
 ) -> Result<SweepReport, SweepError> {
     let folder = SweepFolder::new(&options.out);
-    folder.check(&plan.cells)?;
+    for cell in &plan.cells {
+        folder.check(cell)?;
+    }
     for cell in &plan.cells {
         folder.write(cell)?;
     }
@@ -91,11 +93,12 @@ pub fn sweep(
     observer.found(sweeper.report().complete);
     loop {
         sweeper.reap(observer)?;
-        sweeper.start(launcher, observer)?;
         if sweeper.looked.is_none_or(|looked| looked.elapsed() >= LOOK) {
             sweeper.looked = Some(Instant::now());
+            sweeper.look(observer);
             observer.overview(&sweeper.overview());
         }
+        sweeper.start(launcher, observer)?;
         if sweeper.is_settled() {
             observer.overview(&sweeper.overview());
             return Ok(sweeper.report());
@@ -179,25 +182,27 @@ impl<'a> Sweeper<'a> {
         Ok(())
     }
 
-    /// Starts what can be started, and takes note of what others did.
+    /// Starts what can be started.
     fn start(
         &mut self,
         launcher: &mut dyn Launcher,
         observer: &mut dyn SweepObserver,
     ) -> Result<(), SweepError> {
         let plan = self.plan;
-        self.look(observer);
         for (index, cell) in plan.cells.iter().enumerate() {
             let open = matches!(self.progress[index], Progress::Open);
-            if !open || !self.is_ready(index, observer) || !self.has_room() {
+            if !open || !self.is_ready(index, observer) {
                 continue;
+            }
+            if !self.has_room() {
+                break;
             }
             let Some(claim) = self.folder.claim(&cell.name)? else {
                 continue;
             };
             // Another sweep may have ended it between the look and the claim.
-            let state = RunState::of(&self.folder.run(&cell.name));
-            if matches!(state, RunState::Complete(_)) || self.failed_elsewhere(index).is_some() {
+            self.look_at(index, observer);
+            if !matches!(self.progress[index], Progress::Open) {
                 continue;
             }
             observer.started(cell);
@@ -213,16 +218,26 @@ impl<'a> Sweeper<'a> {
         let plan = self.plan;
         // Students before their teachers.
         for (index, cell) in plan.cells.iter().enumerate().rev() {
-            if !matches!(self.progress[index], Progress::Open) {
-                continue;
-            }
-            if let RunState::Complete(result) = RunState::of(&self.folder.run(&cell.name)) {
-                self.complete(index, &result, observer);
-            } else if let Some(reason) = self.failed_elsewhere(index) {
-                self.fail(index, reason, observer);
-            } else if !cell.wanted && !self.is_needed(&cell.name) {
+            self.look_at(index, observer);
+            let open = matches!(self.progress[index], Progress::Open);
+            if open && !cell.wanted && !self.is_needed(&cell.name) {
                 self.progress[index] = Progress::Complete;
             }
+        }
+    }
+
+    fn look_at(&mut self, index: usize, observer: &mut dyn SweepObserver) {
+        let cell = &self.plan.cells[index];
+        if !matches!(self.progress[index], Progress::Open) {
+            return;
+        }
+        if let RunState::Complete(result) = RunState::of(&self.folder.run(&cell.name)) {
+            match self.folder.check(cell) {
+                Ok(()) => self.complete(index, &result, observer),
+                Err(error) => self.fail(index, error.to_string(), observer),
+            }
+        } else if let Some(reason) = self.failed_elsewhere(index) {
+            self.fail(index, reason, observer);
         }
     }
 
@@ -287,7 +302,7 @@ impl<'a> Sweeper<'a> {
         }
         let known = self.largest > 0.0
             && running.iter().all(|(cell, run)| {
-                run.started.elapsed() > SETTLED || !epochs(&self.folder.run(&cell.name)).is_empty()
+                run.started.elapsed() > SETTLED || has_epochs(&self.folder.run(&cell.name))
             });
         let peaks: Vec<f64> = running.iter().map(|(_, run)| run.peak).collect();
         let measured = available_mib();
