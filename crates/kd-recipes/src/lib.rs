@@ -3,6 +3,8 @@
 //! - [`recipe`] and [`select`] find recipes; [`recipes`] has all of them. They are generated from one
 //!   table of protocols, pairs and methods a study (`data/studies.yaml`).
 //! - [`foreign`] reads the files and command lines of those repositories.
+//! - [`sweep`] runs many of them: plans, locks, failures, shards.
+//! - [`table`] compares runs, and what was published.
 //! - [`published`] has the figures of the papers and their repositories.
 //!
 //! ```
@@ -27,6 +29,8 @@ mod error;
 pub mod foreign;
 mod published;
 mod shorten;
+pub mod sweep;
+pub mod table;
 
 pub use catalog::{NamedRecipe, Needs, Report, StudyInfo, recipe, recipes, select, studies};
 pub use error::RecipesError;

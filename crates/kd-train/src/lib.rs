@@ -40,6 +40,7 @@
 //! | `student-best.safetensors` | the weights of the best epoch; also of further networks |
 //! | `events.out.tfevents.*` | the same numbers for TensorBoard |
 //! | `checkpoint/` | everything that a continuation needs |
+//! | `.lock` | whether a process is at it |
 
 mod cache;
 pub mod compare;
@@ -56,14 +57,14 @@ pub use device::{compiled_devices, default_device, device_by_name};
 pub use error::TrainError;
 pub use metrics::{EpochMetrics, NamedValues, PeerMetrics, TestMetrics, TrainMetrics};
 pub use recipe::{
-    ComputeConfig, DataConfig, DataSource, Dtype, OneOrMany, Overlay, Recipe, Schedule,
+    ComputeConfig, DataConfig, DataSource, Difference, Dtype, OneOrMany, Overlay, Recipe, Schedule,
     SchedulerConfig, SchedulerName, Shorthand, StudentConfig, TeacherConfig, TrainConfig,
 };
 pub use route::{RouteReport, RoutedImage, route};
 pub use run::{
     EvaluatedOn, NoopObserver, Observer, Parts, PeerResult, PretrainEpoch, RoutingRecord,
-    RunHistory, RunOptions, RunResult, RunStart, Setting, StepProgress, Trained, load_teacher, run,
-    run_with,
+    RunHistory, RunOptions, RunResult, RunStart, RunState, Setting, StepProgress, Trained,
+    load_teacher, run, run_with,
 };
 #[cfg(feature = "learner")]
 pub use task::BatchLoader;

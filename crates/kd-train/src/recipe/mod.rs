@@ -2,6 +2,7 @@
 
 mod compute;
 mod data;
+mod difference;
 mod legacy;
 mod networks;
 mod one_or_many;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use compute::{ComputeConfig, Dtype};
 pub use data::{DataConfig, DataSource};
+pub use difference::Difference;
 pub use networks::{StudentConfig, TeacherConfig};
 pub use one_or_many::OneOrMany;
 pub use overlay::Overlay;

@@ -2,9 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
-
 use super::files::{TEMPORARY, write_atomically, write_json};
+use super::lock::LOCK;
 use super::{RoutingRecord, RunResult};
 use crate::recipe::Beside;
 use crate::{EpochMetrics, Overlay, Recipe, TrainError};
@@ -39,18 +38,15 @@ impl RunFolder {
                 return Err(occupied(format!("holds another run; {hint}")));
             }
             let earlier = folder.overlay()?.recipe()?.resolved_beside(beside)?;
-            if let Some(difference) = difference(&earlier, recipe)? {
+            if let Some(difference) = recipe.difference(&earlier)? {
                 return Err(occupied(format!(
                     "holds a run of another recipe: {difference}; choose another --out"
                 )));
             }
             return Ok(folder);
         }
-        if folder
-            .entries()?
-            .iter()
-            .any(|name| !name.starts_with(TEMPORARY))
-        {
+        let rubbish = |name: &String| name.starts_with(TEMPORARY) || name == LOCK;
+        if !folder.entries()?.iter().all(rubbish) {
             return Err(occupied(
                 "is not empty and holds no run; choose another --out".to_owned(),
             ));
@@ -77,9 +73,8 @@ impl RunFolder {
         Overlay::read(self.recipe_path())
     }
 
-    /// Takes the folder: makes it, and writes the recipe if it is not there.
+    /// Takes the folder, of which this process has the lock: writes the recipe if it is not there.
     pub(crate) fn take(&self, recipe: &Recipe) -> Result<(), TrainError> {
-        std::fs::create_dir_all(&self.path).map_err(|error| TrainError::io(&self.path, error))?;
         self.sweep()?;
         if self.recipe_path().exists() {
             return Ok(());
@@ -160,6 +155,13 @@ impl RunFolder {
         serde_json::from_slice(&text).ok()
     }
 
+    /// The outcome of a run that needs no more work.
+    pub(crate) fn complete(&self) -> Option<RunResult> {
+        let result = self.result()?;
+        tracing::info!(folder = %self.path.display(), "the run is complete already");
+        Some(result)
+    }
+
     pub(crate) fn write_result(&self, result: &RunResult) -> Result<(), TrainError> {
         write_json(&self.path.join("result.json"), result)
     }
@@ -180,44 +182,4 @@ impl RunFolder {
         }
         write_atomically(&path, &bytes)
     }
-}
-
-/// Fields that change the time a run takes, but not its numbers, or only by rounding on a GPU.
-const WITHOUT_EFFECT: [&str; 5] = [
-    "name",
-    "data.workers",
-    "teacher.cache",
-    "teacher.cache_mib",
-    "compute.threads",
-];
-
-/// The first field in which two recipes differ, with both values.
-fn difference(earlier: &Recipe, now: &Recipe) -> Result<Option<String>, TrainError> {
-    let value = |recipe: &Recipe| {
-        serde_json::to_value(recipe).map_err(|error| TrainError::Key {
-            path: "recipe".to_owned(),
-            reason: error.to_string(),
-        })
-    };
-    let (earlier, now) = (value(earlier)?, value(now)?);
-    // What others depend on comes first.
-    let first = ["student", "peers", "teacher", "train", "optimizer"];
-    let found = first
-        .iter()
-        .find_map(|section| differ(section, &earlier[section], &now[section]));
-    Ok(found.or_else(|| differ("", &earlier, &now)))
-}
-
-fn differ(path: &str, earlier: &Value, now: &Value) -> Option<String> {
-    if let (Value::Object(earlier), Value::Object(now)) = (earlier, now) {
-        return now.iter().find_map(|(key, value)| {
-            let path = match path {
-                "" => key.clone(),
-                path => format!("{path}.{key}"),
-            };
-            differ(&path, earlier.get(key).unwrap_or(&Value::Null), value)
-        });
-    }
-    let same = earlier == now || WITHOUT_EFFECT.contains(&path);
-    (!same).then(|| format!("`{path}` is {earlier} there, {now} here"))
 }

@@ -5,6 +5,7 @@ pub(crate) mod events;
 pub(crate) mod files;
 pub(crate) mod folder;
 mod history;
+mod lock;
 mod memory;
 mod observer;
 mod parts;
@@ -13,6 +14,7 @@ mod phase;
 mod rates;
 mod result;
 mod routing_record;
+mod state;
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -29,10 +31,12 @@ pub use observer::{NoopObserver, Observer, PretrainEpoch, RunStart, StepProgress
 pub use parts::{Parts, Setting, Trained, load_teacher};
 pub use result::{EvaluatedOn, PeerResult, RunResult};
 pub use routing_record::RoutingRecord;
+pub use state::RunState;
 
 use self::checkpoint::State;
 use self::events::EventLog;
 use self::folder::RunFolder;
+use self::lock::RunLock;
 use self::parts::{PeerPart, TeacherPart};
 use self::peers::{Peer, PeerMeters};
 use self::phase::{Objective, Phase, phases};
@@ -70,7 +74,7 @@ impl RunOptions {
 /// Carries out a recipe.
 ///
 /// All that can be wrong with recipe, data, weights and device is found before the folder is
-/// touched.
+/// touched. A folder has one run at a time: a second process that wants it is refused.
 ///
 /// # Errors
 ///
@@ -104,14 +108,19 @@ where
 {
     let beside = parts.beside();
     let recipe = &recipe.clone().resolved_beside(beside)?;
-    let folder = RunFolder::find(&options.out, (recipe, beside), options.resume)?;
-    if let Some(result) = folder.result() {
-        tracing::info!(folder = %folder.path().display(), "the run is complete already");
+    let find = || RunFolder::find(&options.out, (recipe, beside), options.resume);
+    if let Some(result) = find()?.complete() {
         return Ok(result);
     }
     let plain = recipe.compute.open()?;
     let splits = recipe.load_data()?;
     let (runner, task) = Runner::new(recipe, parts, splits.train, splits.test, plain)?;
+    let _lock = RunLock::take(&options.out)?;
+    // Another process may have been at it until now.
+    let folder = find()?;
+    if let Some(result) = folder.complete() {
+        return Ok(result);
+    }
     folder.take(recipe)?;
     runner.run(task, &folder, observer)
 }

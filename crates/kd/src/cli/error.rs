@@ -3,6 +3,7 @@
 use kd_losses::LossError;
 use kd_models::ModelError;
 use kd_recipes::RecipesError;
+use kd_recipes::sweep::SweepError;
 use kd_train::TrainError;
 
 use crate::figures::PlotError;
@@ -32,6 +33,19 @@ pub enum CliError {
         index: usize,
         /// The number of images.
         count: usize,
+    },
+    /// Of a sweep or a table.
+    #[error(transparent)]
+    Sweep(#[from] SweepError),
+    /// Of cells of a sweep.
+    #[error("{failed} of {cells} cells failed, first {first}")]
+    Incomplete {
+        /// The number of cells that failed.
+        failed: usize,
+        /// The number of all cells.
+        cells: usize,
+        /// The first that failed, and why.
+        first: String,
     },
     /// Of drawing.
     #[error(transparent)]

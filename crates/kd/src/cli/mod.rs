@@ -12,13 +12,17 @@ mod methods;
 mod models;
 mod mutual;
 mod output;
+mod parent;
 mod plot;
 mod progress;
 mod recipe;
 mod recipes;
 mod route;
 mod routing_flags;
+mod sweep;
+mod sweep_progress;
 mod table;
+mod tables;
 mod teacher;
 mod train;
 
@@ -55,6 +59,10 @@ enum Command {
     Mutual(mutual::Args),
     /// Train a teacher, a student alone and by several methods, and compare them in a table.
     Compare(compare::Args),
+    /// Run a matrix of recipes and seeds: a sweep file, or a published table.
+    Sweep(sweep::Args),
+    /// Compare runs in a table, beside what was published.
+    Table(tables::Args),
     /// Print the complete recipe that a file and flags make.
     Recipe(recipe::Args),
     /// List the recipes of published experiments, or print one.
@@ -102,6 +110,7 @@ pub fn main() -> ExitCode {
         .without_time()
         .init();
 
+    parent::end_with_it();
     let (arguments, foreign) = match base::split(std::env::args().collect()) {
         Ok(split) => split,
         Err(error) => {
@@ -139,6 +148,8 @@ impl Cli {
             Command::Distill(args) => distill::run(args),
             Command::Mutual(args) => mutual::run(args),
             Command::Compare(args) => compare::run(args),
+            Command::Sweep(args) => sweep::run(args),
+            Command::Table(args) => tables::run(args),
             Command::Recipe(args) => recipe::run(args),
             Command::Recipes(args) => recipes::run(&args),
             Command::Eval(args) => eval::run(args),

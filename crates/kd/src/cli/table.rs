@@ -149,6 +149,13 @@ pub fn comparison(rows: &[Row], out: &Path) -> String {
     )
 }
 
+/// Names and states of a sweep's cells.
+pub fn states(cells: &[(&str, String)]) -> String {
+    let rows = cells.iter();
+    let rows = rows.map(|(name, state)| vec![(*name).to_owned(), state.clone()]);
+    table(&["cell", "state"], 2, rows.collect()).to_string()
+}
+
 /// Where a policy distills images: given ones, and the classes that it treats most differently.
 pub fn route(report: &RouteReport, shown: &[usize]) -> String {
     const EXTREMES: usize = 3;

@@ -1,0 +1,61 @@
+//! Errors of sweeps and tables.
+
+use std::path::{Path, PathBuf};
+
+use kd_train::TrainError;
+
+use crate::RecipesError;
+
+/// What can stop a sweep or a table.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SweepError {
+    /// A sweep file cannot be understood.
+    #[error("{}: {reason}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        reason: String,
+    },
+    /// The recipe of a cell cannot be carried out.
+    #[error("{cell}: {source}")]
+    Cell {
+        /// The name of the cell.
+        cell: String,
+        /// What is wrong with it.
+        source: Box<TrainError>,
+    },
+    /// The cells do not fit together.
+    #[error("{0}")]
+    Plan(String),
+    /// A shard that is not there.
+    #[error("shard {0}, expected K/N with K from 1 to N")]
+    Shard(String),
+    /// A folder that holds neither runs nor a sweep.
+    #[error("{}: no runs (recipe.yaml) and no sweep in it", .0.display())]
+    NoRuns(PathBuf),
+    /// A file or folder cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Of a name or a published table.
+    #[error(transparent)]
+    Recipes(#[from] RecipesError),
+    /// Of a recipe.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+}
+
+impl SweepError {
+    pub(crate) fn io(path: impl AsRef<Path>, source: impl Into<std::io::Error>) -> Self {
+        Self::Io {
+            path: path.as_ref().to_owned(),
+            source: source.into(),
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! In what recipes differ.
+
+use std::fmt;
+
+use serde_json::Value;
+
+use super::Recipe;
+use crate::TrainError;
+
+/// Fields that change the time a run takes, but not its numbers, or only by rounding on a GPU.
+const WITHOUT_EFFECT: [&str; 5] = [
+    "name",
+    "data.workers",
+    "teacher.cache",
+    "teacher.cache_mib",
+    "compute.threads",
+];
+
+/// A field in which two recipes differ.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Difference {
+    /// The field, with the sections that it is in.
+    pub path: String,
+    /// Its value in the earlier recipe.
+    pub earlier: Value,
+    /// Its value in the later one.
+    pub now: Value,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, earlier, now } = self;
+        write!(f, "`{path}` is {earlier} there, {now} here")
+    }
+}
+
+impl Recipe {
+    /// The first field in which this recipe differs from an `earlier` one; what has no effect on the
+    /// numbers of a run does not count.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Key`] if a recipe cannot be written, as with a number that is not finite.
+    pub fn difference(&self, earlier: &Self) -> Result<Option<Difference>, TrainError> {
+        let value = |recipe: &Self| {
+            serde_json::to_value(recipe).map_err(|error| TrainError::Key {
+                path: "recipe".to_owned(),
+                reason: error.to_string(),
+            })
+        };
+        let (earlier, now) = (value(earlier)?, value(self)?);
+        // What others depend on comes first.
+        let first = ["student", "peers", "teacher", "train", "optimizer"];
+        let found = first
+            .iter()
+            .find_map(|section| differ(section, &earlier[section], &now[section]));
+        Ok(found.or_else(|| differ("", &earlier, &now)))
+    }
+}
+
+fn differ(path: &str, earlier: &Value, now: &Value) -> Option<Difference> {
+    if let (Value::Object(earlier), Value::Object(now)) = (earlier, now) {
+        return now.iter().find_map(|(key, value)| {
+            let path = match path {
+                "" => key.clone(),
+                path => format!("{path}.{key}"),
+            };
+            differ(&path, earlier.get(key).unwrap_or(&Value::Null), value)
+        });
+    }
+    if let (Value::Array(earlier), Value::Array(now)) = (earlier, now)
+        && earlier.len() == now.len()
+    {
+        let mut pairs = earlier.iter().zip(now).enumerate();
+        return pairs.find_map(|(index, (earlier, now))| {
+            let path = format!("{path}.{index}");
+            differ(&path, earlier, now)
+        });
+    }
+    let same = earlier == now || WITHOUT_EFFECT.contains(&path);
+    (!same).then(|| Difference {
+        path: path.to_owned(),
+        earlier: earlier.clone(),
+        now: now.clone(),
+    })
+}
