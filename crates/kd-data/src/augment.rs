@@ -7,8 +7,9 @@ mod rotate;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
+use self::crop_flip::{crop_flip, flip};
 pub(crate) use self::resized_crop::ResizedCrop;
-use self::{crop_flip::crop_flip, rotate::rotate_flip};
+use self::rotate::rotate_flip;
 
 use crate::{DataError, Normalization, View};
 
@@ -199,7 +200,7 @@ impl Augmentation {
         let images = match *self {
             // A resized crop comes from the host as it is to be.
             Self::None | Self::RandomResizedCrop { .. } => images,
-            Self::Flip => crop_flip(images, views, 0, Padding::Zero),
+            Self::Flip => flip(images, views),
             Self::CropFlip { pad, padding } => crop_flip(images, views, pad, padding),
             Self::RotateFlip { degrees } => rotate_flip(images, views, degrees),
         };

@@ -64,7 +64,7 @@ pub use route::{RouteReport, RoutedImage, route};
 pub use run::{
     EvaluatedOn, NoopObserver, Observer, Parts, PeerResult, PretrainEpoch, RoutingRecord,
     RunHistory, RunOptions, RunResult, RunStart, RunState, Setting, StepProgress, Trained,
-    load_teacher, run, run_with,
+    load_teacher, run, run_with, warn_of_other_normalization,
 };
 #[cfg(feature = "learner")]
 pub use task::BatchLoader;

@@ -8,7 +8,7 @@
 //! | [`losses`] | `kd-losses` | distillation losses on plain tensors |
 //! | [`models`] | `kd-models` | networks as stages, weights as safetensors |
 //! | [`spot`] | `kd-spot` | where, and for which samples, to distill |
-//! | [`data`] | `kd-data` | CIFAR, a procedural set, augmentation on the device |
+//! | [`data`] | `kd-data` | CIFAR, ImageNet, folders of images, a procedural set, augmentation |
 //! | [`train`] | `kd-train` | the training step, runs, recipes |
 //! | [`recipes`] | `kd-recipes` | published experiments by name, their figures |
 //!

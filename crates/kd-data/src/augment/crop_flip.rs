@@ -1,6 +1,6 @@
 //! Crop and flip on the device.
 
-use burn::tensor::{Int, Tensor, TensorData, ops::PadMode};
+use burn::tensor::{Bool, Int, Tensor, TensorData, ops::PadMode};
 
 use super::Padding;
 use crate::View;
@@ -52,4 +52,13 @@ pub(super) fn crop_flip(
         .reshape([n, c, padded_h * padded_w])
         .gather(2, places.expand([n, c, h * w]))
         .reshape([n, c, h, w])
+}
+
+/// Mirrors the images whose view is odd.
+pub(super) fn flip(images: Tensor<4>, views: &[u16]) -> Tensor<4> {
+    let dims = images.dims();
+    let flips: Vec<bool> = views.iter().map(|view| view % 2 == 1).collect();
+    let flips = TensorData::new(flips, [dims[0], 1, 1, 1]);
+    let flips = Tensor::<4, Bool>::from_data(flips, &images.device()).expand(dims);
+    images.clone().mask_where(flips, images.flip([3]))
 }

@@ -59,7 +59,7 @@ pub(super) fn get(url: &str, start: u64) -> Result<Answer> {
     for _ in 0..=REDIRECTIONS {
         let address = Address::of(&url)?;
         let mut body = BufReader::new(address.connect()?);
-        let Address { host, path, .. } = address;
+        let (host, path) = (address.host_line(), address.path);
         let range = match start {
             0 => String::new(),
             start => format!("Range: bytes={start}-\r\n"),
@@ -160,13 +160,21 @@ impl<'a> Address<'a> {
         parts(url).ok_or_else(invalid)
     }
 
+    /// The host, with its port if that is not the usual one.
+    fn host_line(&self) -> String {
+        match (self.secure, self.port) {
+            (true, 443) | (false, 80) => self.host.to_owned(),
+            (_, port) => format!("{}:{port}", self.host),
+        }
+    }
+
     /// The address that a server sends to.
     fn resolve(&self, location: &str) -> String {
         if location.contains("://") {
             return location.to_owned();
         }
         let scheme = if self.secure { "https" } else { "http" };
-        format!("{scheme}://{}:{}{location}", self.host, self.port)
+        format!("{scheme}://{}{location}", self.host_line())
     }
 
     fn connect(&self) -> Result<Box<dyn Connection>> {
@@ -213,7 +221,7 @@ mod tests {
         let address = Address::of("https://host.org/a/b.zip").expect("an address");
         assert_eq!((address.host, address.port), ("host.org", 443));
         assert_eq!((address.path, address.secure), ("/a/b.zip", true));
-        assert_eq!(address.resolve("/c.zip"), "https://host.org:443/c.zip");
+        assert_eq!(address.resolve("/c.zip"), "https://host.org/c.zip");
         assert_eq!(address.resolve("http://other/c"), "http://other/c");
         let local = Address::of("http://127.0.0.1:81/x").expect("an address");
         assert_eq!(

@@ -103,8 +103,9 @@ impl TeacherCacheConfig {
     ///
     /// # Errors
     ///
-    /// [`TrainError::Value`] if `reads` is [`Reads::Maps`], which are not kept; [`TrainError::Io`]
-    /// if the file cannot be used.
+    /// [`TrainError::Value`] if `reads` is [`Reads::Maps`], which are not kept;
+    /// [`TrainError::Conflict`] with an augmentation that shows hardly an image twice in the same way;
+    /// [`TrainError::Io`] if the file cannot be used.
     pub fn open<T: Network>(
         &self,
         teacher: &FrozenTeacher<T>,
@@ -113,6 +114,13 @@ impl TeacherCacheConfig {
         reads: Reads,
         device: &Device,
     ) -> Result<TeacherCache, TrainError> {
+        if augmentation.views().is_none() {
+            let name = augmentation.name();
+            return Err(TrainError::conflict(
+                "teacher.cache",
+                format!("augmentation.kind: {name}"),
+            ));
+        }
         let kept = match reads {
             Reads::Nothing | Reads::Logits => Kept::Logits,
             Reads::Pooled => Kept::LogitsAndPooled,

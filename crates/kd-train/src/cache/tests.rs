@@ -83,6 +83,20 @@ impl Scene {
 }
 
 /// Without a pad, an image has two views: itself and its mirror image.
+#[test]
+fn augmentations_with_too_many_views_are_refused_by_name() {
+    let rotate = Augmentation::RotateFlip { degrees: 20.0 };
+    for augmentation in [rotate, Augmentation::RESIZED_CROP] {
+        let scene = scene("flex", 1, augmentation);
+        let error = scene.try_open(&CachePlace::Memory, 1 << 20, Reads::Logits);
+        let expected = format!(
+            "teacher.cache cannot be used with augmentation.kind: {}",
+            augmentation.name()
+        );
+        assert_eq!(error.expect_err("refused").to_string(), expected);
+    }
+}
+
 const MIRROR: Augmentation = Augmentation::crop_flip(0);
 const ROOM: u64 = 1 << 20;
 

@@ -251,6 +251,12 @@ impl Recipe {
                 "a scheduler without milestones, which its policy's rate follows",
             ));
         }
+        if let (Some(augmentation), Some(_)) = (self.augmentation, &self.teacher.cache)
+            && augmentation.views().is_none()
+        {
+            let kind = format!("augmentation.kind: {}", augmentation.name());
+            return Err(TrainError::conflict("teacher.cache", kind));
+        }
         if self.routing.mode == RoutingMode::Joint && self.teacher.cache.is_some() {
             return Err(TrainError::conflict("teacher.cache", "routing.mode: joint"));
         }

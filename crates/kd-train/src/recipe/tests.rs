@@ -1,5 +1,6 @@
 use super::*;
 use crate::CachePlace;
+use kd_data::Normalization;
 use kd_models::Architecture;
 
 fn student() -> Recipe {
@@ -115,6 +116,10 @@ fn assignments_reach_every_field() {
         "optimizer.clip_norm=5",
         "scheduler.name=cosine",
         "augmentation={ kind: none }",
+        "augmentation.kind=flip",
+        "augmentation={ kind: crop_flip }",
+        "augmentation.padding=reflect",
+        "data.normalization=cifar10-zoo",
         "data.procedural.classes=5",
         "routing.mode=random",
         "routing.probability=0.25",
@@ -127,7 +132,14 @@ fn assignments_reach_every_field() {
     assert!(matches!(&recipe.losses[1].loss, Method::Kd(kd) if kd.temperature == 2.0));
     assert_eq!(recipe.losses[2].loss.name(), "at");
     assert_eq!(recipe.optimizer.clip_norm, Some(5.0));
-    assert_eq!(recipe.augmentation, Some(Augmentation::None));
+    assert_eq!(
+        recipe.augmentation,
+        Some(Augmentation::CropFlip {
+            pad: 4,
+            padding: kd_data::Padding::Reflect
+        })
+    );
+    assert_eq!(recipe.data.normalization, Some(Normalization::CIFAR10_ZOO));
     assert_eq!(recipe.data.procedural.map(|data| data.classes), Some(5));
     assert_eq!(recipe.routing.probability, Some(0.25));
 }
@@ -233,4 +245,109 @@ fn what_needs_a_teacher_says_so() {
     let mut recipe = student();
     recipe.routing.mode = RoutingMode::Adaptive;
     assert!(message(recipe).contains("routing needs a teacher"));
+}
+
+#[test]
+fn a_data_set_brings_its_standards() {
+    let resolved = |name| {
+        let mut recipe = student();
+        recipe.data.name = name;
+        recipe.resolved().expect("a recipe")
+    };
+    let expected = [
+        (
+            DataSource::Procedural,
+            Some(Augmentation::CIFAR),
+            None,
+            None,
+        ),
+        (
+            DataSource::Cifar10,
+            Some(Augmentation::CIFAR),
+            Some(Normalization::CIFAR10),
+            None,
+        ),
+        (
+            DataSource::TinyImagenet,
+            Some(Augmentation::Flip),
+            Some(Normalization::TINY_IMAGENET),
+            None,
+        ),
+        (
+            DataSource::Imagenet,
+            Some(Augmentation::RESIZED_CROP),
+            Some(Normalization::IMAGENET),
+            Some(224),
+        ),
+        (
+            DataSource::Folder,
+            None,
+            Some(Normalization::IMAGENET),
+            None,
+        ),
+    ];
+    for (name, augmentation, normalization, size) in expected {
+        let recipe = resolved(name);
+        assert_eq!(recipe.augmentation, augmentation, "{name:?}");
+        assert_eq!(recipe.data.normalization, normalization, "{name:?}");
+        assert_eq!(recipe.data.image_size, size, "{name:?}");
+    }
+    // Where it depends on the size of the images, an eighth is added on each side.
+    let folder = resolved(DataSource::Folder);
+    assert_eq!(folder.augmentation([96, 64]), Augmentation::crop_flip(8));
+}
+
+#[test]
+fn keys_of_data_that_do_not_fit_are_named() {
+    let of = |change: fn(&mut DataConfig)| {
+        let mut recipe = student();
+        change(&mut recipe.data);
+        message(recipe)
+    };
+    for share in ["0", "1", "-0.5", "1.5"] {
+        let mut recipe = student();
+        recipe.data.dev_split = share.parse().ok();
+        let expected = format!("data.dev_split is {share}, expected a share between 0 and 1");
+        assert_eq!(message(recipe), expected);
+    }
+    assert_eq!(
+        of(|data| data.download = true),
+        "data.download cannot be used with data.name: procedural"
+    );
+    assert_eq!(
+        of(|data| data.image_size = Some(32)),
+        "data.image_size cannot be used with data.name: procedural"
+    );
+    let zero = of(|data| {
+        data.name = DataSource::Folder;
+        data.image_size = Some(0);
+    });
+    assert_eq!(zero, "data.image_size is 0, expected at least 1");
+}
+
+#[test]
+fn a_cache_needs_an_augmentation_with_few_views() {
+    let mut recipe = student().with_method(Method::by_name("kd").expect("a method"), "t");
+    recipe.teacher.cache = Some(CachePlace::Memory);
+    recipe.augmentation = Some(Augmentation::RotateFlip { degrees: 20.0 });
+    assert_eq!(
+        message(recipe),
+        "teacher.cache cannot be used with augmentation.kind: rotate_flip"
+    );
+}
+
+#[test]
+fn the_dev_split_takes_the_place_of_the_test_images() {
+    let mut recipe = student();
+    recipe.data.procedural = Some(kd_data::ProceduralConfig {
+        train: 100,
+        test: 5,
+        ..kd_data::ProceduralConfig::default()
+    });
+    recipe.data.dev_split = Some(0.2);
+    let load = |recipe: &Recipe| recipe.clone().resolved().and_then(|r| r.load_data());
+    let splits = load(&recipe).expect("images");
+    assert_eq!((splits.train.len(), splits.test.len()), (80, 20));
+    recipe.data.limit_test = Some(7);
+    assert_eq!(load(&recipe).expect("images").test.len(), 7);
 }

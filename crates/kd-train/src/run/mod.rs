@@ -28,7 +28,7 @@ use kd_spot::{GateCounts, RoutingMode};
 
 pub use history::RunHistory;
 pub use observer::{NoopObserver, Observer, PretrainEpoch, RunStart, StepProgress};
-pub use parts::{Parts, Setting, Trained, load_teacher};
+pub use parts::{Parts, Setting, Trained, load_teacher, warn_of_other_normalization};
 pub use result::{EvaluatedOn, PeerResult, RunResult};
 pub use routing_record::RoutingRecord;
 pub use state::RunState;
@@ -193,7 +193,12 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
         }
 
         let (make, save_teacher) = match parts.teacher {
-            Some(TeacherPart { make, save }) => (Some(make), Some(save)),
+            Some(TeacherPart { files, make, save }) => {
+                for file in &files {
+                    parts::warn_of_other_normalization(file, train.set())?;
+                }
+                (Some(make), Some(save))
+            }
             None => (None, None),
         };
         // A teacher that is drawn is the same in a continuation.

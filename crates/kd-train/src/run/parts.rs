@@ -1,9 +1,10 @@
 //! The networks and losses of a run.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use kd_core::{Network, Site};
+use kd_data::{ImageSet, Normalization};
 use kd_losses::{LossConfig, Method, Pretrain, TermConfig};
 use kd_models::weights::{self, Form, WeightsFile, WeightsInfo};
 use kd_models::{AnyNetwork, Architecture};
@@ -63,6 +64,8 @@ pub(crate) struct PeerPart<S> {
 }
 
 pub(crate) struct TeacherPart<T> {
+    /// The files that it is read from.
+    pub(crate) files: Vec<PathBuf>,
     pub(crate) make: Make<FrozenTeacher<T>>,
     pub(crate) save: Save<T>,
 }
@@ -90,6 +93,7 @@ impl<S: Network + 'static, T: Network + 'static, C: LossConfig> Parts<S, T, C> {
     ) -> Self {
         let name = name.into();
         self.teacher = Some(TeacherPart {
+            files: Vec::new(),
             make: Box::new(|setting| Ok(FrozenTeacher::new(name, &make(setting)))),
             save: Box::new(save_module),
         });
@@ -141,7 +145,8 @@ impl Parts<AnyNetwork, AnyNetwork> {
         let peers = recipe.peers.iter();
         let peers = peers.map(|peer| trained_part(peer, "peers"));
         let peers = peers.collect::<Result<_, TrainError>>()?;
-        let teacher = recipe.teacher.weights.as_ref().map(|_| TeacherPart {
+        let teacher = recipe.teacher.weights.as_ref().map(|files| TeacherPart {
+            files: files.as_slice().to_vec(),
             make: make_teacher(recipe.teacher.clone()),
             save: Box::new(|network: &AnyNetwork, path: &Path, trained: &Trained<'_>| {
                 let teacher = &trained.recipe.teacher;
@@ -246,6 +251,35 @@ pub fn load_teacher(
     let plain = setting.device.clone().without_autodiff();
     let network = file.into_network(architecture, Some(setting.classes), &plain)?;
     Ok(FrozenTeacher::new(name.name(), &network))
+}
+
+/// Warns if a weights file says that its network was trained on images that were normalized
+/// otherwise.
+///
+/// # Errors
+///
+/// If the file cannot be read.
+pub fn warn_of_other_normalization(path: &Path, images: &ImageSet) -> Result<(), TrainError> {
+    if let Some(warning) = other_normalization(&WeightsFile::open(path)?, images.normalization()) {
+        tracing::warn!("{}: {warning}", path.display());
+    }
+    Ok(())
+}
+
+fn other_normalization(file: &WeightsFile, images: Normalization) -> Option<String> {
+    let info = file.info()?;
+    let stated = Normalization {
+        mean: info.mean?,
+        std: info.std?,
+    };
+    let Normalization { mean, std } = images;
+    (stated != images).then(|| {
+        format!(
+            "trained on images normalized by mean {:?} and std {:?}, but these are by mean {mean:?} and \
+             std {std:?}: see data.normalization",
+            stated.mean, stated.std
+        )
+    })
 }
 
 impl Trained<'_> {

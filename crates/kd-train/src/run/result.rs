@@ -67,6 +67,16 @@ pub enum EvaluatedOn {
     Dev,
 }
 
+impl EvaluatedOn {
+    /// The name, as it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Test => "test",
+            Self::Dev => "dev",
+        }
+    }
+}
+
 /// What came out of another network of mutual learning.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PeerResult {

@@ -102,7 +102,7 @@ impl Iterator for Batches {
     fn next(&mut self) -> Option<Self::Item> {
         let Some(batch) = self.epoch.next() else {
             let error = self.epoch.finish().err()?;
-            return Some(Err(DatasetError::Other(error.to_string())));
+            return Some(Err(DatasetError::new(error)));
         };
         self.seen += batch.len();
         Some(Ok(batch))

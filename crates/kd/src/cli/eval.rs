@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use kd_data::{Loader, LoaderConfig};
 use kd_models::weights::WeightsFile;
-use kd_train::{TrainError, evaluate};
+use kd_train::{TrainError, evaluate, warn_of_other_normalization};
 
 use super::error::CliError;
 use super::flags::{DataFlags, architecture};
@@ -39,6 +39,7 @@ pub fn run(args: Args) -> Result<(), CliError> {
     let recipe = args.data.overlay().finish()?;
     let device = recipe.compute.open()?;
     let test = recipe.load_data()?.test;
+    warn_of_other_normalization(&args.weights, &test)?;
     named.check_input([test.channels(), test.height(), test.width()])?;
     let network = file.into_network(model, Some(test.classes()), &device)?;
     let loader =

@@ -134,10 +134,11 @@ pub fn comparison(rows: &[Row], out: &Path) -> String {
     header.extend(seconds.as_deref());
     let setting = rows.first().map_or(String::new(), |row| {
         format!(
-            "{}: {} training and {} test images, {} epochs, seed {}; one run each, top-1 in % after the last epoch\n",
+            "{}: {} training and {} {} images, {} epochs, seed {}; one run each, top-1 in % after the last epoch\n",
             row.result.data,
             row.result.train_images,
             row.result.test_images,
+            row.result.evaluated_on.name(),
             row.result.epochs,
             row.result.seed
         )
