@@ -28,7 +28,7 @@ impl SweepProgress {
     pub fn new(all: usize) -> Self {
         let bars = MultiProgress::new();
         let total = bars.add(ProgressBar::new(all as u64));
-        total.set_style(style("{bar:24} {pos} of {len} cells  {msg}"));
+        total.set_style(style("{bar:24} {msg}"));
         Self {
             bars,
             total,
