@@ -4,7 +4,7 @@
 
 use burn::module::{Module, ModuleVisitor, Param, RunningState};
 use burn::optim::GradientsParams;
-use burn::tensor::{Device, Gradients, Tensor};
+use burn::tensor::{Device, Tensor};
 use kd_core::{Frozen, Network};
 use kd_data::Batch;
 use kd_losses::logits::KdLossConfig;
@@ -13,7 +13,7 @@ use kd_models::weights::load_state_dict;
 use kd_models::{AnyNetwork, Architecture, PytorchKeys, Repository};
 use kd_spot::{Cuts, Router, RoutingConfig, RoutingMode};
 use kd_tests::{
-    Case, ReadParameter, assert_close, assert_scalar, fill_parameters, float_data, visit_parameters,
+    Case, Read, assert_close, assert_scalar, fill_parameters, float_data, visit_parameters,
 };
 use kd_train::{DataInfo, DistillTask, FrozenTeacher, OptimizerConfig, OptimizerName, TaskConfig};
 use serde_json::{Value, json};
@@ -216,21 +216,6 @@ fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
 
 fn scalar(tensor: &Tensor<1>) -> f64 {
     f64::from(values(tensor.clone())[0])
-}
-
-/// Reads parameters, or their gradients (0 where there is none).
-struct Read<'a>(Option<&'a Gradients>);
-
-impl ReadParameter for Read<'_> {
-    fn read<const D: usize>(&self, _key: &str, param: Tensor<D>) -> Option<Tensor<D>> {
-        match self.0 {
-            None => Some(param),
-            Some(gradients) => {
-                let zero = || param.clone().inner().zeros_like();
-                Some(param.grad(gradients).unwrap_or_else(zero))
-            }
-        }
-    }
 }
 
 /// Compares what is read of every parameter that the case lists: its norm and its first values.

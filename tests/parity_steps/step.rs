@@ -3,13 +3,13 @@
 
 use burn::module::Module;
 use burn::optim::GradientsParams;
-use burn::tensor::{Device, Gradients, Tensor};
+use burn::tensor::{Device, Tensor};
 use kd_data::Batch;
 use kd_losses::{Method, MethodLoss};
 use kd_models::weights::load_state_dict;
 use kd_models::{AnyNetwork, Architecture, PytorchKeys};
 use kd_recipes::foreign::{Beside, read, translate};
-use kd_tests::{Case, ReadParameter, assert_scalar, fill_parameters, float_data, visit_parameters};
+use kd_tests::{Case, Read, assert_scalar, fill_parameters, float_data, visit_parameters};
 use kd_train::{DataInfo, DistillTask, FrozenTeacher, Recipe};
 use serde_json::{Value, json};
 
@@ -122,19 +122,6 @@ fn fill_connectors<M: Module>(case: &Case, connectors: Vec<M>) -> Vec<M> {
         })
     };
     connectors.into_iter().enumerate().map(fill).collect()
-}
-
-/// Reads parameters, or their gradients (0 where there is none).
-struct Read<'a>(Option<&'a Gradients>);
-
-impl ReadParameter for Read<'_> {
-    fn read<const D: usize>(&self, _key: &str, param: Tensor<D>) -> Option<Tensor<D>> {
-        let Some(gradients) = self.0 else {
-            return Some(param);
-        };
-        let zero = || param.clone().inner().zeros_like();
-        Some(param.grad(gradients).unwrap_or_else(zero))
-    }
 }
 
 /// Compares norm and first values of all that the case lists, and the norm of the whole student.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{Device, Shape, Tensor};
+use burn::tensor::{Device, Gradients, Shape, Tensor};
 
 use crate::{Case, float_data};
 
@@ -174,4 +174,17 @@ pub fn visit_parameters<M: Module>(
 pub trait ReadParameter {
     /// The tensor to look at.
     fn read<const D: usize>(&self, key: &str, param: Tensor<D>) -> Option<Tensor<D>>;
+}
+
+/// Reads parameters, or their gradients (0 where there is none).
+pub struct Read<'a>(pub Option<&'a Gradients>);
+
+impl ReadParameter for Read<'_> {
+    fn read<const D: usize>(&self, _key: &str, param: Tensor<D>) -> Option<Tensor<D>> {
+        let Some(gradients) = self.0 else {
+            return Some(param);
+        };
+        let zero = || param.clone().inner().zeros_like();
+        Some(param.grad(gradients).unwrap_or_else(zero))
+    }
 }
