@@ -416,3 +416,27 @@ fn own_flags_stand_among_theirs() {
         "{error}"
     );
 }
+
+#[test]
+fn overrides_and_flags_follow_a_file_of_mdistiller() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("kd.yaml");
+    let file = json!({ "DISTILLER": { "TYPE": "KD", "TEACHER": "vgg13", "STUDENT": "vgg8" } });
+    std::fs::write(&path, file.to_string()).expect("a file");
+    let line = format!(
+        "--cfg {} --logit-stand --base-temp 3 --kd-weight 12 SOLVER.LR 0.02 SOLVER.EPOCHS 480 \
+         SOLVER.LR_DECAY_STAGES [300,360,420] --threads 2",
+        path.display()
+    );
+    let arguments = line.split_whitespace().map(str::to_owned).collect();
+    let translated = translate(arguments).expect("a command line");
+    assert_eq!(translated.rest, ["--threads", "2"]);
+    let foreign = translated.foreign.expect("another program's");
+    let out = foreign.out.expect("a folder").display().to_string();
+    assert!(out.starts_with("./output/distill/default,SOLVER.LR:0.02,"), "{out}");
+    let recipe = resolved(foreign.overlay);
+    assert_eq!((recipe.optimizer.lr, recipe.train.epochs), (Some(0.02), Some(480)));
+    assert_eq!(recipe.scheduler.milestones, Some(vec![300, 360, 420]));
+    let terms = serde_json::to_value(&recipe.losses).expect("JSON");
+    assert_eq!((&terms[1]["weight"], &terms[1]["temperature"]), (&json!(12.0), &json!(3.0)));
+}

@@ -24,6 +24,7 @@ pub(super) fn read(origin: &str, file: &Value) -> Result<Foreign, RecipesError> 
         Some("tinyimagenet" | "tiny_imagenet" | "tiny-imagenet") => {
             overlay.set("data.name", "tiny-imagenet");
             overlay.set("data.normalization", "imagenet");
+            overlay.set("data.image_size", 64);
             overlay.set("augmentation", json!({ "kind": "random_resized_crop" }));
         }
         Some(other) => {

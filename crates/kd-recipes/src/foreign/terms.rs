@@ -82,7 +82,10 @@ impl Family<'_> {
             "fsp" => json!({ "name": "fsp", "weight": 0.0 }),
             "factor" => plain("ft"),
             "vid" | "kdsvd" | "rkd" | "pkt" | "nst" | "semckd" => plain(self.distill),
-            "dkd" => json!({ "name": "dkd", "weight": weight, "convention": "kdrefine" }),
+            "dkd" => json!({
+                "name": "dkd", "weight": weight, "convention": "kdrefine", "warm_up": 20,
+                "temperature": self.temperature,
+            }),
             "kdrefine" => {
                 let [gamma, alpha, _] = self.weights;
                 if weight != 0.0 {
