@@ -293,9 +293,14 @@ fn mdistiller(row: &Row) -> (Value, Vec<(String, Value)>) {
             "MOMENTUM": 0.9, "TYPE": "SGD",
         },
     });
-    if !row.text("teacher").is_empty() {
-        file["DISTILLER"]["TEACHER"] = json!(row.text("teacher"));
-    }
+    // A file without a method names one too.
+    let teacher = row.text("teacher");
+    let teacher = if teacher.is_empty() {
+        "resnet32x4"
+    } else {
+        teacher
+    };
+    file["DISTILLER"]["TEACHER"] = json!(teacher);
     let number = |column: &str| json!(row.text(column).parse::<f64>().ok());
     match method.as_str() {
         "NONE" => {}
@@ -433,10 +438,19 @@ fn overrides_and_flags_follow_a_file_of_mdistiller() {
     assert_eq!(translated.rest, ["--threads", "2"]);
     let foreign = translated.foreign.expect("another program's");
     let out = foreign.out.expect("a folder").display().to_string();
-    assert!(out.starts_with("./output/distill/default,SOLVER.LR:0.02,"), "{out}");
+    assert!(
+        out.starts_with("./output/distill/default,SOLVER.LR:0.02,"),
+        "{out}"
+    );
     let recipe = resolved(foreign.overlay);
-    assert_eq!((recipe.optimizer.lr, recipe.train.epochs), (Some(0.02), Some(480)));
+    assert_eq!(
+        (recipe.optimizer.lr, recipe.train.epochs),
+        (Some(0.02), Some(480))
+    );
     assert_eq!(recipe.scheduler.milestones, Some(vec![300, 360, 420]));
     let terms = serde_json::to_value(&recipe.losses).expect("JSON");
-    assert_eq!((&terms[1]["weight"], &terms[1]["temperature"]), (&json!(12.0), &json!(3.0)));
+    assert_eq!(
+        (&terms[1]["weight"], &terms[1]["temperature"]),
+        (&json!(12.0), &json!(3.0))
+    );
 }

@@ -63,7 +63,7 @@ pub enum ModelError {
         key: String,
     },
     /// Keys or shapes in a weights file are not those of the network.
-    #[error("{}: weights do not fit {model}: {}", path.display(), problems.join("; "))]
+    #[error("{}: weights do not fit {model}: {}", path.display(), first_of(problems))]
     Mismatch {
         /// The file.
         path: PathBuf,
@@ -135,4 +135,15 @@ pub enum ModelError {
         /// What the backend said.
         reason: String,
     },
+}
+
+/// The first problems, and how many more there are: a network of another kind has hundreds.
+fn first_of(problems: &[String]) -> String {
+    const SHOWN: usize = 6;
+    let shown = problems.iter().take(SHOWN).map(String::as_str);
+    let mut text = shown.collect::<Vec<_>>().join("; ");
+    if problems.len() > SHOWN {
+        text += &format!("; and {} more", problems.len() - SHOWN);
+    }
+    text
 }

@@ -10,7 +10,14 @@ use super::listing::{Entry, is_counter};
 use crate::ModelError;
 
 /// Keys under which checkpoints hold the weights, the usual ones first.
-const KEYS: &[&str] = &["model", "net", "state_dict", "model_state_dict", "network"];
+const KEYS: &[&str] = &[
+    "model",
+    "net",
+    "snet",
+    "state_dict",
+    "model_state_dict",
+    "network",
+];
 
 /// What PyTorch itself puts into a state dict beside the tensors: versions of its modules.
 const METADATA: &str = "_metadata";

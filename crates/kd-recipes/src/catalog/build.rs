@@ -59,7 +59,7 @@ impl Builder<'_> {
         overlay = Overlay::from(method.set.clone()).over(overlay);
         let mut losses = self.losses(method);
         for exception in &self.study.exceptions {
-            if exception.is_about(self.data, label, pair) {
+            if exception.is_about(self.data, label, pair, variant) {
                 overlay = Overlay::from(exception.set.clone()).over(overlay);
                 for loss in losses.iter_mut().skip(self.shared(method)) {
                     loss.extend(exception.loss.clone());

@@ -113,6 +113,8 @@ pub(super) struct Exception {
     /// Default: all data sets.
     pub(super) data: Option<String>,
     pub(super) method: String,
+    /// Default: all variants.
+    pub(super) variants: Option<Vec<String>>,
     /// Default: all pairs.
     pub(super) pairs: Option<Vec<PairNames>>,
     #[serde(default)]
@@ -137,10 +139,20 @@ impl PairTable {
 
 impl Exception {
     /// Whether it is about a cell.
-    pub(super) fn is_about(&self, data: &str, method: &str, pair: &PairTable) -> bool {
+    pub(super) fn is_about(
+        &self,
+        data: &str,
+        method: &str,
+        pair: &PairTable,
+        variant: &str,
+    ) -> bool {
         let named = |pairs: &Vec<PairNames>| pairs.iter().any(|names| pair.is(names));
         self.method == method
             && self.data.as_ref().is_none_or(|own| own == data)
+            && self
+                .variants
+                .as_ref()
+                .is_none_or(|own| own.iter().any(|own| own == variant))
             && self.pairs.as_ref().is_none_or(named)
     }
 }

@@ -48,8 +48,22 @@ pub(super) fn read(origin: &str, file: &Value) -> Result<Foreign, RecipesError> 
             lr,
         }
         .apply(&keys, &mut overlay)?;
-        // Files of other methods say what only some of them read.
-        keys.without_effect(&["feat_dim"], "read by cc and crd only")
+        // Files may say what only other methods read.
+        for key in [
+            "feat_dim",
+            "hint_layer",
+            "mode",
+            "nce_k",
+            "nce_t",
+            "nce_m",
+            "group",
+            "layer",
+            "w_rs",
+            "r",
+            "w_cs",
+        ] {
+            keys.has(key);
+        }
     } else {
         overlay.set("losses", json!([{ "name": "ce", "weight": 1.0 }]));
     }

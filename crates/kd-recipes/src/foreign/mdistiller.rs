@@ -34,7 +34,17 @@ pub(super) fn read(
     let method = keys
         .text("DISTILLER.TYPE")
         .unwrap_or_else(|| "NONE".to_owned());
-    let imagenet = keys.text("DATASET.TYPE").as_deref() == Some("imagenet");
+    let data = keys.text("DATASET.TYPE").unwrap_or_default();
+    let imagenet = data == "imagenet";
+    let stand = match stand {
+        None if keys.flag("EXPERIMENT.LOGIT_STAND")?.unwrap_or(false) => Some(LogitStand {
+            temperature: keys.number("KD.TEMPERATURE")?.unwrap_or(2.0),
+            weight: keys.number("KD.LOSS.KD_WEIGHT")?.unwrap_or(9.0),
+        }),
+        stand => stand,
+    };
+    // A file for no method names a teacher all the same.
+    keys.has("DISTILLER.TEACHER");
     let student = keys
         .text("DISTILLER.STUDENT")
         .unwrap_or_else(|| "resnet32".to_owned());
@@ -43,10 +53,14 @@ pub(super) fn read(
         let teacher = keys
             .text("DISTILLER.TEACHER")
             .unwrap_or_else(|| "ResNet50".to_owned());
-        if !imagenet {
-            // Its place there.
-            let weights =
-                format!("download_ckpts/cifar_teachers/{teacher}_vanilla/ckpt_epoch_240.pth");
+        // Their places there; ImageNet's come from torchvision.
+        let file = match data.as_str() {
+            "imagenet" => None,
+            "tiny_imagenet" => Some(("tiny_imagenet", "ti_res18")),
+            _ => Some(("cifar", "ckpt_epoch_240.pth")),
+        };
+        if let Some((set, file)) = file {
+            let weights = format!("download_ckpts/{set}_teachers/{teacher}_vanilla/{file}");
             overlay.set("teacher.weights", weights);
         }
         overlay.set("teacher.network", network(teacher, imagenet));
@@ -232,6 +246,10 @@ fn losses(
                 ("momentum", json!(number("CRD.NCE.MOMENTUM", 0.5)?)),
             ],
         ),
+        "REVIEWKD" if keys.flag("REVIEWKD.STU_PREACT")? == Some(true) => {
+            let expected = "False: maps before the activation are not compared here";
+            return Err(keys.wrong("REVIEWKD.STU_PREACT", &json!(true), expected));
+        }
         "REVIEWKD" => vec![
             ce("REVIEWKD.CE_WEIGHT", 1.0)?,
             json!({
@@ -248,8 +266,50 @@ fn losses(
     })
 }
 
-/// Keys that the networks tell here, or that only say what is printed and where it is stored.
+/// Keys that a file may have for methods other than its own.
+const OF_METHODS: [&str; 33] = [
+    "KD.TEMPERATURE",
+    "KD.LOSS.CE_WEIGHT",
+    "KD.LOSS.KD_WEIGHT",
+    "AT.P",
+    "RKD.DISTANCE_WEIGHT",
+    "RKD.ANGLE_WEIGHT",
+    "FITNET.HINT_LAYER",
+    "KDSVD.K",
+    "VID.INIT_PRED_VAR",
+    "CRD.MODE",
+    "CRD.FEAT.DIM",
+    "CRD.NCE.K",
+    "CRD.NCE.MOMENTUM",
+    "CRD.NCE.TEMPERATURE",
+    "REVIEWKD.CE_WEIGHT",
+    "REVIEWKD.REVIEWKD_WEIGHT",
+    "REVIEWKD.WARMUP_EPOCHS",
+    "REVIEWKD.STU_PREACT",
+    "DKD.CE_WEIGHT",
+    "DKD.ALPHA",
+    "DKD.BETA",
+    "DKD.T",
+    "DKD.WARMUP",
+    "AT.LOSS.FEAT_WEIGHT",
+    "RKD.LOSS.FEAT_WEIGHT",
+    "FITNET.LOSS.FEAT_WEIGHT",
+    "KDSVD.LOSS.FEAT_WEIGHT",
+    "OFD.LOSS.FEAT_WEIGHT",
+    "NST.LOSS.FEAT_WEIGHT",
+    "PKT.LOSS.FEAT_WEIGHT",
+    "SP.LOSS.FEAT_WEIGHT",
+    "VID.LOSS.FEAT_WEIGHT",
+    "CRD.LOSS.FEAT_WEIGHT",
+];
+
+/// Keys of other methods, those that the networks tell here, and those that only say what is printed
+/// and where it is stored.
 fn known_elsewhere(keys: &Keys) {
+    for key in OF_METHODS {
+        keys.has(key);
+        keys.has(&key.replace("FEAT_WEIGHT", "CE_WEIGHT"));
+    }
     let shapes = [
         "FITNET.INPUT_SIZE",
         "VID.INPUT_SIZE",
@@ -264,14 +324,12 @@ fn known_elsewhere(keys: &Keys) {
         "REVIEWKD.IN_CHANNELS",
         "REVIEWKD.OUT_CHANNELS",
         "REVIEWKD.MAX_MID_CHANNEL",
-        "REVIEWKD.STU_PREACT",
     ];
     keys.without_effect(&shapes, "follows from the networks here");
     let logs = [
         "LOG.TENSORBOARD_FREQ",
         "LOG.SAVE_CHECKPOINT_FREQ",
         "LOG.WANDB",
-        "EXPERIMENT.LOGIT_STAND",
         "SOLVER.DOT.DELTA",
     ];
     keys.without_effect(&logs, "changes no result");

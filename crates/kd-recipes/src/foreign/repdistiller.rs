@@ -93,7 +93,7 @@ pub(super) fn read(values: BTreeMap<String, Value>) -> Result<Foreign, RecipesEr
     overlay.set("data.name", "cifar100");
     overlay.set("data.root", "data");
     match distills {
-        true => distillation(&keys, &mut overlay, (&student, lr))?,
+        true => distillation(&keys, &mut overlay, (&student, lr), program)?,
         false => overlay.set("losses", json!([{ "name": "ce", "weight": 1.0 }])),
     }
     trial(&keys, &mut overlay);
@@ -132,12 +132,18 @@ fn distillation(
     keys: &Keys,
     overlay: &mut Overlay,
     (student, lr): (&str, f64),
+    program: Program,
 ) -> Result<(), RecipesError> {
-    let path = keys.required("path_t")?;
+    let kdrefine = program == Program::KdRefine;
+    let path = match keys.text("path_t") {
+        Some(path) => path,
+        None if kdrefine => "save/t_models/resnet56_vanilla/ckpt_epoch_240.pth".to_owned(),
+        None => keys.required("path_t")?,
+    };
     overlay.set_some("teacher.network", teacher_of(Path::new(&path)));
     overlay.set("teacher.weights", &path);
-    let distill = keys.text("distill").unwrap_or_else(|| "kd".to_owned());
-    let kdrefine = distill == "kdrefine";
+    let default = if kdrefine { "kdrefine" } else { "kd" };
+    let distill = keys.text("distill").unwrap_or_else(|| default.to_owned());
     let weight = |key: &str, default: Option<f64>| match (keys.number(key)?, default) {
         (Some(weight), _) => Ok(weight),
         (None, Some(default)) => Ok(default),

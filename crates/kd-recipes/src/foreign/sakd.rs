@@ -148,21 +148,23 @@ fn distillation(keys: &Keys, overlay: &mut Overlay, mode: &str) -> Result<(), Re
     let terms = [
         json!({ "name": "ce", "weight": 1.0 }),
         json!({ "name": "kd", "weight": kd, "temperature": temperature }),
-        method(keys, own)?,
+        method(keys, own, mode)?,
     ];
     overlay.set("losses", terms);
     pretraining(keys, overlay)?;
     routing(keys, overlay, mode, gamma, lr)
 }
 
-fn method(keys: &Keys, weight: f64) -> Result<Value, RecipesError> {
+fn method(keys: &Keys, weight: f64, mode: &str) -> Result<Value, RecipesError> {
     let name = keys.required("kd_loss.name")?;
     let dim = keys.count("kd_loss.feat_dim")?.unwrap_or(128);
     let plain = |name: &str| json!({ "name": name, "weight": weight });
     Ok(match name.as_str() {
         "AT" | "NST" | "PKT" | "RKD" | "SP" | "VID" | "KDSVD" => plain(&name.to_lowercase()),
+        // The adaptive programs detach the teacher's embedding.
         "CC" => json!({
-            "name": "cc", "weight": weight, "dim": dim, "train_teacher_embedding": false,
+            "name": "cc", "weight": weight, "dim": dim,
+            "train_teacher_embedding": !matches!(mode, "adaptive" | "anti"),
         }),
         "CRD" => json!({ "name": "crd", "weight": weight, "dim": dim, "sampling": "exact" }),
         "FitNet" => json!({ "name": "hint", "weight": weight, "whole_batch": true }),

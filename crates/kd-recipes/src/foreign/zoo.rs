@@ -96,7 +96,7 @@ pub(super) fn read(values: BTreeMap<String, Value>) -> Result<Foreign, RecipesEr
     let mut losses = vec![json!({ "name": "ce", "weight": 1.0 })];
     if let Some(method) = &method {
         losses.extend(own(&keys, method, &data)?);
-        pretraining(method, &mut overlay);
+        pretraining(&keys, method, &mut overlay)?;
     }
     overlay.set("losses", losses);
     keys.without_effect(&["print_freq", "cuda"], "changes no result; use --device");
@@ -282,7 +282,7 @@ fn own(keys: &Keys, method: &str, data: &str) -> Result<Vec<Value>, RecipesError
     })
 }
 
-fn pretraining(method: &str, overlay: &mut Overlay) {
+fn pretraining(keys: &Keys, method: &str, overlay: &mut Overlay) -> Result<(), RecipesError> {
     match method {
         "ft" => {
             overlay.set("train.pretrain_epochs", 30);
@@ -292,7 +292,12 @@ fn pretraining(method: &str, overlay: &mut Overlay) {
             overlay.set("train.pretrain_epochs", 50);
             overlay.set("train.pretrain_lr", 0.01);
             overlay.set("train.pretrain_milestones", [30, 40]);
+            // The mean over three stages, where ours is their sum.
+            let weight = keys.number("lambda_kd")?.unwrap_or(1.0);
+            overlay.set("train.pretrain_weight", weight / 3.0);
+            overlay.set("train.keep_momentum", true);
         }
         _ => {}
     }
+    Ok(())
 }

@@ -19,6 +19,13 @@ pub struct TrainConfig {
     /// Epochs of these phases after which their learning rate falls to a tenth. Default: none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub pretrain_milestones: Vec<usize>,
+    /// Factor of the losses of these phases. Default 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pretrain_weight: Option<f64>,
+    /// Whether the main phase goes on with the momentum of the phase before, as
+    /// Knowledge-Distillation-Zoo does. Default no.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub keep_momentum: bool,
     /// Seed of initial weights, order of images, augmentation and whatever else is drawn.
     pub seed: u64,
     /// Decay of an exponential moving average of the student's weights, which is then evaluated
@@ -31,12 +38,15 @@ impl TrainConfig {
         TrainError::at_least_one("train.epochs", self.epochs)?;
         let epochs = self.epochs.unwrap_or(if small { 7 } else { 240 });
         TrainError::positive("train.pretrain_lr", self.pretrain_lr)?;
+        TrainError::positive("train.pretrain_weight", self.pretrain_weight)?;
         for (field, given) in [
             (
                 "train.pretrain_epochs",
                 self.pretrain_epochs.is_some_and(|epochs| epochs > 0),
             ),
             ("train.pretrain_lr", self.pretrain_lr.is_some()),
+            ("train.pretrain_weight", self.pretrain_weight.is_some()),
+            ("train.keep_momentum", self.keep_momentum),
             (
                 "train.pretrain_milestones",
                 !self.pretrain_milestones.is_empty(),

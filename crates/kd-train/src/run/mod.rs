@@ -264,7 +264,8 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
         for (index, phase) in self.phases.iter().enumerate() {
             let main = phase.objective == Objective::Main;
             for epoch in state.completed(index, main)..phase.epochs {
-                if epoch == 0 {
+                let kept = self.recipe.train.keep_momentum && index > 0;
+                if epoch == 0 && !kept {
                     // The velocities of another loss say nothing about this one.
                     task.optimizer = fresh.clone();
                 }
@@ -485,13 +486,14 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
         let main = self.recipe.train.epochs.unwrap_or_default();
         let number = main + before + epoch;
         self.seed(number);
+        let weight = self.recipe.train.pretrain_weight.unwrap_or(1.0);
         let factor = self.phases[phase].schedule.factor(epoch, 0);
         task.set_rates(rates(self.recipe).scaled(factor));
         let mut meter = LossMeter::new(epoch + 1);
         let mut batches = self.train.epoch(number, &training);
         for (step, batch) in batches.by_ref().enumerate() {
             let loss;
-            (task, loss) = task.pretrain_step(term, &batch);
+            (task, loss) = task.weighted_pretrain_step(term, &batch, weight);
             let Some(loss) = loss else {
                 return Ok((task, 0.0));
             };

@@ -136,9 +136,20 @@ impl<S: Network, T: Network, L: DistillationLoss> DistillTask<S, T, L> {
     ///
     /// As [`DistillModel::pretrain`].
     pub fn pretrain_step(self, term: usize, batch: &Batch) -> (Self, Option<Tensor<1>>) {
+        self.weighted_pretrain_step(term, batch, 1.0)
+    }
+
+    /// The same for the loss times a factor.
+    pub(crate) fn weighted_pretrain_step(
+        self,
+        term: usize,
+        batch: &Batch,
+        weight: f64,
+    ) -> (Self, Option<Tensor<1>>) {
         let Some(loss) = self.model.pretrain(term, batch) else {
             return (self, None);
         };
+        let loss = if weight == 1.0 { loss } else { loss * weight };
         let gradients = GradientsParams::from_grads(loss.backward(), &self.model);
         (self.update(gradients), Some(loss))
     }

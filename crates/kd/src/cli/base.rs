@@ -49,6 +49,11 @@ impl Base {
         }
     }
 
+    /// Whether it is of another program.
+    pub fn is_foreign(&self) -> bool {
+        !self.named && self.overlay != Overlay::default()
+    }
+
     /// The recipe for another number of epochs.
     pub fn shortened(mut self, epochs: Option<usize>) -> Self {
         if let Some(epochs) = epochs.filter(|epochs| self.named && *epochs > 0) {

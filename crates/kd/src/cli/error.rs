@@ -23,6 +23,9 @@ pub enum CliError {
     /// Of a method's name.
     #[error(transparent)]
     Loss(#[from] LossError),
+    /// Of two recipes at once.
+    #[error("--recipe cannot be used with another program's file or flags: each is a whole recipe")]
+    TwoRecipes,
     /// Of a method written with parameters.
     #[error("--method: {0}")]
     Method(String),

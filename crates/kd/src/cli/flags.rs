@@ -27,6 +27,10 @@ pub struct DataFlags {
     /// for example 0.1: tune with it, and report without
     #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
     dev_split: Option<f64>,
+    /// Statistics that images are normalized by: cifar10, cifar10-zoo, cifar100, cifar100-zoo,
+    /// tiny-imagenet or imagenet [default: the data set's]
+    #[arg(long, value_name = "NAME")]
+    normalization: Option<String>,
     /// Use the first N training images
     #[arg(long, value_name = "N")]
     limit_train: Option<usize>,
@@ -50,6 +54,7 @@ impl DataFlags {
         let mut overlay = Overlay::default();
         overlay.set_some("data.name", self.data);
         overlay.set_some("data.root", self.root);
+        overlay.set_some("data.normalization", self.normalization);
         overlay.set_some("data.download", self.download.then_some(true));
         overlay.set_some("data.dev_split", self.dev_split);
         overlay.set_some("data.limit_train", self.limit_train);
@@ -178,6 +183,7 @@ impl RunFlags {
         special: impl FnOnce(Overlay) -> Result<Overlay, CliError>,
     ) -> Result<(Overlay, Place), CliError> {
         let base = match &self.recipe {
+            Some(_) if self.base.is_foreign() => return Err(CliError::TwoRecipes),
             Some(name) => Base::named(name)?,
             None => self.base,
         };
