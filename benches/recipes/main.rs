@@ -4,6 +4,7 @@
 //! recipe_steps FILE [PATTERN...]   measures the recipes that FILE (tab-separated) does not have yet
 //! recipe_steps --one NAME          measures one in this process and prints its line
 //! recipe_steps --table FILE        prints the figures of FILE as Markdown tables
+//! recipe_steps --cost FILE         prints what all runs of a study take at these steps
 //! ```
 //!
 //! Each recipe has a process of its own, so that its memory is its own. The networks are as drawn;
@@ -11,6 +12,7 @@
 //! is allocated in it: the figure is an upper bound of a step's time.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod cost;
 mod step;
 mod table;
 
@@ -26,6 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.as_slice() {
         [flag, name] if flag == "--one" => println!("{}", step::measure(name)?),
+        [flag, file] if flag == "--cost" => println!("{}", cost::markdown(Path::new(file))?),
         [flag, file] if flag == "--table" => println!("{}", table::markdown(Path::new(file))?),
         [file, patterns @ ..] => all(Path::new(file), patterns)?,
         [] => return Err("usage: recipe_steps FILE [PATTERN...]".into()),

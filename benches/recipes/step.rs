@@ -11,7 +11,7 @@ use kd_train::{DataInfo, FrozenTeacher, Recipe, device_by_name};
 use nix::sys::resource::{UsageWho, getrusage};
 
 /// Classes, side of an image in pixels, and training images of a data set.
-fn sizes(data: &str) -> [usize; 3] {
+pub fn sizes(data: &str) -> [usize; 3] {
     match data {
         "cifar10" => [10, 32, 50_000],
         "cifar100" => [100, 32, 50_000],

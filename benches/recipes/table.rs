@@ -7,16 +7,27 @@ use std::path::Path;
 use kd_recipes::{NamedRecipe, recipe};
 
 /// Seconds of a step and of one of the phase before, and peak memory in MiB.
-type Figures = [f64; 3];
+pub type Figures = [f64; 3];
 
-/// A table a study and data set: rows methods, columns pairs; networks alone in one of their own.
-pub fn markdown(file: &Path) -> Result<String, Box<dyn Error>> {
-    let mut tables: BTreeMap<(String, String), Vec<(NamedRecipe, Figures)>> = BTreeMap::new();
+/// The recipes of a file with their figures.
+pub fn read(file: &Path) -> Result<Vec<(NamedRecipe, Figures)>, Box<dyn Error>> {
+    let mut measured = Vec::new();
     for line in std::fs::read_to_string(file)?.lines() {
         let mut fields = line.split('\t');
         let named = recipe(fields.next().ok_or("an empty line")?)?;
         let figures: Vec<f64> = fields.map(str::parse).collect::<Result<_, _>>()?;
-        let figures = figures.try_into().map_err(|_| "three figures a line")?;
+        measured.push((
+            named,
+            figures.try_into().map_err(|_| "three figures a line")?,
+        ));
+    }
+    Ok(measured)
+}
+
+/// A table a study and data set: rows methods, columns pairs; networks alone in one of their own.
+pub fn markdown(file: &Path) -> Result<String, Box<dyn Error>> {
+    let mut tables: BTreeMap<(String, String), Vec<(NamedRecipe, Figures)>> = BTreeMap::new();
+    for (named, figures) in read(file)? {
         let key = (named.study.clone(), named.data.clone());
         tables.entry(key).or_default().push((named, figures));
     }
