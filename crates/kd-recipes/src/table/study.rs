@@ -8,8 +8,8 @@ use super::collect::Record;
 use super::entry::Entry;
 use super::group::{Groups, Key, grouped};
 use super::{notes, order};
-use crate::RecipesError;
 use crate::sweep::SweepError;
+use crate::{RecipesError, recipe, recipes};
 
 /// The runs of one study on one data set.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -63,7 +63,7 @@ impl StudyTable {
             .iter()
             .partition(|record| record.labels.teacher.is_none());
         let (groups, mut notes) = grouped(distilled.into_iter().filter(is_here))?;
-        let (alone, more) = grouped(of_networks(alone, study).into_iter())?;
+        let (alone, more) = grouped(of_networks(alone, study)?.into_iter())?;
 
         let mut entries = Vec::new();
         for (key, group) in &groups {
@@ -91,16 +91,37 @@ impl StudyTable {
     }
 }
 
-/// The runs of networks alone that belong to a study: its own, and those of other studies for networks
-/// that it has none of, as a teacher may be.
-fn of_networks<'a>(alone: Vec<&'a Record>, study: Study<'_>) -> Vec<&'a Record> {
+/// The runs of networks alone that belong to a study: its own, and for networks that it has none of,
+/// those of the study that trains its teachers, and yours.
+fn of_networks<'a>(
+    alone: Vec<&'a Record>,
+    study: Study<'_>,
+) -> Result<Vec<&'a Record>, RecipesError> {
+    let trains_teachers = match study.0 {
+        Some(study) => teachers_of(study)?,
+        None => None,
+    };
+    let is_taken = |other: &&Record| match (&other.labels.study, study.0) {
+        (Some(other), Some(_)) => trains_teachers.as_ref() == Some(other),
+        _ => true,
+    };
     let alone = alone.into_iter();
     let alone = alone.filter(|record| record.labels.data == study.1);
     let (mut own, others): (Vec<_>, Vec<_>) = alone.partition(|record| of(record) == study);
     let known: BTreeSet<&str> = own.iter().map(|own| own.labels.student.as_str()).collect();
     let others = others.into_iter();
-    own.extend(others.filter(|other| !known.contains(other.labels.student.as_str())));
-    own
+    let others = others.filter(|other| !known.contains(other.labels.student.as_str()));
+    own.extend(others.filter(is_taken));
+    Ok(own)
+}
+
+/// The study that trains the teachers of a study.
+fn teachers_of(study: &str) -> Result<Option<String>, RecipesError> {
+    let mut of_study = recipes()?.iter().filter(|recipe| recipe.study == study);
+    let needs = of_study.find_map(|recipe| recipe.needs.as_ref());
+    needs
+        .map(|needs| Ok(recipe(&needs.recipe)?.study))
+        .transpose()
 }
 
 /// Teachers and students alone, under each of their pairs.

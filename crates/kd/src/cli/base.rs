@@ -1,5 +1,6 @@
 //! What a command starts from: a recipe by name, or what another program's file or flags say.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use kd_recipes::foreign::{Foreign, translate};
@@ -64,13 +65,21 @@ impl Base {
 }
 
 /// Takes what another program understands out of the arguments.
-pub fn split(arguments: Vec<String>) -> Result<(Vec<String>, Option<Foreign>), CliError> {
-    let command = arguments.get(1).map(String::as_str);
+pub fn split(arguments: Vec<OsString>) -> Result<(Vec<OsString>, Option<Foreign>), CliError> {
+    let texts: Option<Vec<String>> = arguments
+        .iter()
+        .map(|argument| argument.to_str().map(str::to_owned))
+        .collect();
+    // A path may be no text; those programs' arguments are.
+    let Some(mut own) = texts else {
+        return Ok((arguments, None));
+    };
+    let command = own.get(1).map(String::as_str);
     if !command.is_some_and(|command| COMMANDS.contains(&command)) {
         return Ok((arguments, None));
     }
-    let mut own = arguments;
     let translated = translate(own.split_off(2))?;
     own.extend(translated.rest);
-    Ok((own, translated.foreign))
+    let own = own.into_iter().map(OsString::from);
+    Ok((own.collect(), translated.foreign))
 }

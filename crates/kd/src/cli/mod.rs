@@ -111,7 +111,7 @@ pub fn main() -> ExitCode {
         .init();
 
     parent::end_with_it();
-    let (arguments, foreign) = match base::split(std::env::args().collect()) {
+    let (arguments, foreign) = match base::split(std::env::args_os().collect()) {
         Ok(split) => split,
         Err(error) => {
             output::error(&format!("error: {error}"));
