@@ -1,5 +1,6 @@
 //! Errors of this crate.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 /// What can go wrong with networks and their weights.
@@ -137,13 +138,23 @@ pub enum ModelError {
     },
 }
 
-/// The first problems, and how many more there are: a network of another kind has hundreds.
+/// The first problems of each kind, and how many more there are: a network of another kind has
+/// hundreds.
 fn first_of(problems: &[String]) -> String {
-    const SHOWN: usize = 6;
-    let shown = problems.iter().take(SHOWN).map(String::as_str);
-    let mut text = shown.collect::<Vec<_>>().join("; ");
-    if problems.len() > SHOWN {
-        text += &format!("; and {} more", problems.len() - SHOWN);
+    const SHOWN: usize = 3;
+    let kind = |problem: &str| problem.split(' ').next().unwrap_or_default().to_owned();
+    let mut seen = HashMap::<String, usize>::new();
+    let mut shown: Vec<&str> = Vec::new();
+    for problem in problems {
+        let seen = seen.entry(kind(problem)).or_default();
+        *seen += 1;
+        if *seen <= SHOWN {
+            shown.push(problem);
+        }
+    }
+    let mut text = shown.join("; ");
+    if problems.len() > shown.len() {
+        text += &format!("; and {} more", problems.len() - shown.len());
     }
     text
 }
