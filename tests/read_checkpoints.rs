@@ -146,10 +146,8 @@ fn the_wrong_name_is_answered_with_the_right_one() {
         message.contains("missing `layer1.0.conv1.weight`"),
         "{message}"
     );
-    assert!(
-        message.contains("unexpected `res1.0.conv1.weight`"),
-        "{message}"
-    );
+    assert!(message.contains("unexpected `res1.0."), "{message}");
+    assert!(message.ends_with(" more"), "{message}");
 }
 
 #[test]
