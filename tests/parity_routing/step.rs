@@ -9,12 +9,9 @@ use kd_core::{Frozen, Network};
 use kd_data::Batch;
 use kd_losses::logits::KdLossConfig;
 use kd_losses::{Gate, Method, MethodLoss, cross_entropy};
-use kd_models::weights::load_state_dict;
 use kd_models::{AnyNetwork, Architecture, PytorchKeys, Repository};
 use kd_spot::{Cuts, Router, RoutingConfig, RoutingMode};
-use kd_tests::{
-    Case, Read, assert_close, assert_scalar, fill_parameters, float_data, visit_parameters,
-};
+use kd_tests::{Case, Read, assert_close, assert_scalar, fill_parameters, visit_parameters};
 use kd_train::{DataInfo, DistillTask, FrozenTeacher, OptimizerConfig, OptimizerName, TaskConfig};
 use serde_json::{Value, json};
 
@@ -50,17 +47,7 @@ fn reversed(case: &Case) -> bool {
 fn network(case: &Case, name: &str, device: &Device) -> AnyNetwork {
     let architecture = hyper(case, name).as_str().expect("a name");
     let architecture = Architecture::by_name_in(Repository::Sakd, architecture).expect("known");
-    let classes = number(case, "num_classes") as usize;
-    let prefix = format!("{name}.");
-    let entries = case
-        .params()
-        .into_iter()
-        .filter_map(|(key, shape, values)| {
-            let key = key.strip_prefix(&prefix)?.to_owned();
-            Some((key, float_data(values, shape)))
-        });
-    load_state_dict(architecture.init(classes, device), entries)
-        .unwrap_or_else(|problems| panic!("{}: {}", case.name, problems.join("\n")))
+    case.network(name, architecture, device)
 }
 
 fn method(case: &Case) -> Method {

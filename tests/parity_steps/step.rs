@@ -6,10 +6,9 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use kd_data::Batch;
 use kd_losses::{Method, MethodLoss};
-use kd_models::weights::load_state_dict;
 use kd_models::{AnyNetwork, Architecture, PytorchKeys};
 use kd_recipes::foreign::{Beside, read, translate};
-use kd_tests::{Case, Read, assert_scalar, fill_parameters, float_data, visit_parameters};
+use kd_tests::{Case, Read, assert_scalar, fill_parameters, visit_parameters};
 use kd_train::{DataInfo, DistillTask, FrozenTeacher, Recipe};
 use serde_json::{Value, json};
 
@@ -61,20 +60,6 @@ fn recipe(case: &Case) -> Recipe {
         .expect("a recipe")
 }
 
-fn network(case: &Case, of: &str, architecture: Architecture, device: &Device) -> AnyNetwork {
-    let prefix = format!("{of}.");
-    let entries = case
-        .params()
-        .into_iter()
-        .filter_map(|(key, shape, values)| {
-            let key = key.strip_prefix(&prefix)?.to_owned();
-            Some((key, float_data(values, shape)))
-        });
-    let classes = case.hyper("num_classes").expect("a number") as usize;
-    load_state_dict(architecture.init(classes, device), entries)
-        .unwrap_or_else(|problems| panic!("{}: {}", case.name, problems.join("\n")))
-}
-
 /// The reference's key of a parameter of the model.
 fn key(task: &Task, path: &str) -> String {
     match path.strip_prefix("student.") {
@@ -95,8 +80,8 @@ fn task(case: &Case, plain: &Device) -> Task {
     let of = |name: &str| case.manifest["hyper"][name].as_str().expect("a name");
     let architecture = |name: &str| Architecture::by_name(of(name)).expect("a network");
     assert_eq!(recipe.student.network, Some(architecture("student")));
-    let student = network(case, "student", architecture("student"), &device);
-    let teacher = network(case, "teacher", architecture("teacher"), plain);
+    let student = case.network("student", architecture("student"), &device);
+    let teacher = case.network("teacher", architecture("teacher"), plain);
     let data = DataInfo {
         input: [3, 32, 32],
         labels: vec![0; 8],

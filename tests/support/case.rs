@@ -5,6 +5,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use kd_models::weights::load_state_dict;
+use kd_models::{AnyNetwork, Architecture};
 use safetensors::SafeTensors;
 use serde_json::Value;
 
@@ -230,6 +232,21 @@ impl Case {
             .find(|(name, ..)| name == key)
             .unwrap_or_else(|| panic!("{}: no parameter `{key}`", self.name));
         Tensor::from_data(float_data(values, shape), device)
+    }
+
+    /// The student or teacher of a step, with the case's parameters.
+    pub fn network(&self, of: &str, architecture: Architecture, device: &Device) -> AnyNetwork {
+        let prefix = format!("{of}.");
+        let entries = self
+            .params()
+            .into_iter()
+            .filter_map(|(key, shape, values)| {
+                let key = key.strip_prefix(&prefix)?.to_owned();
+                Some((key, float_data(values, shape)))
+            });
+        let classes = self.hyper("num_classes").expect("a number") as usize;
+        load_state_dict(architecture.init(classes, device), entries)
+            .unwrap_or_else(|problems| panic!("{}: {}", self.name, problems.join("\n")))
     }
 
     /// An expected scalar.

@@ -57,15 +57,17 @@ impl Builder<'_> {
     ) -> NamedRecipe {
         let mut overlay = self.base(&pair.student);
         overlay = Overlay::from(method.set.clone()).over(overlay);
-        let mut losses = self.losses(method);
+        let mut own: Vec<_> = method.losses.iter().cloned().map(averaged).collect();
         for exception in &self.study.exceptions {
             if exception.is_about(self.data, label, pair, variant) {
                 overlay = Overlay::from(exception.set.clone()).over(overlay);
-                for loss in losses.iter_mut().skip(self.shared(method)) {
+                for loss in &mut own {
                     loss.extend(exception.loss.clone());
                 }
             }
         }
+        let mut losses = self.shared_terms(method);
+        losses.extend(own);
         overlay.set("losses", losses);
         let teacher = self.network(&pair.teacher);
         if method.mutual {
@@ -94,35 +96,19 @@ impl Builder<'_> {
         overlay
     }
 
-    /// The weights of the terms that all methods share.
-    fn weights(&self, method: &MethodTable) -> [f64; 2] {
-        [
-            method.ce.unwrap_or(self.study.ce),
-            method.kd.unwrap_or(self.study.kd),
-        ]
-    }
-
-    /// The number of terms that a method shares with others.
-    fn shared(&self, method: &MethodTable) -> usize {
-        let weights = self.weights(method).into_iter();
-        weights.filter(|weight| *weight != 0.0).count()
-    }
-
-    /// The terms of the loss.
-    fn losses(&self, method: &MethodTable) -> Vec<Map<String, Value>> {
-        let [ce, kd] = self.weights(method);
+    /// The terms that all methods share.
+    fn shared_terms(&self, method: &MethodTable) -> Vec<Map<String, Value>> {
+        let ce = method.ce.unwrap_or(self.study.ce);
+        let kd = method.kd.unwrap_or(self.study.kd);
         let shared = [
             json!({ "name": "ce", "weight": ce }),
             json!({ "name": "kd", "weight": kd, "temperature": 4.0 }),
         ];
-        shared
-            .into_iter()
-            .filter_map(|term| match term {
-                Value::Object(term) if term["weight"] != 0.0 => Some(term),
-                _ => None,
-            })
-            .chain(method.losses.iter().cloned().map(averaged))
-            .collect()
+        let terms = shared.into_iter().filter_map(|term| match term {
+            Value::Object(term) if term["weight"] != 0.0 => Some(term),
+            _ => None,
+        });
+        terms.collect()
     }
 
     /// Routing by a variant.

@@ -14,7 +14,7 @@ pub(super) fn read(origin: &str, file: &Value) -> Result<Foreign, RecipesError> 
     let distills = keys.has("distill") || keys.has("model_s");
     let student = keys.required(if distills { "model_s" } else { "model" })?;
     let mut overlay = Overlay::default();
-    let lr = keys.number("learning_rate")?.unwrap_or(0.05);
+    let lr = keys.number_or("learning_rate", 0.05)?;
     let lr = slow_rate(&keys, &student, lr);
     overlay.set("optimizer.lr", lr);
     crd_family(&keys, &mut overlay)?;
@@ -39,11 +39,11 @@ pub(super) fn read(origin: &str, file: &Value) -> Result<Foreign, RecipesError> 
         Family {
             distill: &distill,
             weights: [
-                keys.number("gamma")?.unwrap_or(1.0),
-                keys.number("alpha")?.unwrap_or(0.0),
-                keys.number("beta")?.unwrap_or(0.0),
+                keys.number_or("gamma", 1.0)?,
+                keys.number_or("alpha", 0.0)?,
+                keys.number_or("beta", 0.0)?,
             ],
-            temperature: keys.number("kd_T")?.unwrap_or(4.0),
+            temperature: keys.number_or("kd_T", 4.0)?,
             student: &student,
             lr,
         }

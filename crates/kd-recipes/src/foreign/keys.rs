@@ -71,6 +71,16 @@ impl Keys {
         Err(self.wrong(key, &Value::from(number), "a whole number, at least 0"))
     }
 
+    /// A number, or what it is if nothing is said.
+    pub(super) fn number_or(&self, key: &str, default: f64) -> Result<f64, RecipesError> {
+        Ok(self.number(key)?.unwrap_or(default))
+    }
+
+    /// A count, or what it is if nothing is said.
+    pub(super) fn count_or(&self, key: &str, default: u64) -> Result<u64, RecipesError> {
+        Ok(self.count(key)?.unwrap_or(default))
+    }
+
     pub(super) fn text(&self, key: &str) -> Option<String> {
         match self.value(key)? {
             Value::String(text) => Some(text.clone()),

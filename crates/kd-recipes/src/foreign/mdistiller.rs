@@ -38,8 +38,8 @@ pub(super) fn read(
     let imagenet = data == "imagenet";
     let stand = match stand {
         None if keys.flag("EXPERIMENT.LOGIT_STAND")?.unwrap_or(false) => Some(LogitStand {
-            temperature: keys.number("KD.TEMPERATURE")?.unwrap_or(2.0),
-            weight: keys.number("KD.LOSS.KD_WEIGHT")?.unwrap_or(9.0),
+            temperature: keys.number_or("KD.TEMPERATURE", 2.0)?,
+            weight: keys.number_or("KD.LOSS.KD_WEIGHT", 9.0)?,
         }),
         stand => stand,
     };
@@ -117,13 +117,9 @@ fn solver(keys: &Keys, overlay: &mut Overlay) -> Result<(), RecipesError> {
     if let Some(other) = keys.text("SOLVER.TYPE").filter(|name| name != "SGD") {
         return Err(keys.wrong("SOLVER.TYPE", &json!(other), "SGD"));
     }
-    let number =
-        |key: &str, default: f64| Ok::<_, RecipesError>(keys.number(key)?.unwrap_or(default));
-    overlay.set("train.epochs", keys.count("SOLVER.EPOCHS")?.unwrap_or(240));
-    overlay.set(
-        "data.batch_size",
-        keys.count("SOLVER.BATCH_SIZE")?.unwrap_or(64),
-    );
+    let number = |key: &str, default| keys.number_or(key, default);
+    overlay.set("train.epochs", keys.count_or("SOLVER.EPOCHS", 240)?);
+    overlay.set("data.batch_size", keys.count_or("SOLVER.BATCH_SIZE", 64)?);
     overlay.set("optimizer.name", "sgd");
     overlay.set("optimizer.nesterov", false);
     overlay.set("optimizer.lr", number("SOLVER.LR", 0.05)?);
@@ -148,10 +144,8 @@ fn losses(
     method: &str,
     stand: Option<LogitStand>,
 ) -> Result<Vec<Value>, RecipesError> {
-    let number =
-        |key: &str, default: f64| Ok::<_, RecipesError>(keys.number(key)?.unwrap_or(default));
-    let count =
-        |key: &str, default: u64| Ok::<_, RecipesError>(keys.count(key)?.unwrap_or(default));
+    let number = |key: &str, default| keys.number_or(key, default);
+    let count = |key: &str, default| keys.count_or(key, default);
     let ce = |key: &str, default: f64| {
         Ok::<_, RecipesError>(json!({ "name": "ce", "weight": number(key, default)? }))
     };

@@ -131,18 +131,15 @@ fn slow_rate(keys: &Keys, student: &str, lr: f64) -> f64 {
 
 /// What the programs that came out of RepDistiller have in common.
 fn crd_family(keys: &Keys, overlay: &mut Overlay) -> Result<(), RecipesError> {
-    overlay.set("train.epochs", keys.count("epochs")?.unwrap_or(240));
-    overlay.set("data.batch_size", keys.count("batch_size")?.unwrap_or(64));
+    overlay.set("train.epochs", keys.count_or("epochs", 240)?);
+    overlay.set("data.batch_size", keys.count_or("batch_size", 64)?);
     overlay.set("augmentation", json!({ "kind": "crop_flip", "pad": 4 }));
     overlay.set("optimizer.name", "sgd");
     overlay.set("optimizer.nesterov", false);
-    overlay.set(
-        "optimizer.momentum",
-        keys.number("momentum")?.unwrap_or(0.9),
-    );
+    overlay.set("optimizer.momentum", keys.number_or("momentum", 0.9)?);
     overlay.set(
         "optimizer.weight_decay",
-        keys.number("weight_decay")?.unwrap_or(5e-4),
+        keys.number_or("weight_decay", 5e-4)?,
     );
     overlay.set("scheduler.name", "multistep");
     let milestones = keys.counts("lr_decay_epochs")?;
@@ -150,9 +147,6 @@ fn crd_family(keys: &Keys, overlay: &mut Overlay) -> Result<(), RecipesError> {
         "scheduler.milestones",
         milestones.unwrap_or_else(|| vec![150, 180, 210]),
     );
-    overlay.set(
-        "scheduler.gamma",
-        keys.number("lr_decay_rate")?.unwrap_or(0.1),
-    );
+    overlay.set("scheduler.gamma", keys.number_or("lr_decay_rate", 0.1)?);
     Ok(())
 }

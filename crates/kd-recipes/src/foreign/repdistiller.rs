@@ -80,7 +80,7 @@ pub(super) fn read(values: BTreeMap<String, Value>) -> Result<Foreign, RecipesEr
     } else {
         0.05
     };
-    let mut lr = keys.number("learning_rate")?.unwrap_or(default);
+    let mut lr = keys.number_or("learning_rate", default)?;
     if program != Program::KdRefine {
         lr = slow_rate(&keys, &student, lr);
     }
@@ -156,7 +156,7 @@ fn distillation(
             weight("alpha", kdrefine.then_some(0.9))?,
             weight("beta", kdrefine.then_some(0.0))?,
         ],
-        temperature: keys.number("kd_T")?.unwrap_or(4.0),
+        temperature: keys.number_or("kd_T", 4.0)?,
         student,
         lr,
     }

@@ -67,10 +67,7 @@ fn data(keys: &Keys, overlay: &mut Overlay) -> Result<(), RecipesError> {
 
 /// What teachers' and students' files have in common.
 fn common(keys: &Keys, overlay: &mut Overlay) -> Result<(), RecipesError> {
-    overlay.set(
-        "train.epochs",
-        keys.count("training.epochs")?.unwrap_or(240),
-    );
+    overlay.set("train.epochs", keys.count_or("training.epochs", 240)?);
     overlay.set_some("train.seed", keys.count("training.seed")?);
     overlay.set_some("data.batch_size", keys.count("training.batch_size")?);
     overlay.set("scheduler.name", "multistep");
@@ -111,7 +108,7 @@ fn single(keys: &Keys, overlay: &mut Overlay) -> Result<(), RecipesError> {
 }
 
 fn distillation(keys: &Keys, overlay: &mut Overlay, mode: &str) -> Result<(), RecipesError> {
-    let lr = keys.number("training.lr")?.unwrap_or(0.05);
+    let lr = keys.number_or("training.lr", 0.05)?;
     if let Some(after) = keys
         .number("training.optimizer.lr")?
         .filter(|after| *after != lr)
@@ -144,7 +141,7 @@ fn distillation(keys: &Keys, overlay: &mut Overlay, mode: &str) -> Result<(), Re
         kd?.unwrap_or(1.0),
         own?.unwrap_or(1.0),
     );
-    let temperature = keys.number("kd_loss.KD_T")?.unwrap_or(4.0);
+    let temperature = keys.number_or("kd_loss.KD_T", 4.0)?;
     let terms = [
         json!({ "name": "ce", "weight": 1.0 }),
         json!({ "name": "kd", "weight": kd, "temperature": temperature }),
@@ -157,7 +154,7 @@ fn distillation(keys: &Keys, overlay: &mut Overlay, mode: &str) -> Result<(), Re
 
 fn method(keys: &Keys, weight: f64, mode: &str) -> Result<Value, RecipesError> {
     let name = keys.required("kd_loss.name")?;
-    let dim = keys.count("kd_loss.feat_dim")?.unwrap_or(128);
+    let dim = keys.count_or("kd_loss.feat_dim", 128)?;
     let plain = |name: &str| json!({ "name": name, "weight": weight });
     Ok(match name.as_str() {
         "AT" | "NST" | "PKT" | "RKD" | "SP" | "VID" | "KDSVD" => plain(&name.to_lowercase()),
@@ -211,9 +208,7 @@ fn routing(
     lr: f64,
 ) -> Result<(), RecipesError> {
     let homo = keys.flag("kd_loss.homo")?.unwrap_or(false);
-    let decay = keys
-        .number("training.optimizer.weight_decay_agent")?
-        .unwrap_or(1e-3);
+    let decay = keys.number_or("training.optimizer.weight_decay_agent", 1e-3)?;
     let agent = keys.number("training.lr_agent")?;
     let half = lr / 2.0;
     match mode {

@@ -34,7 +34,7 @@ impl Family<'_> {
         }
         losses.extend(self.own(keys, own)?);
         overlay.set("losses", losses);
-        let epochs = keys.count("init_epochs")?.unwrap_or(30);
+        let epochs = keys.count_or("init_epochs", 30)?;
         match self.distill {
             "abound" | "fsp" => overlay.set("train.pretrain_epochs", epochs),
             "factor" => {
@@ -51,13 +51,13 @@ impl Family<'_> {
 
     /// The method's own term, with those of its parameters that are not the defaults.
     fn own(&self, keys: &Keys, weight: f64) -> Result<Option<Value>, RecipesError> {
-        let dim = keys.count("feat_dim")?.unwrap_or(128);
-        let stage = keys.count("hint_layer")?.unwrap_or(2);
+        let dim = keys.count_or("feat_dim", 128)?;
+        let stage = keys.count_or("hint_layer", 2)?;
         let crd = [
             json!(keys.text("mode").unwrap_or_else(|| "exact".to_owned())),
-            json!(keys.count("nce_k")?.unwrap_or(16384)),
-            json!(keys.number("nce_t")?.unwrap_or(0.07)),
-            json!(keys.number("nce_m")?.unwrap_or(0.5)),
+            json!(keys.count_or("nce_k", 16384)?),
+            json!(keys.number_or("nce_t", 0.07)?),
+            json!(keys.number_or("nce_m", 0.5)?),
         ];
         let plain = |name: &str| json!({ "name": name, "weight": weight });
         if matches!(self.distill, "abound" | "fsp") && weight != 0.0 {
@@ -116,9 +116,9 @@ impl Family<'_> {
         };
         Ok(json!({
             "name": "askd", "weight": weight, "position": position,
-            "region_weight": keys.number("w_rs")?.unwrap_or(5.0),
-            "regions": keys.count("r")?.unwrap_or(4),
-            "class_weight": keys.number("w_cs")?.unwrap_or(14.0),
+            "region_weight": keys.number_or("w_rs", 5.0)?,
+            "regions": keys.count_or("r", 4)?,
+            "class_weight": keys.number_or("w_cs", 14.0)?,
             "shrink": "permanent",
         }))
     }

@@ -120,10 +120,8 @@ pub(super) fn read(values: BTreeMap<String, Value>) -> Result<Foreign, RecipesEr
 }
 
 fn common(keys: &Keys, overlay: &mut Overlay) -> Result<(), RecipesError> {
-    let number =
-        |key: &str, default: f64| Ok::<_, RecipesError>(keys.number(key)?.unwrap_or(default));
-    let count =
-        |key: &str, default: u64| Ok::<_, RecipesError>(keys.count(key)?.unwrap_or(default));
+    let number = |key: &str, default| keys.number_or(key, default);
+    let count = |key: &str, default| keys.count_or(key, default);
     overlay.set("train.epochs", count("epochs", 200)?);
     overlay.set("train.seed", count("seed", 2)?);
     overlay.set("data.batch_size", count("batch_size", 128)?);
@@ -188,10 +186,8 @@ fn networks(keys: &Keys, overlay: &mut Overlay) -> Result<Option<String>, Recipe
 /// The method's own terms. Values that the Zoo averages over its three blocks are three terms, or a
 /// third of the weight.
 fn own(keys: &Keys, method: &str, data: &str) -> Result<Vec<Value>, RecipesError> {
-    let number =
-        |key: &str, default: f64| Ok::<_, RecipesError>(keys.number(key)?.unwrap_or(default));
-    let count =
-        |key: &str, default: u64| Ok::<_, RecipesError>(keys.count(key)?.unwrap_or(default));
+    let number = |key: &str, default| keys.number_or(key, default);
+    let count = |key: &str, default| keys.count_or(key, default);
     let weight = number(
         "lambda_kd",
         match method {
@@ -293,7 +289,7 @@ fn pretraining(keys: &Keys, method: &str, overlay: &mut Overlay) -> Result<(), R
             overlay.set("train.pretrain_lr", 0.01);
             overlay.set("train.pretrain_milestones", [30, 40]);
             // The mean over three stages, where ours is their sum.
-            let weight = keys.number("lambda_kd")?.unwrap_or(1.0);
+            let weight = keys.number_or("lambda_kd", 1.0)?;
             overlay.set("train.pretrain_weight", weight / 3.0);
             overlay.set("train.keep_momentum", true);
         }
