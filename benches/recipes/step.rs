@@ -4,6 +4,7 @@ use std::error::Error;
 use std::time::Instant;
 
 use burn::tensor::{Device, Distribution, Int, Tensor};
+use kd_core::Network;
 use kd_data::Batch;
 use kd_losses::{Method, Pretrain};
 use kd_recipes::recipe;
@@ -60,8 +61,10 @@ fn steps(
             .network
             .as_ref()
             .and_then(|one| one.first().copied());
-        let teacher =
-            teacher.map(|teacher| FrozenTeacher::new("teacher", &teacher.init(classes, plain)));
+        let teacher = teacher.map(|teacher| {
+            let network = settled(teacher.init(classes, &device), side, &device);
+            FrozenTeacher::new("teacher", &network)
+        });
         config.init(student, teacher, &data, &device)?
     } else {
         let peers = recipe.peers.iter().map(|peer| network(peer.network));
@@ -89,6 +92,16 @@ fn steps(
     let (_, output) = task.step(&batch);
     finite(output.losses.total)?;
     Ok([started.elapsed().as_secs_f64(), before])
+}
+
+/// A network as drawn, with the running statistics of its own features: with those that it starts
+/// with, the features of a hundred layers overflow in evaluation.
+fn settled<N: Network>(network: N, side: usize, device: &Device) -> N {
+    for _ in 0..30 {
+        let images = Tensor::random([8, 3, side, side], Distribution::Normal(0.0, 1.0), device);
+        network.forward(images);
+    }
+    network
 }
 
 /// Reads a loss, which waits for the step.

@@ -209,3 +209,25 @@ fn mistakes_are_one_line_and_write_nothing() {
         assert!(!out.exists());
     }
 }
+
+#[test]
+fn a_named_recipe_names_the_folder() {
+    let folder = tempdir().expect("a folder");
+    fs::write(folder.path().join("mine.yaml"), "name: mine\n").expect("written");
+    let special = ["--networks", "resnet8,resnet8", "--epochs", "1"];
+    let small = [
+        "--config",
+        "mine.yaml",
+        "--limit-train",
+        "16",
+        "--limit-test",
+        "8",
+    ];
+    kd().current_dir(folder.path())
+        .arg("mutual")
+        .args(special)
+        .args(small)
+        .assert()
+        .success();
+    assert!(folder.path().join("runs/mine/metrics.jsonl").is_file());
+}

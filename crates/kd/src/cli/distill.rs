@@ -28,17 +28,14 @@ pub fn run(args: Args) -> Result<(), CliError> {
     }
     teacher::trained(&mut overlay, &place)?;
     let recipe = overlay.finish()?;
-    let options = place.options(&name(&recipe));
+    let options = place.options(&recipe, name);
     let result = run_recipe(&recipe, &options, &mut Progress::new())?;
     output::text(&table::result(&result, &options.out));
     Ok(())
 }
 
-/// The folder of a run: the recipe's name, or as in `resnet8-kd+at-cifar100-adaptive`.
+/// What a run is called, as in `resnet8-kd+at-cifar100-adaptive`.
 fn name(recipe: &Recipe) -> String {
-    if let Some(name) = &recipe.name {
-        return name.clone();
-    }
     let student = recipe
         .student
         .network

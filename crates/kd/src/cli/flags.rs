@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use kd_models::Architecture;
 use kd_recipes::Needs;
-use kd_train::{Overlay, RunOptions};
+use kd_train::{Overlay, Recipe, RunOptions};
 
 use super::base::Base;
 use super::error::CliError;
@@ -151,10 +151,12 @@ impl Place {
             .unwrap_or_else(|| PathBuf::from("runs").join(name))
     }
 
-    /// The options of a run whose folder is by default `runs/<name>`.
-    pub fn options(&self, name: &str) -> RunOptions {
+    /// The options of a run. Its folder is by default `runs/<name>`, by the recipe's name, or what
+    /// it is called if it has none.
+    pub fn options(&self, recipe: &Recipe, called: fn(&Recipe) -> String) -> RunOptions {
+        let name = recipe.name.clone().unwrap_or_else(|| called(recipe));
         RunOptions {
-            out: self.folder(name),
+            out: self.folder(&name),
             resume: self.resume,
         }
     }

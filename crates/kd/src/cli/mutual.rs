@@ -58,7 +58,7 @@ pub fn run(args: Args) -> Result<(), CliError> {
         return Err(TrainError::Missing { field, hint }.into());
     }
     let recipe = overlay.finish()?;
-    let options = place.options(&name(&recipe));
+    let options = place.options(&recipe, name);
     let result = run_recipe(&recipe, &options, &mut Progress::new())?;
     output::text(&table::result(&result, &options.out));
     Ok(())
@@ -116,7 +116,7 @@ fn terms(overlay: &mut Overlay, (ce, own): (Option<f64>, Option<f64>)) -> Result
     Ok(())
 }
 
-/// The folder of a run, as in `resnet20-resnet20-mutual-cifar100`.
+/// What a run is called, as in `resnet20-resnet20-mutual-cifar100`.
 fn name(recipe: &Recipe) -> String {
     let networks = std::iter::once(&recipe.student).chain(&recipe.peers);
     let names = networks.map(|network| network.network.map_or("network", |name| name.name()));

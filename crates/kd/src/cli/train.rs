@@ -1,6 +1,6 @@
 //! `kd train`.
 
-use kd_train::run as run_recipe;
+use kd_train::{Recipe, run as run_recipe};
 
 use super::error::CliError;
 use super::flags::RunFlags;
@@ -24,16 +24,17 @@ pub fn run(args: Args) -> Result<(), CliError> {
         Ok(overlay)
     })?;
     let recipe = overlay.finish()?;
+    let options = place.options(&recipe, name);
+    let result = run_recipe(&recipe, &options, &mut Progress::new())?;
+    output::text(&table::result(&result, &options.out));
+    Ok(())
+}
+
+/// What a run is called, as in `resnet8-cifar100`.
+fn name(recipe: &Recipe) -> String {
     let student = recipe
         .student
         .network
         .map_or("student", |network| network.name());
-    let name = match &recipe.name {
-        Some(name) => name.clone(),
-        None => format!("{student}-{}", recipe.data.name.name()),
-    };
-    let options = place.options(&name);
-    let result = run_recipe(&recipe, &options, &mut Progress::new())?;
-    output::text(&table::result(&result, &options.out));
-    Ok(())
+    format!("{student}-{}", recipe.data.name.name())
 }
