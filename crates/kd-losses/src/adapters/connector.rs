@@ -28,14 +28,7 @@ pub struct ConnectorConfig {
 }
 
 /// A convolution that brings a map of the student to the channels of the teacher's, and a batch
-/// norm; the size of the map stays.
-///
-/// | method | convolution | batch norm |
-/// |---|---|---|
-/// | `ab` | 1×1, bias, only where the channels differ | yes |
-/// | `ofd`, `srrl` | 1×1, no bias | yes |
-///
-/// The first is the `Connector` of RepDistiller and of spot-adaptive distillation.
+/// norm; the size of the map stays. `ofd` and `srrl` have it 1×1 and without a bias.
 #[derive(Module, Debug)]
 pub struct Connector {
     /// The convolution.
@@ -69,15 +62,6 @@ impl ConnectorConfig {
                 .norm
                 .then(|| BatchNormConfig::new(self.teacher).init(device)),
         }
-    }
-
-    /// The connector, or nothing if the channels are the same.
-    ///
-    /// # Panics
-    ///
-    /// As [`init`](Self::init).
-    pub fn init_if_different(&self, device: &Device) -> Option<Connector> {
-        (self.student != self.teacher).then(|| self.init(device))
     }
 }
 
@@ -132,17 +116,6 @@ mod tests {
         assert_eq!(params(config()), 2 * 3 + 3 + 4 * 3);
         assert_eq!(params(config().with_bias(false)), 2 * 3 + 4 * 3);
         assert_eq!(params(config().with_norm(false)), 2 * 3 + 3);
-    }
-
-    #[test]
-    fn equal_channels_need_no_connector() {
-        let device = Device::default();
-        let is_there = |teacher| {
-            let config = ConnectorConfig::new(2, teacher);
-            config.init_if_different(&device).is_some()
-        };
-        assert!(!is_there(2));
-        assert!(is_there(3));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::adapters::{Connector, ConnectorConfig};
+use crate::adapters::{Regressor, RegressorConfig};
 use crate::gate::{gate_at, sample_means, sample_sums};
 use crate::info::Register;
 use crate::range::weight;
@@ -69,19 +69,24 @@ impl AbLossConfig {
         self
     }
 
-    /// Initializes the loss for pairs of maps with these channels, with a connector where they
-    /// differ.
+    /// Initializes the loss for pairs of maps of these shapes, `[channels, height, width]`, with a
+    /// connector where they differ: a [`Regressor`] without ReLU, which is 1×1 for maps of the same
+    /// height and width.
     ///
     /// # Errors
     ///
-    /// [`LossError::Parameter`] if the margin is negative or not finite.
-    pub fn init(&self, channels: &[Pair<usize>], device: &Device) -> Result<AbLoss, LossError> {
+    /// [`LossError::Parameter`] if the margin is negative or not finite, and
+    /// [`LossError::NoRegressor`] if no convolution leads from one shape to the other.
+    pub fn init(&self, maps: &[Pair<[usize; 3]>], device: &Device) -> Result<AbLoss, LossError> {
         weight("ab", "margin", self.margin)?;
-        let connector = |Pair { student, teacher }: &Pair<usize>| {
-            ConnectorConfig::new(*student, *teacher).init_if_different(device)
+        let connector = |Pair { student, teacher }: &Pair<[usize; 3]>| {
+            let config = RegressorConfig::new(*student, *teacher).with_use_relu(false);
+            (student != teacher)
+                .then(|| config.init(device))
+                .transpose()
         };
         Ok(AbLoss {
-            connectors: channels.iter().map(connector).collect(),
+            connectors: maps.iter().map(connector).collect::<Result<_, _>>()?,
             margin: self.margin,
             convention: self.convention,
         })
@@ -91,7 +96,7 @@ impl AbLossConfig {
 /// Activation boundaries (Heo et al. 2019, <https://arxiv.org/abs/1811.03233>): the student's
 /// neurons are to be active where the teacher's are, by a margin; how active does not matter.
 ///
-/// For responses `s` of the student (through a connector where channels differ) and `t` of the
+/// For responses `s` of the student (through a connector where shapes differ) and `t` of the
 /// teacher, *before* the activation, and a margin `m`:
 ///
 /// ```text
@@ -101,12 +106,13 @@ impl AbLossConfig {
 /// ```
 ///
 /// The paper trains the student by this loss alone in a phase of its own, and by labels and `kd`
-/// afterwards. So here: the default weight in the main phase is 0, and pretraining minimizes it. RepDistiller's version has the weights and the factor 3/1000, for a loss of the
-/// same order as the authors'; see [`AbConvention`].
+/// afterwards. So here: the default weight in the main phase is 0, and pretraining minimizes it.
+/// RepDistiller's version has the weights and the factor 3/1000, for a loss of the same order as
+/// the authors'; see [`AbConvention`].
 #[derive(Module, Debug)]
 pub struct AbLoss {
-    /// A connector for each stage, where the channels differ.
-    pub connectors: Vec<Option<Connector>>,
+    /// A connector for each stage, where the shapes differ.
+    pub connectors: Vec<Option<Regressor>>,
     /// How far from 0 the student's response is to be.
     pub margin: f64,
     /// How the terms are put together.
@@ -120,7 +126,7 @@ impl AbLoss {
     /// # Shapes
     ///
     /// - student: `[batch, channels, height, width]` for each stage
-    /// - teacher: `[batch, other channels, height, width]` for each stage
+    /// - teacher: `[batch, channels, height, width]` for each stage
     /// - output: `[1]`
     ///
     /// # Panics
@@ -131,7 +137,8 @@ impl AbLoss {
         self.forward_gated(student, teacher, &[])
     }
 
-    /// The loss of the chosen samples, each stage a spot: see [`Gate`]. The connectors' batch norms take their statistics from them alone.
+    /// The loss of the chosen samples, each stage a spot: see [`Gate`]. The connectors' batch norms
+    /// take their statistics from them alone.
     ///
     /// # Panics
     ///
@@ -243,19 +250,9 @@ impl LossConfig for AbLossConfig {
     }
 
     fn build(&self, setup: &Setup, device: &Device) -> Result<AbLoss, LossError> {
-        let stages = setup.stages("ab")?;
-        for stage in 1..=stages {
-            let Pair { student, teacher } = setup.maps("ab", stage)?;
-            if student[1..] != teacher[1..] {
-                return Err(LossError::Shapes {
-                    stage,
-                    student,
-                    teacher,
-                    advice: "`ab` compares maps of the same height and width",
-                });
-            }
-        }
-        self.init(&setup.stage_channels("ab")?, device)
+        let stages = 1..=setup.stages("ab")?;
+        let maps: Result<Vec<_>, _> = stages.map(|stage| setup.maps("ab", stage)).collect();
+        self.init(&maps?, device)
     }
 }
 
@@ -287,7 +284,7 @@ mod tests {
     fn loss(convention: AbConvention, stages: usize) -> AbLoss {
         AbLossConfig::new()
             .with_convention(convention)
-            .init(&vec![Pair::both(1); stages], &Device::default())
+            .init(&vec![Pair::both([1, 2, 2]); stages], &Device::default())
             .expect("a loss")
     }
 
@@ -336,19 +333,24 @@ mod tests {
             error.to_string(),
             "ab: `margin` is -1, expected a finite number, at least 0"
         );
-        let shapes = |size| FeatureShapes {
-            maps: vec![[1, 8, 8], [1, size, size]],
+    }
+
+    #[test]
+    fn maps_of_other_sizes_are_connected() {
+        let device = Device::default();
+        let shapes = |channels, size| FeatureShapes {
+            maps: vec![[1, 8, 8], [channels, size, size]],
             pooled: 1,
             classes: 2,
         };
-        let error = AbLossConfig::new()
-            .build(&Setup::new(shapes(4), shapes(8)), &device)
-            .expect_err("a mistake");
-        assert_eq!(
-            error.to_string(),
-            "student stage 1 is [N, 1, 4, 4], teacher's is [N, 1, 8, 8]: `ab` compares maps of \
-             the same height and width"
-        );
+        for size in [2, 4, 8] {
+            let loss = AbLossConfig::new()
+                .build(&Setup::new(shapes(3, 4), shapes(1, size)), &device)
+                .expect("a loss");
+            let teacher = Tensor::ones([2, 1, size, size], &device);
+            let value = loss.forward(&[Tensor::ones([2, 3, 4, 4], &device)], &[teacher]);
+            assert!(value.into_scalar::<f32>().is_finite(), "{size}");
+        }
     }
 
     #[test]
