@@ -9,6 +9,7 @@ use kd_losses::maps::AtLossConfig;
 use kd_losses::relations::RkdLossConfig;
 use kd_losses::{Method, TermConfig};
 use kd_models::Architecture;
+use kd_models::weights::ReadOptions;
 use kd_spot::{RoutingConfig, RoutingMode};
 use kd_tests::{lines_without_seconds, tiny_set, untrained_teacher};
 use kd_train::{
@@ -78,7 +79,8 @@ fn in_a_loop(teacher: &Path) -> (f64, Vec<f64>) {
         input: [3, 32, 32],
         device: device.clone(),
     };
-    let teacher = load_teacher(teacher, None, &setting).expect("a teacher");
+    let teacher =
+        load_teacher(teacher, None, &ReadOptions::default(), &setting).expect("a teacher");
     let config = LoaderConfig {
         augmentation: kd_data::Augmentation::None,
         ..LoaderConfig::train(8, 3)

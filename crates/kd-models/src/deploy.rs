@@ -8,7 +8,9 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde::Serialize;
 
-use crate::weights::{Form, Identity, WeightsFile, WeightsInfo, count_parameters, save};
+use crate::weights::{
+    Form, Identity, ReadOptions, WeightsFile, WeightsInfo, count_parameters, save,
+};
 use crate::{AnyNetwork, Architecture, CountMacs, ModelError, Network};
 
 /// Most images on which the two forms are compared; fewer where they are large.
@@ -31,6 +33,8 @@ pub struct DeployOptions {
     /// Shape `[channels, height, width]` of the images; by default what the file says, or what the
     /// network is usually trained on.
     pub input: Option<[usize; 3]>,
+    /// Which weights of the file to take.
+    pub read: ReadOptions,
 }
 
 /// What came of it.
@@ -80,7 +84,7 @@ pub fn deploy(
     }
     // Comparing and folding is evaluation.
     let device = &device.clone().without_autodiff();
-    let file = WeightsFile::open(&from)?;
+    let file = WeightsFile::open_with(&from, &options.read)?;
     let identity = file.identity(options.architecture, None)?;
     let Identity {
         architecture,

@@ -44,6 +44,35 @@ pub enum ModelError {
         /// What is there.
         found: String,
     },
+    /// A checkpoint without the weights that were asked for.
+    #[error("{}: no weights `{set}`: expected one of {found}", path.display())]
+    NoSuchSet {
+        /// The file.
+        path: PathBuf,
+        /// The name of the set.
+        set: String,
+        /// Names of the sets that are there.
+        found: String,
+    },
+    /// A checkpoint with several networks, none of which is likelier than the others.
+    #[error(
+        "{}: holds several networks: expected one of {found} to be named, see weights_set",
+        path.display()
+    )]
+    Ambiguous {
+        /// The file.
+        path: PathBuf,
+        /// Names of the sets that fit.
+        found: String,
+    },
+    /// A pattern of keys that is none.
+    #[error("ignore_keys: `{pattern}` is no pattern: {reason}")]
+    Pattern {
+        /// The pattern.
+        pattern: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A checkpoint whose pickle calls a function.
     #[error(
         "{}: refused: Python would call `{name}` when it opens this file (nothing was called here)",

@@ -17,6 +17,13 @@ pub(crate) fn expected<N: PytorchKeys>(network: &N) -> Vec<Expected> {
     found
 }
 
+/// Paths of a module's parameters and buffers, without the names of enum variants.
+pub(crate) fn paths<M: Module>(module: &M) -> Vec<String> {
+    let mut visitor = Shapes::default();
+    module.visit(&mut visitor);
+    visitor.found.into_iter().map(|entry| entry.path).collect()
+}
+
 /// One parameter or buffer.
 #[derive(Clone, Debug)]
 pub(crate) struct Expected {

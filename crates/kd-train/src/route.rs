@@ -106,7 +106,7 @@ pub fn route(run: &Path, data: Overlay, train: bool) -> Result<RouteReport, Trai
     let weights = WeightsFile::open(folder.student())?;
     let network = recipe.student.network;
     let student = weights.into_network(network, Some(setting.classes), &setting.device)?;
-    let teacher = load_teacher(path, named, &setting)?;
+    let teacher = load_teacher(path, named, &teacher.read_options(), &setting)?;
     let data = DataInfo {
         input: setting.input,
         labels: (0..set.len()).map(|index| set.label(index)).collect(),

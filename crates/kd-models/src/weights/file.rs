@@ -5,84 +5,96 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use burn::module::Module;
-use burn::tensor::Device;
+use burn::tensor::{Device, TensorData};
+use glob::Pattern;
 
-use super::identify::{Candidate, Identity, guess};
-use super::listing::{Entry, Listing};
+use super::checkpoint::Layout;
+use super::identify::Identity;
+use super::kind::{HEAD, Kind};
+use super::listing::Entry;
+use super::sets::{StateSet, shown};
 use super::state_dict::{load_by_path, load_entries};
-use super::{WeightsInfo, pytorch, safetensors};
+use super::views::View;
+use super::{ReadOptions, WeightsInfo, pytorch, safetensors};
 use crate::{AnyNetwork, Architecture, ModelError};
 
-/// A weights file that has been read and checked, but not yet put into a network.
+/// A weights file that is known to be one, whose numbers are not yet in a network.
 #[derive(Clone, Debug)]
 pub struct WeightsFile {
-    path: PathBuf,
-    info: Option<WeightsInfo>,
-    entries: BTreeMap<String, Entry>,
+    pub(super) path: PathBuf,
+    pub(super) info: Option<WeightsInfo>,
+    /// Sets of weights, the likeliest first.
+    pub(super) sets: Vec<StateSet>,
+    /// Name of the set that is wanted.
+    pub(super) asked: Option<String>,
+    /// Keys to leave out.
+    pub(super) ignore: Vec<Pattern>,
+    /// Where a checkpoint has its numbers.
+    layout: Option<Layout>,
 }
 
 impl WeightsFile {
-    /// Reads a safetensors file or a PyTorch checkpoint; which of them it is, is seen from its
-    /// first bytes.
+    /// Reads a safetensors file or a PyTorch checkpoint, with the usual [`ReadOptions`].
     ///
-    /// Of a checkpoint (zip or legacy, also of a whole module) the state dict is taken: from
-    /// `model`, `net`, `state_dict`, `model_state_dict` or `network`, or else from the top level;
-    /// a prefix `module.` on all keys is dropped, numbers are converted to f32, and
-    /// `num_batches_tracked` is ignored. Pickled objects beside it are left unread; nothing in the
-    /// file is executed.
+    /// # Errors
+    ///
+    /// Those of [`open_with`](Self::open_with).
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, ModelError> {
+        Self::open_with(path, &ReadOptions::default())
+    }
+
+    /// Reads a safetensors file or a PyTorch checkpoint; which of them it is, is seen from its
+    /// first bytes. Of a checkpoint only the description of its tensors is read now, and their
+    /// numbers when they go into a network.
+    ///
+    /// Of a checkpoint (zip or legacy, also of a whole module) a state dict is taken, wherever it is
+    /// in the file: under a usual name such as `model` or `state_dict` first, averaged weights last,
+    /// and in all of this one that has the keys of the network. What wrappers put before or into all
+    /// keys (`module.`, `_orig_mod.`, `model.`) is dropped, numbers are converted to f32, and counters
+    /// (`num_batches_tracked`, `n_averaged`, a profiler's `total_ops`) are ignored. Objects beside it
+    /// are left unread; nothing in the file is executed.
     ///
     /// # Errors
     ///
     /// [`ModelError::Io`] if it cannot be read, [`ModelError::Format`] if it is damaged or of
     /// another kind, [`ModelError::NoStateDict`] for a checkpoint without weights,
     /// [`ModelError::Code`] for one that visibly would run a program in Python,
-    /// [`ModelError::NotFinite`] if a number is not finite.
-    pub fn open(path: impl AsRef<Path>) -> Result<Self, ModelError> {
+    /// [`ModelError::Pattern`] if a pattern of `options` is none.
+    pub fn open_with(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Self, ModelError> {
         let path = path.as_ref().to_owned();
         let io = |source| ModelError::Io {
             path: path.clone(),
             source,
         };
+        let format = |reason: String| ModelError::Format {
+            path: path.clone(),
+            reason,
+        };
+        let patterns = options.patterns();
+        let ignore =
+            patterns.map_err(|(pattern, reason)| ModelError::Pattern { pattern, reason })?;
         let mut first = Vec::new();
         let file = std::fs::File::open(&path).map_err(io)?;
-        file.take(9).read_to_end(&mut first).map_err(io)?;
-        let (info, entries) = match Kind::of(&first) {
-            Kind::Pytorch => (None, pytorch::read(&path)?),
+        file.take(HEAD).read_to_end(&mut first).map_err(io)?;
+        let (info, sets, layout) = match Kind::of(&first) {
+            Kind::Archive => pytorch::read(&path, true)?,
+            Kind::Pickle => pytorch::read(&path, false)?,
             Kind::Safetensors => {
                 let bytes = std::fs::read(&path).map_err(io)?;
-                safetensors::parse(&bytes).map_err(|reason| ModelError::Format {
-                    path: path.clone(),
-                    reason,
-                })?
+                let (info, entries) = safetensors::parse(&bytes).map_err(format)?;
+                (info, vec![StateSet::new(Vec::new(), entries)], None)
             }
-            Kind::Other => {
-                let reason = match first.len() {
-                    0 => "it is empty",
-                    _ => "neither a safetensors file nor a PyTorch checkpoint",
-                };
-                return Err(ModelError::Format {
-                    path,
-                    reason: reason.to_owned(),
-                });
-            }
+            Kind::Other(reason) => return Err(format(reason.to_owned())),
         };
-        let entries = without_prefix(entries);
-        for (key, entry) in &entries {
-            let Entry::Floats(data) = entry else {
-                continue;
-            };
-            if data.iter::<f32>().any(|value| !value.is_finite()) {
-                return Err(ModelError::NotFinite {
-                    path,
-                    key: key.escape_debug().to_string(),
-                });
-            }
-        }
-        tracing::debug!(path = %path.display(), tensors = entries.len(), "weights read");
+        let tensors: usize = sets.iter().map(|set| set.entries.len()).sum();
+        tracing::debug!(path = %path.display(), sets = sets.len(), tensors, "weights found");
         Ok(Self {
             path,
             info,
-            entries,
+            sets,
+            asked: options.set.clone(),
+            ignore,
+            layout,
         })
     }
 
@@ -95,8 +107,9 @@ impl WeightsFile {
     ///
     /// # Errors
     ///
-    /// [`ModelError::Mismatch`] with the closest network and all differences, or
-    /// [`ModelError::Format`] if nothing is close.
+    /// [`ModelError::Mismatch`] with the closest network and all differences,
+    /// [`ModelError::Format`] if nothing is close, [`ModelError::Ambiguous`] if there are several
+    /// networks, [`ModelError::NoSuchSet`] if the one that was asked for is not there.
     pub fn identify(&self) -> Result<Identity, ModelError> {
         self.identity(None, None)
     }
@@ -104,20 +117,23 @@ impl WeightsFile {
     /// Builds the network and puts the weights into it.
     ///
     /// `architecture` may be left out for files that name their own, and for those whose keys and
-    /// shapes tell it; the guess is logged as a warning. `classes` may be left out to take the
-    /// file's number.
+    /// shapes tell it; the guess is logged as a warning, as is a choice between several sets of
+    /// weights. `classes` may be left out to take the file's number.
     ///
     /// # Errors
     ///
-    /// [`ModelError::Classes`] if the weights were trained for another number of classes,
-    /// [`ModelError::Mismatch`] with every missing, unexpected and mis-shaped key otherwise.
+    /// Those of [`identify`](Self::identify); [`ModelError::Classes`] if the weights were trained for
+    /// another number of classes, [`ModelError::Mismatch`] with every missing, unexpected and
+    /// mis-shaped key otherwise; [`ModelError::NotFinite`] if a number is not finite,
+    /// [`ModelError::Format`] if the file is damaged.
     pub fn into_network(
         self,
         architecture: Option<Architecture>,
         classes: Option<usize>,
         device: &Device,
     ) -> Result<AnyNetwork, ModelError> {
-        let identity = self.identity(architecture, classes)?;
+        let choice = self.choose(architecture, classes)?;
+        let identity = choice.identity;
         if let Some(expected) = classes.filter(|classes| *classes != identity.classes) {
             return Err(ModelError::Classes {
                 path: self.path,
@@ -125,6 +141,7 @@ impl WeightsFile {
                 expected,
             });
         }
+        let entries = self.numbers(&choice.view)?;
         if identity.guessed && architecture.is_none() {
             tracing::warn!(
                 "{}: names no network; taken for {} by its keys and shapes",
@@ -132,6 +149,7 @@ impl WeightsFile {
                 identity.architecture
             );
         }
+        self.say(&choice.view);
         let Identity {
             architecture,
             form,
@@ -139,8 +157,8 @@ impl WeightsFile {
             ..
         } = identity;
         let network = form.blank(architecture, classes, device);
-        load_entries(network, self.entries).map_err(|problems| ModelError::Mismatch {
-            path: self.path,
+        load_entries(network, entries).map_err(|problems| ModelError::Mismatch {
+            path: self.path.clone(),
             model: architecture.to_string(),
             problems,
         })
@@ -151,10 +169,14 @@ impl WeightsFile {
     ///
     /// # Errors
     ///
-    /// [`ModelError::Mismatch`] with every missing, unexpected and mis-shaped key.
+    /// [`ModelError::Mismatch`] with every missing, unexpected and mis-shaped key;
+    /// [`ModelError::NotFinite`] and [`ModelError::Format`] as [`into_network`](Self::into_network).
     pub fn into_module<M: Module>(self, module: M) -> Result<M, ModelError> {
-        load_by_path(module, self.entries).map_err(|problems| ModelError::Mismatch {
-            path: self.path,
+        let view = self.choose_for(&module)?;
+        let entries = self.numbers(&view)?;
+        self.say(&view);
+        load_by_path(module, entries).map_err(|problems| ModelError::Mismatch {
+            path: self.path.clone(),
             model: "the module".to_owned(),
             problems,
         })
@@ -166,100 +188,79 @@ impl WeightsFile {
         architecture: Option<Architecture>,
         classes: Option<usize>,
     ) -> Result<Identity, ModelError> {
-        let found = Listing::of(&self.entries);
-        let fallback = classes.unwrap_or(1);
-        if let Some(info) = &self.info {
-            let own = info.architecture;
-            if let Some(other) = architecture.filter(|architecture| *architecture != own) {
-                let problem = format!("the file holds {own}");
-                return Err(self.mismatch(other.to_string(), vec![problem]));
-            }
-            // Nothing is built before the file is known to hold what it says.
-            let candidate = Candidate::new(own, info.form, fallback, &found);
-            if !candidate.fits() {
-                return Err(self.mismatch(own.to_string(), candidate.problems));
-            }
-            if candidate.identity.classes != info.classes {
-                let (said, found) = (info.classes, candidate.identity.classes);
-                let problem = format!("its header says {said} classes, its classifier has {found}");
-                return Err(self.mismatch(own.to_string(), vec![problem]));
-            }
-            return Ok(Identity {
-                guessed: false,
-                ..candidate.identity
-            });
-        }
-        let Some(architecture) = architecture else {
-            return match guess(&found) {
-                Some(candidate) if candidate.fits() => Ok(candidate.identity),
-                Some(closest) => {
-                    let name = closest.identity.architecture;
-                    let model = format!("any network; the closest, {name}, differs");
-                    Err(self.mismatch(model, closest.problems))
-                }
-                None => Err(ModelError::Format {
-                    path: self.path.clone(),
-                    reason: "its keys are those of no known network".to_owned(),
-                }),
-            };
+        self.choose(architecture, classes)
+            .map(|choice| choice.identity)
+    }
+
+    /// The weights, with their numbers, all of which are finite.
+    fn numbers(&self, view: &View<'_>) -> Result<BTreeMap<String, Entry>, ModelError> {
+        let mut numbers = match &self.layout {
+            Some(layout) => pytorch::numbers(&self.path, layout, view.entries())?,
+            None => BTreeMap::new(),
         };
-        let candidate = Candidate::in_any_form(architecture, fallback, &found);
-        if candidate.fits() {
-            return Ok(candidate.identity);
+        let mut entries = BTreeMap::new();
+        for (key, entry) in view.entries() {
+            let entry = match (numbers.remove(key), entry) {
+                (Some(data), _) => Entry::Floats(data),
+                (None, entry) => entry.clone(),
+            };
+            if let Entry::Floats(data) = &entry {
+                check_finite(&self.path, key, data)?;
+            }
+            entries.insert(key.to_owned(), entry);
         }
-        // Perhaps it is another network.
-        let other = guess(&found).filter(Candidate::fits);
-        let other = other.map(|other| {
-            let name = other.identity.architecture;
-            format!("keys and shapes are those of {name}")
-        });
-        let problems = other.into_iter().chain(candidate.problems).collect();
-        Err(self.mismatch(architecture.to_string(), problems))
+        Ok(entries)
     }
 
-    fn mismatch(&self, model: String, problems: Vec<String>) -> ModelError {
-        ModelError::Mismatch {
-            path: self.path.clone(),
-            model,
-            problems,
+    /// Says what was chosen and left out, where a reader of the file could have done otherwise.
+    fn say(&self, view: &View<'_>) {
+        let path = self.path.display();
+        let others = self.other_sets(view.set);
+        let name = shown(&view.set.name());
+        if !others.is_empty() {
+            tracing::warn!(
+                "{path}: weights taken from {name}; the file also holds {others} (see weights_set)"
+            );
+        } else if !view.set.path.is_empty() && !view.set.is_usual() {
+            tracing::info!("{path}: weights taken from {name}");
+        }
+        let removed = view.removed();
+        if !removed.is_empty() {
+            tracing::info!("{path}: {removed} removed from the keys");
+        }
+        if let Some((few, beside)) = some_of(&view.beside()) {
+            match self.ignore.is_empty() {
+                true => tracing::warn!("{path}: {few}{beside} left out: not of the network"),
+                false => tracing::info!("{path}: {few}{beside} left out"),
+            }
+        }
+        let counters: Vec<&str> = view.set.left.iter().map(String::as_str).collect();
+        if let Some((few, beside)) = some_of(&counters) {
+            tracing::info!("{path}: {few}{beside} left out: counters");
         }
     }
 }
 
-/// What data-parallel training puts before every key.
-const PARALLEL: &str = "module.";
-
-/// The entries by key, without the prefix of data-parallel training.
-fn without_prefix(entries: Vec<(String, Entry)>) -> BTreeMap<String, Entry> {
-    let parallel = entries.iter().all(|(key, entry)| match entry {
-        Entry::Floats(_) => key.starts_with(PARALLEL),
-        Entry::Other(_) => true,
-    });
-    let plain = |key: String| match key.strip_prefix(PARALLEL) {
-        Some(rest) if parallel => rest.to_owned(),
-        _ => key,
+/// The first of some keys, and how many more there are.
+fn some_of(keys: &[&str]) -> Option<(String, String)> {
+    const SHOWN: usize = 3;
+    let shown = keys.iter().take(SHOWN);
+    let shown: Vec<_> = shown
+        .map(|key| format!("`{}`", key.escape_debug()))
+        .collect();
+    let more = match keys.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
     };
-    entries
-        .into_iter()
-        .map(|(key, entry)| (plain(key), entry))
-        .collect()
+    (!keys.is_empty()).then(|| (shown.join(", "), more))
 }
 
-/// Kinds of files by their first bytes.
-enum Kind {
-    Pytorch,
-    Safetensors,
-    Other,
-}
-
-impl Kind {
-    fn of(first: &[u8]) -> Self {
-        match first {
-            // The length of the header, and its first character.
-            [_, _, _, _, _, _, _, _, b'{'] => Self::Safetensors,
-            // Zip, or a pickle of protocol 2 and later.
-            [b'P', b'K', ..] | [0x80, 2..=5, ..] => Self::Pytorch,
-            _ => Self::Other,
-        }
+fn check_finite(path: &Path, key: &str, data: &TensorData) -> Result<(), ModelError> {
+    match data.iter::<f32>().all(|value| value.is_finite()) {
+        true => Ok(()),
+        false => Err(ModelError::NotFinite {
+            path: path.to_owned(),
+            key: key.escape_debug().to_string(),
+        }),
     }
 }

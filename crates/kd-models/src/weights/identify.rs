@@ -35,16 +35,44 @@ const MERGED: &str = ".tdb_reparam.";
 /// A key of batch norms.
 const STATISTICS: &str = ".running_mean";
 
+/// Keys and shapes of networks that were already compared, with one class: building a network takes
+/// longer than comparing it.
+#[derive(Default)]
+pub(super) struct Blanks(Vec<(Architecture, Form, Vec<Expected>)>);
+
+impl Blanks {
+    fn get(&mut self, architecture: Architecture, form: Form) -> &[Expected] {
+        let known = |(own, own_form, _): &(Architecture, Form, _)| {
+            *own == architecture && *own_form == form
+        };
+        let place = self.0.iter().position(known).unwrap_or_else(|| {
+            // Shapes are the same on every device.
+            let wanted = expected(&form.blank(architecture, 1, &Device::default()));
+            self.0.push((architecture, form, wanted));
+            self.0.len() - 1
+        });
+        &self.0[place].2
+    }
+
+    /// Whether this network may be the one that was found, as seen from a few numbers.
+    pub(super) fn plausible(&mut self, architecture: Architecture, found: &Listing<'_>) -> bool {
+        let wanted = self.get(architecture, Form::Trained);
+        let convolutions = wanted.iter().filter(|entry| entry.shape.len() == 4);
+        convolutions.count() == found.convolutions()
+            || architecture.deployable() && found.keys().any(|key| key.contains(MERGED))
+    }
+}
+
 impl Candidate {
     /// This network in this form, with the file's number of classes, or else `classes`.
     pub(super) fn new(
+        blanks: &mut Blanks,
         architecture: Architecture,
         form: Form,
         classes: usize,
         found: &Listing<'_>,
     ) -> Self {
-        // Shapes are the same on every device.
-        let mut wanted = expected(&form.blank(architecture, 1, &Device::default()));
+        let mut wanted = blanks.get(architecture, form).to_vec();
         let head = head(&wanted);
         let classes = classes_of(&head, found).unwrap_or(classes);
         for entry in &mut wanted {
@@ -66,11 +94,12 @@ impl Candidate {
 
     /// This network in the form that comes closest.
     pub(super) fn in_any_form(
+        blanks: &mut Blanks,
         architecture: Architecture,
         classes: usize,
         found: &Listing<'_>,
     ) -> Self {
-        let trained = Self::new(architecture, Form::Trained, classes, found);
+        let trained = Self::new(blanks, architecture, Form::Trained, classes, found);
         if trained.fits() || !trained.may_be_folded(found) {
             return trained;
         }
@@ -79,7 +108,7 @@ impl Candidate {
             false => [Form::Folded].as_slice(),
         };
         forms.iter().fold(trained, |best, form| {
-            let other = Self::new(architecture, *form, classes, found);
+            let other = Self::new(blanks, architecture, *form, classes, found);
             match other.problems.len() < best.problems.len() {
                 true => other,
                 false => best,
@@ -103,7 +132,7 @@ impl Candidate {
     }
 
     /// Whether at least half of its tensors are in the file.
-    fn close(&self, found: &Listing<'_>) -> bool {
+    pub(super) fn close(&self, found: &Listing<'_>) -> bool {
         let right = |entry: &&Expected| found.shape(&entry.key) == Some(entry.shape.as_slice());
         2 * self.wanted.iter().filter(right).count() >= self.wanted.len()
     }
@@ -111,25 +140,6 @@ impl Candidate {
 
 fn count_statistics<'a>(keys: impl Iterator<Item = &'a str>) -> usize {
     keys.filter(|key| key.ends_with(STATISTICS)).count()
-}
-
-/// The network whose keys and shapes are those found, or else the one that comes closest, if one
-/// is close.
-pub(super) fn guess(found: &Listing<'_>) -> Option<Candidate> {
-    let mut closest: Option<Candidate> = None;
-    for architecture in Architecture::all() {
-        let candidate = Candidate::in_any_form(architecture, 1, found);
-        if candidate.fits() {
-            return Some(candidate);
-        }
-        let closer = closest
-            .as_ref()
-            .is_none_or(|best| candidate.problems.len() < best.problems.len());
-        if closer && candidate.close(found) {
-            closest = Some(candidate);
-        }
-    }
-    closest
 }
 
 /// Keys of the classifier's weight and bias: the last matrix of every network.

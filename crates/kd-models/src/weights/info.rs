@@ -1,6 +1,6 @@
 //! What a weights file says of itself.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -39,8 +39,8 @@ const KEY: &str = "kd";
 impl WeightsInfo {
     /// The header of a safetensors file: the description as JSON, and its main parts in plain
     /// text for other readers.
-    pub(super) fn to_header(&self) -> Result<HashMap<String, String>, serde_json::Error> {
-        Ok(HashMap::from([
+    pub(super) fn to_header(&self) -> Result<BTreeMap<String, String>, serde_json::Error> {
+        Ok(BTreeMap::from([
             ("format".to_owned(), "pt".to_owned()),
             ("architecture".to_owned(), self.architecture.to_string()),
             ("classes".to_owned(), self.classes.to_string()),

@@ -5,6 +5,7 @@ use std::fmt;
 
 use burn::tensor::TensorData;
 
+use super::pickle::StoredTensor;
 use crate::parameters::Expected;
 
 /// Counter that PyTorch's batch norm keeps; nothing here depends on it.
@@ -15,13 +16,36 @@ pub(super) fn is_counter(key: &str) -> bool {
     key.rsplit('.').next() == Some(COUNTER)
 }
 
+/// Numbers that profilers and averaging leave beside the weights; nothing here depends on them.
+const COUNTERS: &[&str] = &["n_averaged", "total_ops", "total_params"];
+
+/// Whether this is the key of such a number.
+pub(super) fn is_foreign_counter(key: &str) -> bool {
+    key.rsplit('.')
+        .next()
+        .is_some_and(|name| COUNTERS.contains(&name))
+}
+
 /// What stands under a key.
 #[derive(Clone, Debug)]
 pub(super) enum Entry {
     /// Numbers that a network can take.
     Floats(TensorData),
+    /// The same, as yet in the file.
+    Stored(StoredTensor),
     /// Anything else, described.
     Other(String),
+}
+
+impl Entry {
+    /// The shape of a tensor that a network can take.
+    pub(super) fn shape(&self) -> Option<&[usize]> {
+        match self {
+            Self::Floats(data) => Some(data.shape()),
+            Self::Stored(tensor) => Some(&tensor.shape),
+            Self::Other(_) => None,
+        }
+    }
 }
 
 /// Shapes and descriptions by key: the file without its numbers.
@@ -43,15 +67,21 @@ impl fmt::Display for Found<'_> {
 }
 
 impl<'a> Listing<'a> {
-    pub(super) fn of(entries: &'a BTreeMap<String, Entry>) -> Self {
-        let found = entries.iter().map(|(key, entry)| {
+    pub(super) fn of(entries: impl IntoIterator<Item = (&'a str, &'a Entry)>) -> Self {
+        let found = entries.into_iter().map(|(key, entry)| {
             let found = match entry {
                 Entry::Floats(data) => Found::Floats(data.shape().to_vec()),
+                Entry::Stored(tensor) => Found::Floats(tensor.shape.clone()),
                 Entry::Other(description) => Found::Other(description),
             };
-            (key.as_str(), found)
+            (key, found)
         });
         Self(found.collect())
+    }
+
+    /// Number of keys.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
     }
 
     pub(super) fn keys(&self) -> impl Iterator<Item = &'a str> {

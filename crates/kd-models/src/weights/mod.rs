@@ -16,20 +16,29 @@
 //! # }
 //! ```
 
+mod checkpoint;
+mod choice;
 mod file;
 mod form;
 mod identify;
 mod info;
+mod kind;
 mod listing;
+mod names;
+mod options;
+mod pickle;
 mod pytorch;
 mod safetensors;
 mod save;
+mod sets;
 mod state_dict;
+mod views;
 
 pub use crate::parameters::count_parameters;
 pub use file::WeightsFile;
 pub use form::Form;
 pub use identify::Identity;
 pub use info::WeightsInfo;
+pub use options::ReadOptions;
 pub use save::{save, save_module};
 pub use state_dict::{load_state_dict, state_dict, tensors};

@@ -1,10 +1,11 @@
 //! Writing weights.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use burn::module::Module;
 use burn::tensor::TensorData;
+use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 
 use super::WeightsInfo;
@@ -31,7 +32,7 @@ pub fn save<N: PytorchKeys>(
         path: path.to_owned(),
         reason: error.to_string(),
     })?;
-    write(path, state_dict(network)?, header)
+    write(path, state_dict(network)?, &header)
 }
 
 /// Writes a module as safetensors under the paths of its parameters, in PyTorch's layout, with this
@@ -45,13 +46,14 @@ pub fn save_module<M: Module>(
     module: &M,
     header: HashMap<String, String>,
 ) -> Result<(), ModelError> {
-    write(path.as_ref(), tensors(module, str::to_owned)?, header)
+    let header = header.into_iter().collect();
+    write(path.as_ref(), tensors(module, str::to_owned)?, &header)
 }
 
 fn write(
     path: &Path,
     entries: Vec<(String, TensorData)>,
-    header: HashMap<String, String>,
+    header: &BTreeMap<String, String>,
 ) -> Result<(), ModelError> {
     let format = |reason: String| ModelError::Format {
         path: path.to_owned(),
@@ -74,10 +76,36 @@ fn write(
             views.push((format!("{prefix}{COUNTER}"), view));
         }
     }
-    let bytes =
-        safetensors::serialize(views, Some(header)).map_err(|error| format(error.to_string()))?;
+    let bytes = safetensors::serialize(views, None).map_err(|error| format(error.to_string()))?;
+    let bytes = described(&bytes, header).map_err(format)?;
     write_atomically(path, &bytes).map_err(|source| ModelError::Io {
         path: path.to_owned(),
         source,
     })
+}
+
+/// The file with this description in its header, whose entries are in the order of their names: the
+/// same weights are the same bytes. The library writes them in an order that is drawn anew each time.
+fn described(file: &[u8], header: &BTreeMap<String, String>) -> Result<Vec<u8>, String> {
+    const LENGTH: usize = size_of::<u64>();
+    let (length, _) = SafeTensors::read_metadata(file).map_err(|error| error.to_string())?;
+    let (tensors, data) = file[LENGTH..].split_at(length);
+    let tensors = tensors.trim_ascii_end();
+    let description = serde_json::to_string(header).map_err(|error| error.to_string())?;
+    let mut whole = format!(r#"{{"__metadata__":{description}"#).into_bytes();
+    match tensors {
+        [b'{', b'}'] => whole.push(b'}'),
+        [b'{', rest @ ..] => {
+            whole.push(b',');
+            whole.extend(rest);
+        }
+        _ => return Err("the header is none".to_owned()),
+    }
+    // Numbers are aligned.
+    whole.resize(whole.len().next_multiple_of(LENGTH), b' ');
+    let mut bytes = Vec::with_capacity(LENGTH + whole.len() + data.len());
+    bytes.extend((whole.len() as u64).to_le_bytes());
+    bytes.extend(whole);
+    bytes.extend(data);
+    Ok(bytes)
 }

@@ -72,7 +72,8 @@ pub(super) fn load_entries<N: PytorchKeys>(
     mut entries: BTreeMap<String, Entry>,
 ) -> Result<N, Vec<String>> {
     let wanted = expected(&network);
-    let problems = Listing::of(&entries).problems(&wanted);
+    let found = entries.iter().map(|(key, entry)| (key.as_str(), entry));
+    let problems = Listing::of(found).problems(&wanted);
     if !problems.is_empty() {
         return Err(problems);
     }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use kd_models::Architecture;
+use kd_models::weights::ReadOptions;
 use serde::{Deserialize, Serialize};
 
 use super::OneOrMany;
@@ -16,9 +17,21 @@ pub struct StudentConfig {
     pub network: Option<Architecture>,
     /// Weights to start from. Default: drawn from the seed.
     pub weights: Option<PathBuf>,
+    /// Which of the sets of weights in that file: see [`ReadOptions::set`].
+    pub weights_set: Option<String>,
+    /// Keys of that file to leave out, as patterns: see [`ReadOptions::ignore`].
+    pub ignore_keys: Vec<String>,
 }
 
 impl StudentConfig {
+    /// How its weights file is read.
+    pub fn read_options(&self) -> ReadOptions {
+        ReadOptions {
+            set: self.weights_set.clone(),
+            ignore: self.ignore_keys.clone(),
+        }
+    }
+
     pub(super) fn resolved(self) -> Self {
         Self {
             weights: self.weights.map(absolute),
@@ -37,6 +50,10 @@ pub struct TeacherConfig {
     /// Its weights, safetensors or a PyTorch checkpoint; without them there is no teacher. A list is
     /// an ensemble, for losses that read logits alone.
     pub weights: Option<OneOrMany<PathBuf>>,
+    /// Which of the sets of weights in these files: see [`ReadOptions::set`].
+    pub weights_set: Option<String>,
+    /// Keys of these files to leave out, as patterns: see [`ReadOptions::ignore`].
+    pub ignore_keys: Vec<String>,
     /// How an ensemble is averaged. Default: the plain mean of the logits.
     pub ensemble: Option<EnsembleConfig>,
     /// Whether its batch norms are folded into its convolutions: faster, and the same but for
@@ -54,6 +71,8 @@ impl Default for TeacherConfig {
         Self {
             network: None,
             weights: None,
+            weights_set: None,
+            ignore_keys: Vec::new(),
             ensemble: None,
             fold: false,
             cache: None,
@@ -63,6 +82,14 @@ impl Default for TeacherConfig {
 }
 
 impl TeacherConfig {
+    /// How its weights files are read.
+    pub fn read_options(&self) -> ReadOptions {
+        ReadOptions {
+            set: self.weights_set.clone(),
+            ignore: self.ignore_keys.clone(),
+        }
+    }
+
     /// Whether there are several teachers.
     pub fn is_ensemble(&self) -> bool {
         self.weights.as_ref().is_some_and(|files| files.len() > 1)

@@ -6,7 +6,7 @@ use burn::tensor::Device;
 use kd_core::{Network, Site};
 use kd_data::{ImageSet, Normalization};
 use kd_losses::{LossConfig, Method, Pretrain, TermConfig};
-use kd_models::weights::{self, Form, WeightsFile, WeightsInfo};
+use kd_models::weights::{self, Form, ReadOptions, WeightsFile, WeightsInfo};
 use kd_models::{AnyNetwork, Architecture};
 
 use crate::recipe::Beside;
@@ -151,14 +151,16 @@ impl Parts<AnyNetwork, AnyNetwork> {
             save: Box::new(|network: &AnyNetwork, path: &Path, trained: &Trained<'_>| {
                 let teacher = &trained.recipe.teacher;
                 let file = teacher.weights.as_ref().and_then(OneOrMany::first);
+                let identify =
+                    |path| WeightsFile::open_with(path, &teacher.read_options())?.identify();
                 let named = teacher.network.as_ref().and_then(OneOrMany::first);
                 let architecture = match (named, file) {
                     (Some(network), _) => *network,
-                    (None, Some(path)) => WeightsFile::open(path)?.identify()?.architecture,
+                    (None, Some(path)) => identify(path)?.architecture,
                     (None, None) => return Ok(()),
                 };
                 let form = match (trained.recipe.routing.is_sakd_joint(), file) {
-                    (true, Some(path)) => WeightsFile::open(path)?.identify()?.form,
+                    (true, Some(path)) => identify(path)?.form,
                     _ => Form::Folded,
                 };
                 let info = trained.info(architecture, form);
@@ -182,9 +184,14 @@ fn trained_part(
     field: &'static str,
 ) -> Result<PeerPart<AnyNetwork>, TrainError> {
     let config = config.clone();
+    let options = config.read_options();
     let architecture = match (config.network, &config.weights) {
         (Some(network), _) => network,
-        (None, Some(path)) => WeightsFile::open(path)?.identify()?.architecture,
+        (None, Some(path)) => {
+            WeightsFile::open_with(path, &options)?
+                .identify()?
+                .architecture
+        }
         (None, None) => {
             return Err(TrainError::Missing {
                 field,
@@ -199,7 +206,7 @@ fn trained_part(
         } = setting;
         Ok(match &config.weights {
             Some(path) => {
-                let file = WeightsFile::open(path)?;
+                let file = WeightsFile::open_with(path, &options)?;
                 file.into_network(Some(architecture), Some(*classes), device)?
             }
             None => architecture.init(*classes, device),
@@ -223,7 +230,7 @@ fn make_teacher(config: TeacherConfig) -> Make<FrozenTeacher<AnyNetwork>> {
         let teachers = files.iter().enumerate();
         let teachers = teachers.map(|(index, path)| {
             let name = names.get(index).copied();
-            load_teacher(path, name, setting)
+            load_teacher(path, name, &config.read_options(), setting)
         });
         let teachers: Vec<_> = teachers.collect::<Result<_, TrainError>>()?;
         FrozenTeacher::ensemble(teachers, &config.ensemble.clone().unwrap_or_default())
@@ -231,7 +238,7 @@ fn make_teacher(config: TeacherConfig) -> Make<FrozenTeacher<AnyNetwork>> {
 }
 
 /// Reads a teacher from a weights file. The architecture may be left out if the file names its own,
-/// or if its keys and shapes tell it.
+/// or if its keys and shapes tell it; `options` say which of the weights in the file are meant.
 ///
 /// # Errors
 ///
@@ -240,9 +247,10 @@ fn make_teacher(config: TeacherConfig) -> Make<FrozenTeacher<AnyNetwork>> {
 pub fn load_teacher(
     path: &Path,
     architecture: Option<Architecture>,
+    options: &ReadOptions,
     setting: &Setting,
 ) -> Result<FrozenTeacher<AnyNetwork>, TrainError> {
-    let file = WeightsFile::open(path)?;
+    let file = WeightsFile::open_with(path, options)?;
     let name = match architecture {
         Some(architecture) => architecture,
         None => file.identify()?.architecture,

@@ -6,7 +6,7 @@ use kd_models::deploy::{DeployOptions, deploy};
 use kd_train::{default_device, device_by_name};
 
 use super::error::CliError;
-use super::flags::architecture;
+use super::flags::{ReadFlags, architecture};
 use super::{output, table};
 
 /// Flags of `kd deploy`.
@@ -35,6 +35,8 @@ pub struct Args {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    read: ReadFlags,
 }
 
 pub fn run(args: Args) -> Result<(), CliError> {
@@ -43,6 +45,7 @@ pub fn run(args: Args) -> Result<(), CliError> {
         architecture: architecture(args.model)?,
         fold_all: args.fold_all,
         input: args.size.map(|size| [3, size.into(), size.into()]),
+        read: args.read.options(),
     };
     let report = deploy(&args.input, &args.out, &options, &device)?;
     output::text(&if args.json {

@@ -22,6 +22,14 @@ pub struct DistillFlags {
     /// probabilities)
     #[arg(long, value_name = "FILE")]
     teacher_weights: Vec<PathBuf>,
+    /// Set of weights in the teacher's file, for example state_dict_ema [default: the likeliest, which
+    /// is said if there are others]
+    #[arg(long, value_name = "NAME")]
+    teacher_weights_set: Option<String>,
+    /// Leave out keys of the teacher's file that are like this, for example 'aux_head.*'; may be
+    /// repeated
+    #[arg(long, value_name = "PATTERN")]
+    teacher_ignore_keys: Vec<String>,
     /// Student network; `kd models` lists them
     #[arg(long, value_name = "NAME")]
     student: Option<String>,
@@ -91,6 +99,9 @@ impl DistillFlags {
         let mut flags = Overlay::default();
         flags.set_some("teacher.network", list(self.teacher));
         flags.set_some("teacher.weights", list(self.teacher_weights));
+        flags.set_some("teacher.weights_set", self.teacher_weights_set);
+        let ignored = Some(self.teacher_ignore_keys).filter(|patterns| !patterns.is_empty());
+        flags.set_some("teacher.ignore_keys", ignored);
         flags.set_some("teacher.fold", self.fold_teacher.then_some(true));
         flags.set_some("teacher.cache", self.teacher_cache.map(CachePlace::from));
         flags.set_some("teacher.cache_mib", self.teacher_cache_mib);

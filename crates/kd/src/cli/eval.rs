@@ -7,7 +7,7 @@ use kd_models::weights::WeightsFile;
 use kd_train::{TrainError, evaluate, warn_of_other_normalization};
 
 use super::error::CliError;
-use super::flags::{DataFlags, architecture};
+use super::flags::{DataFlags, ReadFlags, architecture};
 use super::output;
 
 /// Flags of `kd eval`.
@@ -26,11 +26,13 @@ pub struct Args {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    read: ReadFlags,
+    #[command(flatten)]
     data: DataFlags,
 }
 
 pub fn run(args: Args) -> Result<(), CliError> {
-    let file = WeightsFile::open(&args.weights)?;
+    let file = WeightsFile::open_with(&args.weights, &args.read.options())?;
     let model = architecture(args.model)?;
     let named = match model {
         Some(model) => model,

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use kd_models::Architecture;
+use kd_models::weights::ReadOptions;
 use kd_recipes::Needs;
 use kd_train::{Overlay, Recipe, RunOptions};
 
@@ -63,6 +64,27 @@ impl DataFlags {
         overlay.set_some("compute.threads", self.threads);
         overlay.set_some("compute.kernels", self.no_kernels.then_some(false));
         overlay
+    }
+}
+
+/// Which weights of a file to take.
+#[derive(Debug, Args)]
+pub struct ReadFlags {
+    /// Set of weights in the file, for example state_dict_ema or student [default: the likeliest,
+    /// which is said if there are others]
+    #[arg(long, value_name = "NAME")]
+    weights_set: Option<String>,
+    /// Leave out keys of the file that are like this, for example 'aux_head.*'; may be repeated
+    #[arg(long, value_name = "PATTERN")]
+    ignore_keys: Vec<String>,
+}
+
+impl ReadFlags {
+    pub fn options(self) -> ReadOptions {
+        ReadOptions {
+            set: self.weights_set,
+            ignore: self.ignore_keys,
+        }
     }
 }
 

@@ -95,6 +95,9 @@ impl Command {
     }
 }
 
+/// What is logged unless `KD_LOG` says otherwise: warnings, and what was made of a weights file.
+const SHOWN: &str = "warn,kd_models::weights=info";
+
 /// Exit code of every error.
 const FAILURE: u8 = 2;
 
@@ -102,7 +105,7 @@ const FAILURE: u8 = 2;
 pub fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_env("KD_LOG").unwrap_or_else(|_| "warn".into()),
+            tracing_subscriber::EnvFilter::try_from_env("KD_LOG").unwrap_or_else(|_| SHOWN.into()),
         )
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())

@@ -92,6 +92,7 @@ fn networks(names: Vec<String>, weights: Vec<PathBuf>) -> Result<Vec<StudentConf
         Ok(StudentConfig {
             network: architecture(names.get(index).cloned())?,
             weights: weights.get(index).cloned(),
+            ..StudentConfig::default()
         })
     };
     (0..count).map(network).collect()

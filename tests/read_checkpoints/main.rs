@@ -1,5 +1,8 @@
 //! Reading PyTorch checkpoints in every form that users have, and refusing damaged ones.
 
+mod python;
+mod reports;
+
 use std::path::PathBuf;
 
 use burn::tensor::{Device, Tensor, TensorData};
