@@ -563,6 +563,49 @@ fn report_f6_the_same_weights_are_the_same_bytes() {
     reads(&folder.path().join("0.safetensors"), &weights, &info);
 }
 
+#[test]
+fn damaged_bytes_are_errors_and_never_a_panic() {
+    let values = objects()
+        .into_iter()
+        .map(|(what, value)| (text(what), value));
+    let mut values: Vec<_> = values.collect();
+    let ones = || Py::Floats(TensorData::ones::<f32, _>([2, 3]));
+    values.push((
+        text("model"),
+        dict([("a.weight", ones()), ("b.weight", ones())]),
+    ));
+    let saved = Saved::new(&Py::None);
+    Pickled::new(2, &Py::Dict(values)).save_legacy(&saved.path());
+    let whole = std::fs::read(saved.path()).expect("readable");
+    let mut state = 1u64;
+    let mut random = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % below as u64).expect("small")
+    };
+    let mut refused = 0;
+    for _ in 0..3000 {
+        let mut bytes = whole.clone();
+        if random(4) == 0 {
+            bytes.truncate(random(whole.len()));
+        }
+        for _ in 0..=random(3) {
+            let place = random(bytes.len().max(1));
+            let other = u8::try_from(random(256)).expect("a byte");
+            if let Some(byte) = bytes.get_mut(place) {
+                *byte = other;
+            }
+        }
+        std::fs::write(saved.path(), bytes).expect("written");
+        if let Err(error) = WeightsFile::open(saved.path()) {
+            refused += 1;
+            assert!(!error.to_string().contains('\n'), "{error}");
+        }
+    }
+    assert!(refused > 1000, "most damage is noticed: {refused}");
+}
+
 /// The file is one of safetensors, and says what it is to say.
 fn reads(path: &Path, weights: &Entries, info: &WeightsInfo) {
     let bytes = std::fs::read(path).expect("readable");

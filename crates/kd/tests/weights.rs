@@ -207,6 +207,73 @@ fn bad_checkpoints_are_errors_of_one_line_that_leave_nothing_behind() {
 }
 
 #[test]
+fn report_f1_what_was_removed_from_keys_is_said() {
+    let path = checkpoint("dataparallel_zip.pth");
+    kd().args(["eval", "--limit-test", "20", "--weights", &path])
+        .assert()
+        .success()
+        .stderr(predicate::str::contains("`module.` removed from the keys"));
+}
+
+#[test]
+fn report_f2_and_f3_sets_and_keys_are_chosen_by_flags_and_recipes() {
+    let message = failure(&[
+        "eval",
+        "--weights",
+        &checkpoint("sakd_zip.pth"),
+        "--weights-set",
+        "ema",
+    ]);
+    assert!(message.contains("no weights `ema`"), "{message}");
+    assert!(message.contains("`model`"), "{message}");
+
+    let folder = tempdir().expect("a folder");
+    let extra = checkpoint("bad_extra_key.pth");
+    let message = failure(&["eval", "--weights", &extra]);
+    assert!(message.contains("see ignore_keys"), "{message}");
+    kd().args(["eval", "--limit-test", "20", "--weights", &extra])
+        .args(["--ignore-keys", "extra.*"])
+        .assert()
+        .success()
+        .stderr(predicate::str::contains("`extra.weight` left out"));
+    let deployed = folder.path().join("deployed.safetensors");
+    kd().args(["deploy", "--in", &extra, "--ignore-keys", "extra.*"])
+        .args(["--weights-set", "model", "--out"])
+        .arg(&deployed)
+        .assert()
+        .success();
+    let run = folder.path().join("run");
+    kd().args(["distill", "--student", "resnet8", "--method", "kd"])
+        .args([
+            "--teacher-weights",
+            &extra,
+            "--teacher-ignore-keys",
+            "extra.*",
+        ])
+        .args(["--teacher-weights-set", "model"])
+        .args(["--limit-train", "32", "--limit-test", "20", "--epochs", "1"])
+        .arg("--out")
+        .arg(&run)
+        .assert()
+        .success();
+    let recipe = std::fs::read_to_string(run.join("recipe.yaml")).expect("a recipe");
+    assert!(recipe.contains("weights_set: model"), "{recipe}");
+    assert!(recipe.contains("ignore_keys"), "{recipe}");
+}
+
+#[test]
+fn report_f6_two_runs_of_a_recipe_leave_the_same_file() {
+    let folder = tempdir().expect("a folder");
+    let students = ["one", "two", "three"].map(|name| {
+        let run = folder.path().join(name);
+        tiny_run(&run).assert().success();
+        std::fs::read(run.join("student.safetensors")).expect("weights")
+    });
+    let [one, two, three] = students;
+    assert!(one == two && one == three, "the same, byte for byte");
+}
+
+#[test]
 fn one_network_is_explained() {
     kd().args(["models", "ShuffleV1", "--classes", "10"])
         .assert()

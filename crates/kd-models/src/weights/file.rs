@@ -217,7 +217,7 @@ impl WeightsFile {
         let path = self.path.display();
         let others = self.other_sets(view.set);
         let name = shown(&view.set.name());
-        if !others.is_empty() {
+        if !others.is_empty() && self.asked.is_none() {
             tracing::warn!(
                 "{path}: weights taken from {name}; the file also holds {others} (see weights_set)"
             );
@@ -228,15 +228,15 @@ impl WeightsFile {
         if !removed.is_empty() {
             tracing::info!("{path}: {removed} removed from the keys");
         }
-        if let Some((few, beside)) = some_of(&view.beside()) {
-            match self.ignore.is_empty() {
-                true => tracing::warn!("{path}: {few}{beside} left out: not of the network"),
-                false => tracing::info!("{path}: {few}{beside} left out"),
+        if let Some((few, more)) = some_of(&view.beside()) {
+            match self.ignore.is_empty() && self.asked.is_none() {
+                true => tracing::warn!("{path}: {few}{more} left out: not of the network"),
+                false => tracing::info!("{path}: {few}{more} left out"),
             }
         }
         let counters: Vec<&str> = view.set.left.iter().map(String::as_str).collect();
-        if let Some((few, beside)) = some_of(&counters) {
-            tracing::info!("{path}: {few}{beside} left out: counters");
+        if let Some((few, more)) = some_of(&counters) {
+            tracing::info!("{path}: {few}{more} left out: counters");
         }
     }
 }

@@ -49,7 +49,7 @@ pub(super) fn of_archive(names: &[String]) -> Option<&'static str> {
              `torch.save(torch.export.load(FILE).state_dict, OUT)` makes of it",
         );
     }
-    if ends("constants.pkl") || inside("code/__torch__") {
+    if ends("constants.pkl") || inside("code/__torch__") || inside("/code/") && ends(".py") {
         return Some(
             "a TorchScript program: expected a state dict, which in Python \
              `torch.save(torch.jit.load(FILE, \"cpu\").state_dict(), OUT)` makes of it",

@@ -67,6 +67,16 @@ impl<'a> View<'a> {
         Rank::of(self.prefix.split_terminator('.'))
     }
 
+    /// Whether these are the same tensors under the same keys.
+    fn is_same(&self, other: &Self) -> bool {
+        let keys = |view: &Self| {
+            let keys = view.entries.iter();
+            keys.map(|(key, (original, _))| (key.clone(), *original))
+                .collect::<Vec<_>>()
+        };
+        self.entries.len() == other.entries.len() && keys(self) == keys(other)
+    }
+
     /// What has to be asked for to get them.
     pub(super) fn name(&self) -> String {
         self.names().collect::<Vec<_>>().join(".")
@@ -193,17 +203,21 @@ pub(super) fn whole<'a>(set: &'a StateSet, ignore: &[Pattern]) -> Vec<View<'a>> 
 /// Parts of a set that may be networks of their own: what is under each prefix that some tensors
 /// have and others have not.
 pub(super) fn parts<'a>(set: &'a StateSet, ignore: &[Pattern]) -> Vec<View<'a>> {
-    let Some(base) = whole(set, ignore).pop() else {
-        return Vec::new();
-    };
+    let mut whole = whole(set, ignore);
+    // Without wrappers first; with them, since they may be what tells the parts from one another.
+    let mut level: Vec<View<'a>> = whole.pop().into_iter().collect();
+    level.extend(whole.into_iter().next());
     let mut found: Vec<View<'a>> = Vec::new();
-    let mut level = vec![base];
     for _ in 0..DEPTH {
-        let mut next = Vec::new();
+        let mut next: Vec<View<'a>> = Vec::new();
         for view in &level {
             for part in view.parts().into_keys().filter(|part| !part.is_empty()) {
                 let inner = view.under(part, ignore, false);
-                next.extend(inner.filter(View::has_weights));
+                let inner = inner.filter(|inner| {
+                    let known = found.iter().chain(&next).any(|known| known.is_same(inner));
+                    inner.has_weights() && !known
+                });
+                next.extend(inner);
                 if found.len() + next.len() >= MOST {
                     break;
                 }
