@@ -158,8 +158,13 @@ impl WeightsFile {
 
     /// Names of sets, for messages.
     fn set_names(&self, which: impl Fn(&StateSet) -> bool) -> String {
+        const SHOWN: usize = 8;
         let sets = self.sets.iter().filter(|set| which(set));
-        let names: Vec<_> = sets.map(|set| shown(&set.name())).collect();
+        let mut names: Vec<_> = sets.map(|set| shown(&set.name())).collect();
+        if let Some(more) = names.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+            names.truncate(SHOWN);
+            names.push(format!("and {more} more"));
+        }
         names.join(", ")
     }
 

@@ -101,6 +101,9 @@ const MOST: usize = 1 << 18;
 /// Longest key.
 const LONGEST: usize = 1 << 10;
 
+/// Most sets. Each is compared with all networks.
+const MOST_SETS: usize = 256;
+
 /// Most values of a list that are searched.
 const SEARCHED: usize = 64;
 
@@ -155,7 +158,8 @@ impl<'a> Search<'a> {
         }
         self.seen.insert(place, None);
         let whole = is_module(self.heap, value) || self.contents.is_nested(value, DEPTH);
-        if whole || is_table(self.heap, value, path.is_empty()) {
+        let table = whole || is_table(self.heap, value, path.is_empty());
+        if table && self.found.len() < MOST_SETS {
             match self.flat(value) {
                 Ok(entries) => {
                     self.seen.insert(place, Some(self.found.len()));

@@ -133,13 +133,11 @@ fn named(heap: &Heap, value: &Value) -> Option<Rc<Global>> {
 
 /// What `torch._utils._rebuild_…` makes: a tensor, or something that holds one as its first part.
 fn rebuilt(heap: &mut Heap, name: &str, arguments: &[Value]) -> Result<Value, PickleError> {
-    if name.starts_with("_rebuild_parameter") {
-        if let Some(tensor) = arguments
-            .first()
-            .filter(|value| heap.tensor(value).is_some())
-        {
-            return Ok(tensor.clone());
-        }
+    let tensor = arguments
+        .first()
+        .filter(|value| heap.tensor(value).is_some());
+    if let Some(tensor) = tensor.filter(|_| name.starts_with("_rebuild_parameter")) {
+        return Ok(tensor.clone());
     }
     let dtype = (name == "_rebuild_tensor_v3").then(|| arguments.get(6));
     let tensor = match name {
