@@ -25,6 +25,16 @@ pub fn is_cpu(device: &Device) -> bool {
         }
 }
 
+/// Whether this is a GPU, plain or autodiff: any device of CubeCL's.
+pub fn is_gpu(device: &Device) -> bool {
+    match plain(device.as_dispatch()) {
+        #[cfg(feature = "cube")]
+        DispatchDevice::Cube(_) => true,
+        #[allow(unreachable_patterns)]
+        _ => false,
+    }
+}
+
 /// The device below autodiff.
 fn plain(device: &DispatchDevice) -> &DispatchDevice {
     match device {

@@ -1,5 +1,5 @@
-//! CPU kernels for Burn's `flex` backend, with their gradients: convolution, batch norm, max pooling
-//! and mixing.
+//! Kernels for Burn's `flex` backend, with their gradients (convolution, batch norm, max pooling and
+//! mixing), and for its GPU backends (updates of parameters).
 //!
 //! On the CPU, convolutions and batch norms take most of a training step. The kernels serve f32
 //! tensors on `flex`, plain or autodiff; [`serves`] tells whether they serve a tensor, and
@@ -18,10 +18,12 @@ mod buffer;
 #[cfg(feature = "flex")]
 pub mod conv;
 mod device;
+mod many;
 #[cfg(feature = "flex")]
 pub mod mix;
 #[cfg(feature = "flex")]
 pub mod norm;
+pub mod optim;
 #[cfg(feature = "flex")]
 mod optional;
 #[cfg(feature = "flex")]
@@ -34,7 +36,7 @@ mod switch;
 #[cfg(feature = "flex")]
 mod tensors;
 
-pub use device::{is_cpu, is_flex};
+pub use device::{is_cpu, is_flex, is_gpu};
 pub use switch::{enabled, serves, set_enabled, signature};
 
 /// Keeps the example of the README compiling.
