@@ -1,5 +1,5 @@
 //! Kernels for Burn's `flex` backend, with their gradients (convolution, batch norm, max pooling and
-//! mixing), and for its GPU backends (updates of parameters).
+//! mixing), and for its GPU backends (batch norm and updates of parameters).
 //!
 //! On the CPU, convolutions and batch norms take most of a training step. The kernels serve f32
 //! tensors on `flex`, plain or autodiff; [`serves`] tells whether they serve a tensor, and
@@ -18,17 +18,20 @@ mod buffer;
 #[cfg(feature = "flex")]
 pub mod conv;
 mod device;
+#[cfg(feature = "cube")]
+pub mod gpu;
 mod many;
 #[cfg(feature = "flex")]
 pub mod mix;
 #[cfg(feature = "flex")]
 pub mod norm;
 pub mod optim;
-#[cfg(feature = "flex")]
+#[cfg(any(feature = "flex", feature = "cube"))]
 mod optional;
 #[cfg(feature = "flex")]
 pub mod pool;
-#[cfg(feature = "flex")]
+mod precision;
+#[cfg(any(feature = "flex", feature = "cube"))]
 mod record;
 #[cfg(feature = "flex")]
 mod relu;
@@ -37,7 +40,8 @@ mod switch;
 mod tensors;
 
 pub use device::{is_cpu, is_flex, is_gpu};
-pub use switch::{enabled, serves, set_enabled, signature};
+pub use precision::{bf16, set_bf16};
+pub use switch::{enabled, serves, serves_gpu, set_enabled, signature};
 
 /// Keeps the example of the README compiling.
 #[cfg(all(doctest, feature = "flex"))]

@@ -6,6 +6,7 @@ use burn::tensor::Tensor;
 
 /// A tensor that may be absent, as an input of a backend extension.
 #[derive(Clone, Debug, ExtensionType)]
+#[extension_type(fusion: cfg(feature = "cube"))]
 pub enum Optional<B: Backend> {
     /// It is there.
     Given(FloatTensor<B>),

@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::tensor::{DType, Tensor};
 
-use crate::device::is_flex;
+use crate::device::{is_flex, is_gpu};
+use crate::precision::bf16;
 
 static ENABLED: AtomicBool = AtomicBool::new(true);
 
@@ -24,9 +25,18 @@ pub fn enabled() -> bool {
 /// Changes whenever a change to the kernels changes digits.
 const REVISION: u32 = 2;
 
-/// What the digits of a result on the CPU depend on besides its inputs: the kernels' revision and the
-/// instructions of this machine, or that the kernels are off. For keys of results that are kept.
+/// What the digits of a result depend on besides its inputs and the device: the kernels' revision and
+/// the instructions of this machine, or that the kernels are off; and whether convolutions are in
+/// bf16. For keys of results that are kept.
 pub fn signature() -> String {
+    let kernels = kernels();
+    match bf16() {
+        true => format!("{kernels}, bf16"),
+        false => kernels,
+    }
+}
+
+fn kernels() -> String {
     #[cfg(feature = "flex")]
     if enabled() {
         return format!("kernels {REVISION}, {:?}", crate::arch::arch());
@@ -42,6 +52,15 @@ pub fn serves<const D: usize>(tensor: &Tensor<D>) -> bool {
         && tensor.shape().num_elements() > 0
         && is_flex(&tensor.device())
         && has_vectors()
+}
+
+/// Whether the kernels for GPUs serve this tensor: the kernels are on, it is of f32 on a GPU, and it
+/// is not empty.
+pub fn serves_gpu<const D: usize>(tensor: &Tensor<D>) -> bool {
+    enabled()
+        && tensor.dtype() == DType::F32
+        && tensor.shape().num_elements() > 0
+        && is_gpu(&tensor.device())
 }
 
 fn has_vectors() -> bool {

@@ -1,10 +1,14 @@
 //! Batch normalization as PyTorch computes it.
 
 use burn::config::Config;
+#[cfg(feature = "cube")]
+use burn::module::ModuleMapper;
 use burn::module::{Flag, Module, Param, RunningState};
 use burn::tensor::module::{batch_norm, batch_norm_train};
 use burn::tensor::{Device, Tensor};
 
+#[cfg(feature = "cube")]
+use kd_kernels::{gpu, serves_gpu};
 #[cfg(feature = "flex")]
 use kd_kernels::{norm, serves};
 
@@ -100,6 +104,10 @@ impl BatchNorm {
         activation: Activation,
     ) -> Tensor<D> {
         let trains = input.is_autodiff() && self.training.is_enabled();
+        #[cfg(feature = "cube")]
+        if trains && serves_gpu(&input) {
+            return self.forward_train_gpu(input, residual, None, activation);
+        }
         #[cfg(feature = "flex")]
         if serves(&input) {
             if trains {
@@ -182,6 +190,10 @@ impl BatchNorm {
             "a gate of {:?} does not fit a batch of {batch}",
             chosen.dims()
         );
+        #[cfg(feature = "cube")]
+        if serves_gpu(&input) {
+            return self.forward_train_gpu(input, None, Some(chosen.clone()), Activation::None);
+        }
         let positions = input.shape().num_elements() / (batch * channels).max(1);
         let x = input.reshape([batch, channels, positions]);
         let weight: Tensor<3> = chosen.clone().reshape([batch, 1, 1]);
@@ -243,6 +255,27 @@ impl BatchNorm {
         result.output
     }
 
+    #[cfg(feature = "cube")]
+    fn forward_train_gpu<const D: usize>(
+        &self,
+        input: Tensor<D>,
+        residual: Option<Tensor<D>>,
+        chosen: Option<Tensor<1>>,
+        activation: Activation,
+    ) -> Tensor<D> {
+        let options = gpu::norm::Options {
+            epsilon: self.epsilon,
+            momentum: self.momentum,
+            relu: activation.is_relu(),
+        };
+        let parameters = [self.weight.val(), self.bias.val()];
+        let running = [&self.running_mean, &self.running_var].map(|state| state.value_sync());
+        let batch = gpu::norm::normalize(input, parameters, residual, chosen, running, options);
+        replace(&self.running_mean, batch.running_mean);
+        replace(&self.running_var, batch.running_variance);
+        batch.output
+    }
+
     /// Moves the running statistics towards those of a batch of so many values a channel.
     fn learn(&self, mean: Tensor<1>, variance: Tensor<1>, samples: usize) {
         // One value per channel has no unbiased variance: PyTorch refuses such a batch, and
@@ -266,6 +299,21 @@ fn update(state: &RunningState<Tensor<1>>, batch: Tensor<1>, momentum: f64, fact
     state.update(Tensor::from_inner(new));
     // Burn parks an update per thread; reading it at once makes it the current value.
     state.value_sync();
+}
+
+/// Puts a running statistic in the place of the old one, as its `update` does, which divides by the
+/// number of threads first: a launch.
+#[cfg(feature = "cube")]
+fn replace(state: &RunningState<Tensor<1>>, value: Tensor<1>) {
+    struct Replace(Tensor<1>);
+
+    impl ModuleMapper for Replace {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            param.map(|_| Tensor::from_dispatch(self.0.clone().into_dispatch()))
+        }
+    }
+
+    state.clone().map(&mut Replace(value));
 }
 
 /// Moves a running statistic towards the batch's by `momentum`, or not at all if `any` is 0.

@@ -2,8 +2,8 @@
 
 use burn::nn::PaddingConfig2d;
 use burn::nn::conv::Conv2d;
-use burn::tensor::Tensor;
 use burn::tensor::ops::ConvOptions;
+use burn::tensor::{DType, FloatDType, Tensor};
 
 #[cfg(feature = "flex")]
 use kd_kernels::serves;
@@ -11,7 +11,8 @@ use kd_kernels::serves;
 use crate::Activation;
 
 /// Convolution of `x` with `weight`, plus `bias`, as `burn::tensor::module::conv2d`: by `kd-kernels`
-/// where it serves, and by Burn elsewhere.
+/// where it serves, and by Burn elsewhere, there in bf16 after
+/// [`kd_kernels::set_bf16`].
 ///
 /// # Shapes
 ///
@@ -93,8 +94,48 @@ pub fn conv2d_with(
         let relu = activation.is_relu();
         return kd_kernels::conv::conv2d(x, weight, bias, options, residual, relu);
     }
-    let output = burn::tensor::module::conv2d(x, weight, bias, options);
-    activation.apply(output, residual)
+    activation.apply(unserved(x, weight, bias, options), residual)
+}
+
+/// The convolution where the kernels of the CPU do not serve.
+fn unserved(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    options: ConvOptions<2>,
+) -> Tensor<4> {
+    if kd_kernels::bf16() && x.dtype() == DType::F32 {
+        return in_bf16(x, weight, bias, options);
+    }
+    #[cfg(feature = "cube")]
+    {
+        use kd_kernels::{gpu, serves_gpu};
+
+        let learns = weight.is_autodiff() && bias.is_none();
+        let served = || serves_gpu(&x) && serves_gpu(&weight);
+        if learns && served() && gpu::conv::serves(weight.dims(), &options) {
+            return gpu::conv::conv2d(x, weight, options);
+        }
+    }
+    burn::tensor::module::conv2d(x, weight, bias, options)
+}
+
+/// Convolution of bf16 copies of `x` and `weight`, whose gradients are of f32 again.
+fn in_bf16(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    options: ConvOptions<2>,
+) -> Tensor<4> {
+    let [x, weight] = [x, weight].map(|tensor| tensor.cast(FloatDType::BF16));
+    let output = burn::tensor::module::conv2d(x, weight, None, options).cast(FloatDType::F32);
+    match bias {
+        Some(bias) => {
+            let outputs = bias.dims()[0];
+            output + bias.reshape([1, outputs, 1, 1])
+        }
+        None => output,
+    }
 }
 
 /// Whether the kernels serve all of it.
@@ -111,4 +152,43 @@ fn served(
         && bias.is_none_or(serves)
         && residual.is_none_or(serves)
         && !options.is_asymmetric()
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, Distribution, Tolerance};
+
+    use super::*;
+
+    #[test]
+    fn a_convolution_in_bf16_is_close_and_its_gradients_are_f32() {
+        let device = Device::default().autodiff();
+        let normal = Distribution::Normal(0.0, 1.0);
+        let random = |dims| Tensor::<4>::random(dims, normal, &device).require_grad();
+        let (x, weight) = (random([2, 3, 6, 6]), random([4, 3, 3, 3]));
+        let bias = Tensor::<1>::ones([4], &device).require_grad();
+        let options = || ConvOptions::new([1, 1], [1, 1], [1, 1], 1);
+
+        let numbers = |output: Tensor<4>| {
+            let grads = output.clone().square().mean().backward();
+            let of_bias = bias.grad(&grads).expect("a gradient");
+            let [of_x, of_weight] = [&x, &weight].map(|tensor| {
+                let gradient = tensor.grad(&grads).expect("a gradient");
+                let elements = gradient.shape().num_elements();
+                gradient.reshape([elements])
+            });
+            Tensor::cat(
+                vec![output.inner().flatten(0, 3), of_x, of_weight, of_bias],
+                0,
+            )
+        };
+        let bias_ = Some(bias.clone());
+        let found = numbers(in_bf16(x.clone(), weight.clone(), bias_.clone(), options()));
+        let expected = conv2d(x.clone(), weight.clone(), bias_, options());
+        assert_eq!(found.dtype(), DType::F32);
+        // Eight bits of each factor, sums of 27.
+        let tolerance = Tolerance::<f32>::rel_abs(2e-2, 1e-1);
+        let expected = numbers(expected).into_data();
+        found.into_data().assert_approx_eq(&expected, tolerance);
+    }
 }

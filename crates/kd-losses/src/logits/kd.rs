@@ -2,12 +2,10 @@
 
 use burn::config::Config;
 use burn::module::Module;
-use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::standardize::{check_standardize, standardized};
-use crate::gate::sample_sums;
 use crate::info::Register;
 use crate::range::positive;
 use crate::{
@@ -127,10 +125,8 @@ impl KdLoss {
         );
         let student = standardized(student, self.standardize);
         let teacher = standardized(gate.teacher(teacher), self.standardize);
-        let log_student = log_softmax(student / self.temperature, 1);
-        let log_teacher = log_softmax(teacher / self.temperature, 1);
-        let divergence = log_teacher.clone().exp() * (log_teacher - log_student);
-        gate.mean(sample_sums(divergence)) * (self.temperature * self.temperature)
+        let divergence = kd_nn::divergence(student, teacher, self.temperature);
+        gate.mean(divergence) * (self.temperature * self.temperature)
     }
 }
 

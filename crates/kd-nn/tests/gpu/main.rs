@@ -4,5 +4,9 @@
 //! elsewhere each says that it is skipped.
 #![cfg(feature = "cube")]
 
+mod conv;
+mod launches;
+mod loss;
+mod norm;
 mod optim;
 mod support;
