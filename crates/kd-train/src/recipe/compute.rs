@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{TrainError, default_device, device_by_name};
 
-/// Device, number type, kernels and threads.
+/// Device, number type, precision, kernels and threads.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ComputeConfig {
@@ -14,8 +14,10 @@ pub struct ComputeConfig {
     pub device: Option<String>,
     /// The type of numbers. Default `f32`.
     pub dtype: Dtype,
-    /// Whether the CPU uses the kernels of this project, and not Burn's own operations: faster, and
-    /// the same but for rounding. Default yes.
+    /// What convolutions compute with. Default `f32`.
+    pub precision: Precision,
+    /// Whether the kernels of this project are used, and not Burn's own operations: faster, and the
+    /// same but for rounding. Default yes.
     pub kernels: bool,
     /// Threads of the CPU. Default: one a core. They do not change the numbers of the kernels.
     pub threads: Option<usize>,
@@ -32,11 +34,25 @@ pub enum Dtype {
     F64,
 }
 
+/// What convolutions compute with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// The device's way with f32. On NVIDIA GPUs products may have TF32's ten bits of fraction: Burn
+    /// takes whichever kernel is fastest, and does not let choose.
+    #[default]
+    F32,
+    /// bf16 copies of inputs and weights, summed up in f32. Weights, norms and losses stay f32. CPUs
+    /// compute in f32 all the same, which they say.
+    Bf16,
+}
+
 impl Default for ComputeConfig {
     fn default() -> Self {
         Self {
             device: None,
             dtype: Dtype::default(),
+            precision: Precision::default(),
             kernels: true,
             threads: None,
         }
@@ -53,20 +69,47 @@ impl ComputeConfig {
         })
     }
 
-    /// Opens the device (the plain one, without autodiff) and sets number type, kernels and threads,
-    /// all of which are the process's.
+    /// Opens the device (the plain one, without autodiff) and sets number type, precision,
+    /// kernels and threads, all of which are the process's.
     ///
     /// # Errors
     ///
     /// [`TrainError::Device`] if this build has no such device, or if number type or threads were
-    /// set otherwise before.
+    /// set otherwise before; [`TrainError::Value`] or [`TrainError::Conflict`] for a precision that
+    /// the device or the number type does not have.
     pub fn open(&self) -> Result<Device, TrainError> {
         let name = self.device.as_deref().unwrap_or(default_device());
         let device = device_by_name(name)?;
         kd_kernels::set_enabled(self.kernels);
         self.set_threads()?;
         self.set_dtype(&device)?;
+        kd_kernels::set_bf16(self.is_bf16(name, &device)?);
         Ok(device)
+    }
+
+    /// Whether convolutions compute in bf16 on this device.
+    fn is_bf16(&self, name: &str, device: &Device) -> Result<bool, TrainError> {
+        if self.precision == Precision::F32 {
+            return Ok(false);
+        }
+        if self.dtype != Dtype::F32 {
+            return Err(TrainError::conflict(
+                "compute.precision",
+                "compute.dtype: f64",
+            ));
+        }
+        if kd_kernels::is_cpu(device) {
+            tracing::warn!("{name} computes in f32, not in bf16");
+            return Ok(false);
+        }
+        match device.supports_dtype(FloatDType::BF16) {
+            true => Ok(true),
+            false => Err(TrainError::value(
+                "compute.precision",
+                "bf16",
+                format!("f32, as {name} does not compute in bf16 here"),
+            )),
+        }
     }
 
     fn set_threads(&self) -> Result<(), TrainError> {

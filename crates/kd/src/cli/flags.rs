@@ -41,10 +41,13 @@ pub struct DataFlags {
     /// Device: flex, ndarray, cuda[:i] or wgpu, as far as this build has them
     #[arg(long, value_name = "NAME")]
     device: Option<String>,
+    /// What convolutions compute with: f32 or bf16, which CPUs do not have [default: f32]
+    #[arg(long, value_name = "NAME")]
+    precision: Option<String>,
     /// Number of CPU threads [default: one per core]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
-    /// Disable kd's CPU kernels (slower; differs only by rounding)
+    /// Disable kd's own kernels (slower; differs only by rounding)
     #[arg(long)]
     no_kernels: bool,
 }
@@ -61,6 +64,7 @@ impl DataFlags {
         overlay.set_some("data.limit_train", self.limit_train);
         overlay.set_some("data.limit_test", self.limit_test);
         overlay.set_some("compute.device", self.device);
+        overlay.set_some("compute.precision", self.precision);
         overlay.set_some("compute.threads", self.threads);
         overlay.set_some("compute.kernels", self.no_kernels.then_some(false));
         overlay
