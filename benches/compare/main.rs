@@ -69,9 +69,17 @@ struct Request {
     /// Whether to compute in bf16.
     #[serde(default)]
     bf16: bool,
+    /// Whether to compute convolutions alone in bf16.
+    #[serde(default)]
+    bf16_convolutions: bool,
     /// Whether the kernels of this workspace are used.
     #[serde(default = "on")]
     kernels: bool,
+    /// Whether to answer with the launches of one run on a GPU instead, those of each kernel on the
+    /// standard error.
+    #[cfg(any(feature = "cuda", feature = "wgpu"))]
+    #[serde(default)]
+    launches: bool,
 }
 
 fn on() -> bool {
@@ -84,6 +92,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for line in std::io::stdin().lock().lines() {
         let request: Request = serde_json::from_str(&line?)?;
         kd_kernels::set_enabled(request.kernels);
+        kd_kernels::set_bf16(request.bf16_convolutions);
         let mut device = device_by_name(&request.device)?;
         if request.bf16 {
             device.configure(FloatDType::BF16)?;
@@ -94,12 +103,23 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn measure(request: &Request, device: &Device) -> Result<f64, Box<dyn Error>> {
-    let enough = Duration::from_secs_f64(request.seconds);
+    let speed = |device: &Device, images, run: &mut dyn FnMut()| {
+        #[cfg(any(feature = "cuda", feature = "wgpu"))]
+        if request.launches {
+            return launches(device, run);
+        }
+        speed(
+            device,
+            images,
+            Duration::from_secs_f64(request.seconds),
+            run,
+        )
+    };
     match &request.case {
         Case::Inference { network, batch } => {
             let (architecture, images, _) = inputs(network, *batch, device)?;
             let network = architecture.init(CLASSES, device).valid();
-            speed(device, *batch, enough, || {
+            speed(device, *batch, &mut || {
                 network.forward(images.clone());
             })
         }
@@ -108,7 +128,7 @@ fn measure(request: &Request, device: &Device) -> Result<f64, Box<dyn Error>> {
             let (architecture, images, labels) = inputs(network, *batch, &training)?;
             let batch = Batch::new(images, labels);
             let mut steps = Steps::new(architecture, None, batch.len(), device)?;
-            speed(device, batch.len(), enough, || steps.step(&batch))
+            speed(device, batch.len(), &mut || steps.step(&batch))
         }
         Case::Distillation {
             teacher,
@@ -128,7 +148,7 @@ fn measure(request: &Request, device: &Device) -> Result<f64, Box<dyn Error>> {
                 adaptive: *adaptive,
             };
             let mut steps = Steps::new(student, Some(teaching), batch.len(), device)?;
-            speed(device, batch.len(), enough, || steps.step(&batch))
+            speed(device, batch.len(), &mut || steps.step(&batch))
         }
         Case::Data {
             batch,
@@ -138,7 +158,7 @@ fn measure(request: &Request, device: &Device) -> Result<f64, Box<dyn Error>> {
             let loader = loader(folder, *images, *batch)?;
             let count = loader.batches() * batch;
             let mut epoch = 0;
-            speed(device, count, enough, || {
+            speed(device, count, &mut || {
                 loader.epoch(epoch, device).for_each(drop);
                 epoch += 1;
             })
@@ -162,7 +182,7 @@ fn measure(request: &Request, device: &Device) -> Result<f64, Box<dyn Error>> {
             let loader = loader(folder, *images, *batch)?;
             let count = loader.batches() * batch;
             let mut epoch = 0;
-            speed(device, count, enough, || {
+            speed(device, count, &mut || {
                 for batch in loader.epoch(epoch, &training) {
                     steps.step(&batch);
                 }
@@ -205,7 +225,7 @@ fn speed(
     device: &Device,
     images: usize,
     enough: Duration,
-    mut run: impl FnMut(),
+    run: &mut dyn FnMut(),
 ) -> Result<f64, Box<dyn Error>> {
     for _ in 0..2 {
         run();
@@ -219,6 +239,25 @@ fn speed(
         runs += 1;
     }
     Ok((images * runs) as f64 / start.elapsed().as_secs_f64())
+}
+
+/// Launches of one run, after three in which kernels are chosen.
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+#[allow(clippy::print_stderr)]
+fn launches(device: &Device, run: &mut dyn FnMut()) -> Result<f64, Box<dyn Error>> {
+    for _ in 0..3 {
+        run();
+        device.sync()?;
+    }
+    let (synced, launches) = kd_kernels::gpu::launches::count(|| {
+        run();
+        device.sync()
+    });
+    synced?;
+    for (kernel, count) in &launches {
+        eprintln!("{count:6} {kernel}");
+    }
+    Ok(launches.values().sum::<usize>() as f64)
 }
 
 /// What a student learns from besides labels.
