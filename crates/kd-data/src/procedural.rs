@@ -22,6 +22,9 @@ const NORMALIZATION: Normalization = Normalization {
     std: [0.235, 0.235, 0.235],
 };
 
+/// Images of a split at most: they are drawn into memory.
+const MOST_IMAGES: usize = 10_000_000;
+
 /// The procedural data set: what to draw, how many and how difficult.
 ///
 /// Every image shows a *figure* on a patterned ground. The class is a combination of
@@ -66,9 +69,9 @@ pub struct ProceduralConfig {
     pub classes: usize,
     /// Height and width of the images, 32 or 64 pixels. Default: 32.
     pub size: usize,
-    /// Number of training images, at least 1. Default: 1000.
+    /// Number of training images, 1 to 10,000,000. Default: 1000.
     pub train: usize,
-    /// Number of test images, at least 1. Default: 400.
+    /// Number of test images, 1 to 10,000,000. Default: 400.
     pub test: usize,
     /// Seed of all drawings. Default: 0.
     pub seed: u64,
@@ -127,11 +130,10 @@ impl ProceduralConfig {
         if self.size != 32 && self.size != 64 {
             return invalid("size", self.size, "32 or 64");
         }
-        if self.train == 0 {
-            return invalid("train", 0, "at least 1 image");
-        }
-        if self.test == 0 {
-            return invalid("test", 0, "at least 1 image");
+        for (field, count) in [("train", self.train), ("test", self.test)] {
+            if !(1..=MOST_IMAGES).contains(&count) {
+                return invalid(field, count, "1 to 10000000 images");
+            }
         }
         self.difficulty.check()
     }

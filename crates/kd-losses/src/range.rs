@@ -32,13 +32,21 @@ pub(crate) fn weight(
     )
 }
 
-/// A number that counts something, of which there is at least one.
+/// More of anything than a method has use for: what follows from it can still be counted.
+const MOST: usize = 1 << 20;
+
+/// A number that counts something, of which there is at least one and at most [`MOST`].
 pub(crate) fn at_least_one(
     method: &'static str,
     parameter: &'static str,
     value: usize,
 ) -> Result<(), LossError> {
-    within(method, parameter, value as f64, value > 0, "1 or more")
+    let expected = match value {
+        0 => "1 or more",
+        _ => "1048576 or less",
+    };
+    let inside = (1..=MOST).contains(&value);
+    within(method, parameter, value as f64, inside, expected)
 }
 
 /// A finite number for which `inside` holds.
@@ -84,7 +92,12 @@ mod tests {
             message(at_least_one("at", "p", 0)),
             "at: `p` is 0, expected 1 or more"
         );
+        assert_eq!(
+            message(at_least_one("crd", "dim", MOST + 1)),
+            "crd: `dim` is 1048577, expected 1048576 or less"
+        );
         assert_eq!(at_least_one("at", "p", 1), Ok(()));
+        assert_eq!(at_least_one("at", "p", MOST), Ok(()));
         assert_eq!(positive("kd", "temperature", 0.5), Ok(()));
         assert_eq!(weight("dkd", "beta", 0.0), Ok(()));
     }

@@ -144,3 +144,31 @@ fn missing_maps_are_typed_errors() {
         }
     }
 }
+
+/// Numbers near 2⁶⁴ are refused or taken, but no panic.
+#[test]
+fn report_no_number_of_a_method_panics() {
+    let mut tried = 0;
+    for method in methods() {
+        let parameters = serde_json::to_value(&method).expect("JSON");
+        for (key, value) in parameters.as_object().expect("parameters") {
+            if !(value.is_number() || value.is_null()) {
+                continue;
+            }
+            for number in [0, 1, i64::MAX as u64, u64::MAX] {
+                let mut changed = parameters.clone();
+                changed[key] = number.into();
+                let Ok(changed) = serde_json::from_value::<Method>(changed) else {
+                    continue;
+                };
+                tried += 1;
+                let setup = Scene::new(&changed, 3, 1).setup();
+                if let Err(error) = changed.build(&setup, &Device::default()) {
+                    let message = error.to_string();
+                    assert!(message.contains(method.name()), "{key} {number}: {message}");
+                }
+            }
+        }
+    }
+    assert!(tried > 100, "{tried}");
+}

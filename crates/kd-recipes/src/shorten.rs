@@ -26,21 +26,20 @@ pub fn shorten(overlay: &mut Overlay, epochs: usize) {
     if before == 0 || before == epochs {
         return;
     }
+    let scaled = |value: u64| u128::from(value) * epochs as u128;
     for key in ["scheduler.milestones", "train.pretrain_milestones"] {
         if let Some(milestones) = overlay.get(key).and_then(Value::as_array) {
-            let scaled = milestones.iter().filter_map(Value::as_u64);
-            let mut scaled: Vec<usize> = scaled
-                .map(|milestone| milestone as usize * epochs / before)
+            let milestones = milestones.iter().filter_map(Value::as_u64);
+            let mut milestones: Vec<usize> = milestones
+                .map(|milestone| (scaled(milestone) / before as u128) as usize)
                 .filter(|milestone| *milestone > 0)
                 .collect();
-            scaled.dedup();
-            overlay.set(key, scaled);
+            milestones.dedup();
+            overlay.set(key, milestones);
         }
     }
     if let Some(phase) = of(overlay, "train.pretrain_epochs") {
-        overlay.set(
-            "train.pretrain_epochs",
-            (phase as usize * epochs).div_ceil(before),
-        );
+        let phase = scaled(phase).div_ceil(before as u128) as usize;
+        overlay.set("train.pretrain_epochs", phase);
     }
 }

@@ -1,5 +1,6 @@
 //! Errors of this crate.
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 /// What can stop a run.
@@ -98,6 +99,14 @@ pub enum TrainError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The observer ended the run: see [`Observer::stops`](crate::Observer::stops).
+    #[error("stopped with {completed} of {epochs} epochs complete")]
+    Stopped {
+        /// Epochs of all phases that are complete, and in the checkpoint.
+        completed: usize,
+        /// Epochs of all phases.
+        epochs: usize,
+    },
     /// A loss became infinite or NaN.
     #[error(
         "the loss `{term}` is {value} at epoch {epoch}, step {step}: try a lower learning rate or weight"
@@ -179,6 +188,21 @@ impl TrainError {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether a number that is given is in a range, whose end keeps what follows from it small
+    /// enough to count.
+    pub(crate) fn within(
+        field: &'static str,
+        value: Option<usize>,
+        range: RangeInclusive<usize>,
+    ) -> Result<(), Self> {
+        let expected = match value {
+            Some(value) if value < *range.start() => format!("at least {}", range.start()),
+            Some(value) if value > *range.end() => format!("at most {}", range.end()),
+            _ => return Ok(()),
+        };
+        Err(Self::value(field, value.unwrap_or_default(), expected))
     }
 
     /// Whether a number that is given is at least 1.

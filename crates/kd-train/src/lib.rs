@@ -51,6 +51,7 @@ mod recipe;
 mod route;
 mod run;
 mod task;
+mod yaml;
 
 pub use cache::{CachePlace, CacheReport, TeacherCache, TeacherCacheConfig};
 pub use device::{compiled_devices, default_device, device_by_name};
@@ -74,3 +75,4 @@ pub use task::{
     OptimizerConfig, OptimizerName, PeerOutput, Rates, StepOutput, TaskConfig, evaluate,
     rank_of_labels,
 };
+pub use yaml::from_yaml;

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use assert_cmd::assert::Assert;
-use common::{kd, metrics, tiny_run};
+use common::{kd, metrics, tiny_run_with};
 use predicates::prelude::*;
 use tempfile::{TempDir, tempdir};
 
@@ -15,7 +15,7 @@ fn with_teachers() -> (TempDir, [PathBuf; 2]) {
     let folder = tempdir().expect("a folder");
     let teachers = ["resnet8", "resnet14"].map(|name| {
         let out = folder.path().join(name);
-        tiny_run(&out).args(["--model", name]).assert().success();
+        tiny_run_with(&out, &[("--model", name)]).assert().success();
         out.join("student.safetensors")
     });
     (folder, teachers)

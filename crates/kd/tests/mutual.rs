@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
-use common::{kd, metrics, tiny_run};
+use common::{kd, metrics, tiny_run, tiny_run_with};
 use predicates::prelude::*;
 use serde_json::Value;
 use tempfile::tempdir;
@@ -112,7 +112,7 @@ fn networks_start_from_given_weights() {
     let folder = tempdir().expect("a folder");
     let weights = ["resnet8", "resnet14"].map(|name| {
         let out = folder.path().join(name);
-        tiny_run(&out).args(["--model", name]).assert().success();
+        tiny_run_with(&out, &[("--model", name)]).assert().success();
         out.join("student.safetensors").display().to_string()
     });
     let run = |name: &str, special: &[&str]| {

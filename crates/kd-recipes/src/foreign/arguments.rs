@@ -82,7 +82,7 @@ fn taken(arguments: Vec<String>, flags: &[(&str, &str)]) -> Result<Taken, Recipe
             .insert((*key).to_owned(), Value::String(value))
             .is_some()
         {
-            return Err(error("is given twice".to_owned()));
+            return Err(twice(flag));
         }
     }
     Ok((rest, values))
@@ -155,14 +155,14 @@ impl Parts {
             })
         };
         match flag.as_str() {
-            "--config" | "--cfg" | "-cfg" => self.config = Some(value()?),
-            "--logdir" => self.logdir = Some(value()?),
+            "--config" | "--cfg" | "-cfg" => once(&mut self.config, &flag, value()?)?,
+            "--logdir" => once(&mut self.logdir, &flag, value()?)?,
             "--file_name_cfg" | "--gpu_preserve" | "--debug" | "--preserve_percent" => {
                 value()?;
             }
             "--logit-stand" => self.logit_stand = true,
-            "--base-temp" => self.temperature = Some(number(&flag, &value()?)?),
-            "--kd-weight" => self.weight = Some(number(&flag, &value()?)?),
+            "--base-temp" => once(&mut self.temperature, &flag, number(&flag, &value()?)?)?,
+            "--kd-weight" => once(&mut self.weight, &flag, number(&flag, &value()?)?)?,
             "--routing" => {
                 let mode = value()?;
                 self.rest.extend(["--routing".to_owned(), mode.clone()]);
@@ -185,6 +185,22 @@ impl Parts {
             overrides: self.overrides.clone(),
             logit_stand: self.logit_stand.then_some(stand),
         }
+    }
+}
+
+/// Takes the value of a flag that is given once.
+fn once<T>(place: &mut Option<T>, flag: &str, value: T) -> Result<(), RecipesError> {
+    match place.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(twice(flag)),
+    }
+}
+
+fn twice(flag: &str) -> RecipesError {
+    RecipesError::Foreign {
+        origin: "command line".to_owned(),
+        key: flag.to_owned(),
+        reason: "is given twice".to_owned(),
     }
 }
 

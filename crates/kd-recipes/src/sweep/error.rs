@@ -43,6 +43,14 @@ pub enum SweepError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// Its observer ended it: see [`SweepObserver::stops`](super::SweepObserver::stops).
+    #[error("stopped with {complete} of {cells} cells complete")]
+    Stopped {
+        /// Cells that are complete.
+        complete: usize,
+        /// All cells.
+        cells: usize,
+    },
     /// Of a name or a published table.
     #[error(transparent)]
     Recipes(#[from] RecipesError),

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use kd_losses::{Method, nearest_name};
-use kd_train::{Overlay, Shorthand};
+use kd_train::{Overlay, Shorthand, from_yaml};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -68,10 +68,7 @@ fn always() -> Vec<String> {
 impl SweepFile {
     pub(super) fn read(path: &Path) -> Result<Self, SweepError> {
         let text = std::fs::read_to_string(path).map_err(|error| SweepError::io(path, error))?;
-        let file: Option<Self> = serde_saphyr::from_str(&text).map_err(|error| {
-            let reason = error.without_snippet().to_string();
-            unreadable(path, &reason)
-        })?;
+        let file: Option<Self> = from_yaml(&text).map_err(|reason| unreadable(path, &reason))?;
         let file = file.unwrap_or_default();
         if file.cells.is_empty() && file.matrix.is_empty() {
             return Err(unreadable(

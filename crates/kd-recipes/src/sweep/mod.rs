@@ -21,5 +21,5 @@ pub use launcher::{InProcess, Launcher, Order, PARENT, Processes, Running};
 pub use overview::{CellProgress, Overview};
 pub use plan::{Plan, PlanOptions};
 pub use run::{SilentSweep, SweepObserver, SweepOptions, SweepReport, sweep};
-pub use shard::{Shard, slurm};
+pub use shard::{Shard, quoted, slurm};
 pub use state::CellState;

@@ -48,6 +48,12 @@ pub trait SweepObserver {
         let _ = (cell, result);
     }
 
+    /// Whether the sweep is to end: asked several times a second. Runs that are not complete end
+    /// too, and keep what they have completed.
+    fn stops(&mut self) -> bool {
+        false
+    }
+
     /// How far the sweep is, about once a second.
     fn overview(&mut self, overview: &Overview) {
         let _ = overview;
@@ -74,7 +80,8 @@ pub struct SweepReport {
 ///
 /// # Errors
 ///
-/// [`SweepError`] if the folder cannot be written or no run can be started at all.
+/// [`SweepError`] if the folder cannot be written or no run can be started at all;
+/// [`SweepError::Stopped`] if the observer ended it.
 pub fn sweep(
     plan: &Plan,
     options: &SweepOptions,
@@ -92,6 +99,14 @@ pub fn sweep(
     sweeper.look(&mut SilentSweep);
     observer.found(sweeper.report().complete);
     loop {
+        // Before a look at the runs: the signal that stops the sweep may have stopped them too, which
+        // is no failure of theirs.
+        if observer.stops() {
+            return Err(SweepError::Stopped {
+                complete: sweeper.report().complete,
+                cells: plan.cells.len(),
+            });
+        }
         sweeper.reap(observer)?;
         if sweeper.looked.is_none_or(|looked| looked.elapsed() >= LOOK) {
             sweeper.looked = Some(Instant::now());

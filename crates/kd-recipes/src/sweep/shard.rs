@@ -41,7 +41,7 @@ pub fn slurm(name: &str, arguments: &[String], shards: usize) -> String {
 }
 
 /// An argument as a shell reads it back.
-fn quoted(argument: &str) -> String {
+pub fn quoted(argument: &str) -> String {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./=,:+@%".contains(letter);
     if !argument.is_empty() && argument.chars().all(plain) {
         return argument.to_owned();

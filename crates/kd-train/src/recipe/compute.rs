@@ -1,9 +1,14 @@
 //! What computes a run.
 
+use std::error::Error;
+
 use burn::tensor::{Device, FloatDType, IntDType};
 use serde::{Deserialize, Serialize};
 
 use crate::{TrainError, default_device, device_by_name};
+
+/// Threads of the CPU at most.
+const MOST_THREADS: usize = 1024;
 
 /// Device, number type, precision, kernels and threads.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -61,7 +66,7 @@ impl Default for ComputeConfig {
 
 impl ComputeConfig {
     pub(super) fn resolved(self) -> Result<Self, TrainError> {
-        TrainError::at_least_one("compute.threads", self.threads)?;
+        TrainError::within("compute.threads", self.threads, 1..=MOST_THREADS)?;
         let device = self.device.unwrap_or_else(|| default_device().to_owned());
         Ok(Self {
             device: Some(device),
@@ -117,9 +122,15 @@ impl ComputeConfig {
             return Ok(());
         };
         // The pool is made once, by whoever is first.
-        let _ = rayon::ThreadPoolBuilder::new()
+        let built = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .build_global();
+        if let Err(error) = built
+            && let Some(reason) = error.source()
+        {
+            let expected = format!("as many as the system can start: {reason}");
+            return Err(TrainError::value("compute.threads", threads, expected));
+        }
         match rayon::current_num_threads() {
             found if found == threads => Ok(()),
             found => Err(TrainError::value(

@@ -14,6 +14,15 @@ const IMAGENET_SIDE: usize = 224;
 /// The numbers of ImageNet's training and validation images.
 const IMAGENET_COUNTS: [usize; 2] = [1_281_167, 50_000];
 
+/// Images in a batch at most.
+const MOST_IMAGES: usize = 1 << 20;
+
+/// Threads that prepare batches at most.
+const MOST_WORKERS: usize = 1024;
+
+/// The side of an image at most.
+const MOST_PIXELS: usize = 4096;
+
 /// The images of a recipe.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -88,10 +97,11 @@ impl DataConfig {
                 "a share between 0 and 1",
             ));
         }
-        TrainError::at_least_one("data.batch_size", self.batch_size)?;
+        TrainError::within("data.batch_size", self.batch_size, 1..=MOST_IMAGES)?;
+        TrainError::within("data.workers", Some(self.workers), 0..=MOST_WORKERS)?;
         TrainError::at_least_one("data.limit_train", self.limit_train)?;
         TrainError::at_least_one("data.limit_test", self.limit_test)?;
-        TrainError::at_least_one("data.image_size", self.image_size)?;
+        TrainError::within("data.image_size", self.image_size, 1..=MOST_PIXELS)?;
         let imagenet = self.name == DataSource::Imagenet;
         Ok(Self {
             root: self.root.map(absolute),

@@ -7,6 +7,7 @@ mod legacy;
 mod networks;
 mod one_or_many;
 mod overlay;
+mod paths;
 mod scheduler;
 mod shorthand;
 mod train;
@@ -162,6 +163,7 @@ impl Recipe {
             ..self
         };
         recipe.check(beside)?;
+        recipe.check_paths()?;
         Ok(recipe)
     }
 

@@ -9,7 +9,8 @@ use serde_json::{Map, Value};
 
 use super::legacy::converted;
 use super::{Recipe, Shorthand};
-use crate::TrainError;
+use crate::yaml::one_line;
+use crate::{TrainError, from_yaml};
 
 /// Parts of a recipe: a file, flags, or assignments, laid over one another and over the defaults.
 ///
@@ -56,8 +57,7 @@ impl Overlay {
             path: path.to_owned(),
             reason: one_line(&reason),
         };
-        let value: Option<Value> = serde_saphyr::from_str(&text)
-            .map_err(|error| unreadable(error.without_snippet().to_string()))?;
+        let value: Option<Value> = from_yaml(&text).map_err(unreadable)?;
         let map = match value {
             None | Some(Value::Null) => Map::new(),
             Some(Value::Object(map)) => map,
@@ -76,8 +76,7 @@ impl Overlay {
             return Ok(overlay);
         }
         // Read once more as what it is to be, for the line of a mistake.
-        serde_saphyr::from_str::<Recipe>(&text)
-            .map_err(|error| unreadable(error.without_snippet().to_string()))?;
+        from_yaml::<Recipe>(&text).map_err(unreadable)?;
         Ok(Self(map))
     }
 
@@ -167,8 +166,7 @@ impl Overlay {
             path: path.to_owned(),
             reason: one_line(&reason),
         };
-        let value: Option<Value> = serde_saphyr::from_str(text)
-            .map_err(|error| key_error(error.without_snippet().to_string()))?;
+        let value: Option<Value> = from_yaml(text).map_err(key_error)?;
         // What a recipe has under the keys on the way, with all defaults.
         let mut recipe = self.recipe()?;
         if recipe.losses.is_empty() {
@@ -281,8 +279,4 @@ fn merge(base: &mut Value, over: Value) {
         }
         (base, over) => *base = over,
     }
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
 
+/// Lines of the table of a rate that changes at every step, at most.
+const MOST_STEPS: usize = 100_000_000;
+
 /// The schedules.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -130,10 +133,18 @@ impl SchedulerConfig {
     ///
     /// # Errors
     ///
-    /// [`TrainError::Optimizer`] if Burn's schedule refuses its parameters.
+    /// [`TrainError::Optimizer`] if Burn's schedule refuses its parameters, [`TrainError::Value`] if
+    /// the rate changes at more steps than a table holds.
     pub fn factors(&self, epochs: usize, steps: usize) -> Result<Schedule, TrainError> {
         let by_step = self.name == SchedulerName::OneCycle || self.warmup_epochs > 0;
         let unit = if by_step { steps } else { 1 };
+        if epochs.saturating_mul(unit) > MOST_STEPS {
+            let expected = format!(
+                "at most {}, as the rate changes at each of {steps} steps an epoch",
+                MOST_STEPS / unit
+            );
+            return Err(TrainError::value("train.epochs", epochs, expected));
+        }
         let warmup = self.warmup_epochs * unit;
         let length = epochs * unit - warmup;
         let rest = epochs - self.warmup_epochs;

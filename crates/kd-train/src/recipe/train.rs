@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
 
+/// More epochs than anybody trains: learning rates are a table with a line an epoch.
+const MOST_EPOCHS: usize = 1_000_000;
+
 /// Length, seed and averaging of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -35,7 +38,9 @@ pub struct TrainConfig {
 
 impl TrainConfig {
     pub(super) fn resolved(self, small: bool, pretrains: bool) -> Result<Self, TrainError> {
-        TrainError::at_least_one("train.epochs", self.epochs)?;
+        TrainError::within("train.epochs", self.epochs, 1..=MOST_EPOCHS)?;
+        let phase = "train.pretrain_epochs";
+        TrainError::within(phase, self.pretrain_epochs, 0..=MOST_EPOCHS)?;
         let epochs = self.epochs.unwrap_or(if small { 7 } else { 240 });
         TrainError::positive("train.pretrain_lr", self.pretrain_lr)?;
         TrainError::positive("train.pretrain_weight", self.pretrain_weight)?;

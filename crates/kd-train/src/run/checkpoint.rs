@@ -68,23 +68,11 @@ pub(crate) fn save<S: Network, T: Network, L: DistillationLoss>(
     let temporary = folder.join(format!("{TEMPORARY}-{name}"));
     let place = folder.join(&name);
     remove(&temporary)?;
-    fs::create_dir_all(&temporary).map_err(|error| TrainError::io(&temporary, error))?;
-
-    let save = |file: &str, save: &dyn Fn(PathBuf) -> Result<(), String>| {
-        let path = temporary.join(file);
-        save(path.clone()).map_err(|reason| TrainError::Checkpoint {
-            path: path.clone(),
-            reason,
-        })?;
-        sync(&path)
-    };
-    save(MODEL, &|path| record(&task.model, path))?;
-    save(OPTIMIZER, &|path| optimizer(&task.optimizer, path))?;
-    if let Some(ema) = &task.ema {
-        save(EMA, &|path| record(&ema.network, path))?;
+    if let Err(error) = write(&temporary, &place, task, state) {
+        // Half a checkpoint is of no use, least of all on a full disk.
+        let _ = fs::remove_dir_all(&temporary);
+        return Err(error);
     }
-    write_json(&temporary.join(STATE), state)?;
-    sync_folder(&temporary)?;
 
     // Left by a session that was continued from an earlier epoch.
     remove(&place)?;
@@ -96,6 +84,30 @@ pub(crate) fn save<S: Network, T: Network, L: DistillationLoss>(
         }
     }
     Ok(())
+}
+
+/// Writes the files of a checkpoint into `temporary`, which becomes `place`.
+fn write<S: Network, T: Network, L: DistillationLoss>(
+    temporary: &Path,
+    place: &Path,
+    task: &DistillTask<S, T, L>,
+    state: &State,
+) -> Result<(), TrainError> {
+    fs::create_dir_all(temporary).map_err(|error| TrainError::io(place, error))?;
+    let save = |file: &str, save: &dyn Fn(PathBuf) -> Result<(), String>| {
+        let path = temporary.join(file);
+        let written = save(path.clone()).map_err(std::io::Error::other);
+        // The name of the temporary folder says nothing to a reader.
+        written.map_err(|error| TrainError::io(place.join(file), error))?;
+        sync(&path)
+    };
+    save(MODEL, &|path| record(&task.model, path))?;
+    save(OPTIMIZER, &|path| optimizer(&task.optimizer, path))?;
+    if let Some(ema) = &task.ema {
+        save(EMA, &|path| record(&ema.network, path))?;
+    }
+    write_json(&temporary.join(STATE), state)?;
+    sync_folder(temporary)
 }
 
 fn record<M: Module>(module: &M, path: PathBuf) -> Result<(), String> {

@@ -432,6 +432,9 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
         let mut counts = routing.map(|r| GateCounts::new(classes, r.spots().len(), &self.plain));
         let mut batches = self.train.epoch(epoch, &training);
         for (step, batch) in batches.by_ref().enumerate() {
+            if observer.stops() {
+                return Err(self.stopped(self.pretrain_epochs() + epoch));
+            }
             if step == 0 || phase.schedule.is_by_step() {
                 task.set_rates(rates_at(
                     self.recipe,
@@ -492,6 +495,9 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
         let mut meter = LossMeter::new(epoch + 1);
         let mut batches = self.train.epoch(number, &training);
         for (step, batch) in batches.by_ref().enumerate() {
+            if observer.stops() {
+                return Err(self.stopped(before + epoch));
+            }
             let loss;
             (task, loss) = task.weighted_pretrain_step(term, &batch, weight);
             let Some(loss) = loss else {
@@ -514,6 +520,14 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
     fn seed(&self, epoch: usize) {
         let epoch = (epoch as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         self.plain.seed(self.recipe.train.seed ^ epoch);
+    }
+
+    /// The end of a run that its observer stopped.
+    fn stopped(&self, completed: usize) -> TrainError {
+        TrainError::Stopped {
+            completed,
+            epochs: self.phases.iter().map(|phase| phase.epochs).sum(),
+        }
     }
 
     fn pretrain_epochs(&self) -> usize {

@@ -10,6 +10,13 @@ pub trait Observer {
         let _ = start;
     }
 
+    /// Whether the run is to end, asked before each training step. It ends with
+    /// [`TrainError::Stopped`](crate::TrainError::Stopped); the checkpoint of the last epoch that is
+    /// complete is there, and [`resume`](crate::RunOptions::resume) continues from it.
+    fn stops(&mut self) -> bool {
+        false
+    }
+
     /// A training step was queued.
     fn step(&mut self, progress: &StepProgress) {
         let _ = progress;

@@ -26,7 +26,8 @@ pub fn run_overlay(overlay: &Overlay, place: &Place) -> Result<(), CliError> {
     let out = place.folder("quickstart");
     let rows = compare(overlay, &out, &mut Progress::new(), |label| {
         output::text(&format!("\n{label}"));
-    })?;
+    })
+    .map_err(CliError::of_part)?;
     output::text(&table::comparison(&rows, &out));
     Ok(())
 }

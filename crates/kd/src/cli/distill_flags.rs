@@ -4,23 +4,24 @@ use std::path::PathBuf;
 
 use clap::Args;
 use kd_losses::Method;
-use kd_train::{CachePlace, OneOrMany, Overlay, Shorthand};
+use kd_train::{CachePlace, OneOrMany, Overlay, Shorthand, from_yaml};
 
 use super::error::CliError;
 use super::flags::{Place, RunFlags};
 use super::routing_flags::RoutingFlags;
+use super::text_path::TextPath;
 
 /// Networks, terms of the loss, routing, and how to run.
 #[derive(Debug, Args)]
 pub struct DistillFlags {
-    /// Teacher network, once for each --teacher-weights [default: what its weights say, or what their
-    /// keys and shapes tell]
+    /// Teacher network [default: what its weights say, or what their keys and shapes tell]; may be
+    /// repeated, once for each --teacher-weights
     #[arg(long, value_name = "NAME")]
     teacher: Vec<String>,
-    /// Teacher weights: safetensors or a PyTorch checkpoint. Several times: the mean of all logits, for
-    /// methods that read no features (--set teacher.ensemble.average=probabilities for the mean of
-    /// probabilities)
-    #[arg(long, value_name = "FILE")]
+    /// Teacher weights: safetensors or a PyTorch checkpoint; may be repeated: the mean of all logits,
+    /// for methods that read no features (--set teacher.ensemble.average=probabilities for the mean
+    /// of probabilities)
+    #[arg(long, value_name = "FILE", value_parser = TextPath)]
     teacher_weights: Vec<PathBuf>,
     /// Set of weights in the teacher's file, for example state_dict_ema [default: the likeliest, which
     /// is said if there are others]
@@ -134,9 +135,5 @@ fn parse(method: &str) -> Result<Method, CliError> {
     if !method.trim_start().starts_with('{') {
         return Ok(Method::by_name(method)?);
     }
-    serde_saphyr::from_str(method).map_err(|error| {
-        let reason = error.without_snippet().to_string();
-        let reason: Vec<_> = reason.split_whitespace().collect();
-        CliError::Method(reason.join(" "))
-    })
+    from_yaml(method).map_err(CliError::Method)
 }

@@ -1,19 +1,44 @@
 //! Errors of the command line.
 
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
 use kd_losses::LossError;
 use kd_models::ModelError;
 use kd_recipes::RecipesError;
-use kd_recipes::sweep::SweepError;
+use kd_recipes::sweep::{SweepError, quoted};
 use kd_train::TrainError;
 
+use super::interrupt;
+use super::text_path::NOT_TEXT;
 use crate::figures::PlotError;
+
+/// Exit code of every error.
+const FAILURE: u8 = 2;
 
 /// What can stop a command.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
+    /// Of the arguments.
+    #[error("{0}")]
+    Arguments(String),
+    /// Of a path that would go into a recipe and is no text.
+    #[error("{0}: `{path}` {what}", path = .1.display(), what = NOT_TEXT)]
+    NotText(&'static str, PathBuf),
+    /// Of what was printed.
+    #[error("standard output: {0}")]
+    Output(&'static std::io::Error),
+    /// A signal stopped a run, or a sweep, and the same command continues it.
+    #[error("{reason}; to continue: {command}")]
+    Stopped {
+        /// How far it was.
+        reason: String,
+        /// The command that continues it.
+        command: String,
+    },
     /// Of the run.
     #[error(transparent)]
-    Train(#[from] TrainError),
+    Train(TrainError),
     /// Of a recipe by name, or of another program's file or flags.
     #[error(transparent)]
     Recipes(#[from] RecipesError),
@@ -39,7 +64,7 @@ pub enum CliError {
     },
     /// Of a sweep or a table.
     #[error(transparent)]
-    Sweep(#[from] SweepError),
+    Sweep(SweepError),
     /// Of cells of a sweep.
     #[error("{failed} of {cells} cells failed, first {first}")]
     Incomplete {
@@ -56,4 +81,82 @@ pub enum CliError {
     /// Of writing JSON.
     #[error("cannot write JSON: {0}")]
     Json(#[from] serde_json::Error),
+}
+
+impl CliError {
+    /// Of the arguments: the message without usage and hints, on one line.
+    pub fn arguments(error: &clap::Error) -> Self {
+        if error.kind() == ErrorKind::InvalidUtf8 {
+            let given = std::env::args_os().filter(|argument| argument.to_str().is_none());
+            let given: Vec<_> = given
+                .map(|argument| format!("`{}`", argument.display()))
+                .collect();
+            return Self::Arguments(format!("not UTF-8: {}", given.join(", ")));
+        }
+        let message = error.to_string();
+        let lines = message.lines().take_while(|line| !line.trim().is_empty());
+        let line = lines.map(str::trim).collect::<Vec<_>>().join(" ");
+        Self::Arguments(line.trim_start_matches("error: ").to_owned())
+    }
+
+    /// Of a run that is a part of the command, which continues it without a flag.
+    pub fn of_part(error: TrainError) -> Self {
+        match error {
+            TrainError::Stopped { .. } => Self::stopped(&error, false),
+            error => error.into(),
+        }
+    }
+
+    fn stopped(error: &impl ToString, resume: bool) -> Self {
+        Self::Stopped {
+            reason: error.to_string(),
+            command: again(resume),
+        }
+    }
+
+    /// The line for standard error.
+    pub fn line(&self) -> String {
+        match self {
+            Self::Stopped { .. } => self.to_string(),
+            error => format!("error: {error}"),
+        }
+    }
+
+    /// 2, or that of the signal that stopped a run.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Stopped { .. } => interrupt::exit_code(),
+            _ => FAILURE,
+        }
+    }
+}
+
+impl From<TrainError> for CliError {
+    fn from(error: TrainError) -> Self {
+        match error {
+            TrainError::Stopped { .. } => Self::stopped(&error, true),
+            error => Self::Train(error),
+        }
+    }
+}
+
+impl From<SweepError> for CliError {
+    fn from(error: SweepError) -> Self {
+        match error {
+            SweepError::Stopped { .. } => Self::stopped(&error, false),
+            error => Self::Sweep(error),
+        }
+    }
+}
+
+/// The command line of this process, as a shell reads it, to continue what it did.
+fn again(resume: bool) -> String {
+    const RESUME: &str = "--resume";
+    let mut arguments: Vec<String> = std::env::args_os()
+        .map(|argument| quoted(&argument.to_string_lossy()))
+        .collect();
+    if resume && !arguments.iter().any(|argument| argument == RESUME) {
+        arguments.push(RESUME.to_owned());
+    }
+    arguments.join(" ")
 }

@@ -10,6 +10,8 @@ use kd_train::{Overlay, Recipe, RunOptions};
 
 use super::base::Base;
 use super::error::CliError;
+use super::milestones::Milestones;
+use super::text_path::TextPath;
 
 /// What to run on.
 #[derive(Debug, Args)]
@@ -19,7 +21,7 @@ pub struct DataFlags {
     #[arg(long, value_name = "NAME")]
     data: Option<String>,
     /// Folder of the data set's files
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = TextPath)]
     root: Option<PathBuf>,
     /// Fetch the public archive of cifar10, cifar100 or tiny-imagenet if its files are not there
     #[arg(long)]
@@ -113,9 +115,9 @@ pub struct RunFlags {
     #[arg(long, value_name = "NAME")]
     scheduler: Option<String>,
     /// Epochs after which the learning rate falls, for example 150,180,210 [default: 5/8, 6/8 and
-    /// 7/8 of all epochs]
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
-    milestones: Option<Vec<usize>>,
+    /// 7/8 of all epochs]; `none` if it never does
+    #[arg(long, value_name = "LIST")]
+    milestones: Option<Milestones>,
     /// Factor on the learning rate at each milestone [default: 0.1]
     #[arg(long, value_name = "FACTOR", allow_negative_numbers = true)]
     gamma: Option<f64>,
@@ -129,7 +131,7 @@ pub struct RunFlags {
     #[arg(long)]
     nesterov: bool,
     /// Start from these weights: safetensors or a PyTorch checkpoint
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = TextPath)]
     student_weights: Option<PathBuf>,
     /// Seed of initial weights, order and augmentation [default: 0]
     #[arg(long, value_name = "N")]
@@ -232,7 +234,7 @@ impl RunFlags {
         flags.set_some("optimizer.weight_decay", self.weight_decay);
         flags.set_some("optimizer.nesterov", self.nesterov.then_some(true));
         flags.set_some("scheduler.name", self.scheduler);
-        flags.set_some("scheduler.milestones", self.milestones);
+        flags.set_some("scheduler.milestones", self.milestones.map(|list| list.0));
         flags.set_some("scheduler.gamma", self.gamma);
         let mut overlay = special(flags.over(file))?;
         for assignment in &self.assignments {

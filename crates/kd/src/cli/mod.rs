@@ -8,7 +8,9 @@ mod distill_flags;
 mod error;
 mod eval;
 mod flags;
+mod interrupt;
 mod methods;
+mod milestones;
 mod models;
 mod mutual;
 mod output;
@@ -24,14 +26,19 @@ mod sweep_progress;
 mod table;
 mod tables;
 mod teacher;
+mod text_path;
 mod train;
 
-use std::io::IsTerminal;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 use error::CliError;
+
+/// Of every command; shown below the help.
+const EXIT_CODES: &str = "A flag is given once, unless its help says that it may be repeated.\n\n\
+    Exit codes: 0, 2 after an error, 130 and 143 for a run that Ctrl-C or SIGTERM stopped";
 
 /// Knowledge distillation: train a small network with the help of a large one.
 #[derive(Debug, Parser)]
@@ -40,7 +47,7 @@ use error::CliError;
     version,
     about,
     arg_required_else_help = true,
-    args_override_self = true
+    after_help = EXIT_CODES
 )]
 struct Cli {
     #[command(subcommand)]
@@ -98,50 +105,46 @@ impl Command {
 /// What is logged unless `KD_LOG` says otherwise: warnings, and what was made of a weights file.
 const SHOWN: &str = "warn,kd_models::weights=info";
 
-/// Exit code of every error.
-const FAILURE: u8 = 2;
-
-/// Runs the command; the exit code is 0, or 2 after an error of one line.
+/// Runs the command. What goes wrong is one line on standard error.
 pub fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_env_filter(
             tracing_subscriber::EnvFilter::try_from_env("KD_LOG").unwrap_or_else(|_| SHOWN.into()),
         )
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_ansi(output::colors(&std::io::stderr()))
         .with_target(false)
         .without_time()
         .init();
 
     parent::end_with_it();
-    let (arguments, foreign) = match base::split(std::env::args_os().collect()) {
-        Ok(split) => split,
+    interrupt::survive_large_files();
+    let outcome = command(std::env::args_os().collect());
+    let printed = output::failure().map_or(Ok(()), |error| Err(CliError::Output(error)));
+    match outcome.and(printed) {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            output::error(&format!("error: {error}"));
-            return ExitCode::from(FAILURE);
+            output::error(&error.line());
+            ExitCode::from(error.exit_code())
         }
-    };
+    }
+}
+
+/// Carries out the command of these arguments.
+fn command(arguments: Vec<OsString>) -> Result<(), CliError> {
+    let (arguments, foreign) = base::split(arguments)?;
     let mut cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
-        Err(error) if error.use_stderr() => {
-            output::error(&first_paragraph(&error.to_string()));
-            return ExitCode::from(FAILURE);
-        }
+        Err(error) if error.use_stderr() => return Err(CliError::arguments(&error)),
         Err(help) => {
-            output::text(&help.render().ansi().to_string());
-            return ExitCode::SUCCESS;
+            output::help(&help);
+            return Ok(());
         }
     };
     if let Some(foreign) = foreign {
         cli.command.start_from(base::Base::foreign(foreign));
     }
-    match cli.run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            output::error(&format!("error: {error}"));
-            ExitCode::from(FAILURE)
-        }
-    }
+    cli.run()
 }
 
 impl Cli {
@@ -163,14 +166,4 @@ impl Cli {
             Command::Methods(args) => methods::run(&args),
         }
     }
-}
-
-/// The message without usage and hints, on one line.
-fn first_paragraph(message: &str) -> String {
-    message
-        .lines()
-        .take_while(|line| !line.trim().is_empty())
-        .map(str::trim)
-        .collect::<Vec<_>>()
-        .join(" ")
 }

@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 
+use clap::ArgAction;
 use kd_losses::Method;
 use kd_train::{Overlay, Recipe, Shorthand, StudentConfig, TrainError, run as run_recipe};
 
 use super::error::CliError;
 use super::flags::{RunFlags, architecture};
 use super::progress::Progress;
+use super::text_path::TextPath;
 use super::{output, table};
 
 /// Flags of `kd mutual`.
@@ -15,10 +17,10 @@ use super::{output, table};
 pub struct Args {
     /// The networks, two or more, for example resnet20,resnet20; `kd models` lists them [default:
     /// what their weights say]
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', action = ArgAction::Set)]
     networks: Vec<String>,
     /// Start from these weights, one file for each network: safetensors or PyTorch checkpoints
-    #[arg(long, value_name = "FILES", value_delimiter = ',')]
+    #[arg(long, value_name = "FILES", value_delimiter = ',', action = ArgAction::Set, value_parser = TextPath)]
     weights: Vec<PathBuf>,
     /// Weight of the cross-entropy with the labels [default: 1]
     #[arg(

@@ -1,11 +1,43 @@
-//! Printing. A closed pipe is no error: nobody is listening any more.
+//! Printing: the only door to standard output.
 
-use std::io::Write;
+use std::io::{Error, ErrorKind, Write};
+use std::sync::OnceLock;
+
+/// Why standard output could not be written, the first time it could not.
+static FAILURE: OnceLock<Error> = OnceLock::new();
 
 /// Prints text and a line break to standard output.
+///
+/// A closed pipe is no error: nobody is listening any more. What else goes wrong, as a full disk,
+/// stops nothing: a run is worth more than its lines. [`failure`] says it in the end.
 pub fn text(text: &str) {
     let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{}", text.trim_end()).and_then(|()| out.flush());
+    let written = writeln!(out, "{}", text.trim_end()).and_then(|()| out.flush());
+    if let Err(error) = written
+        && error.kind() != ErrorKind::BrokenPipe
+    {
+        let _ = FAILURE.set(error);
+    }
+}
+
+/// Why not all that was printed arrived, if it did not.
+pub fn failure() -> Option<&'static Error> {
+    FAILURE.get()
+}
+
+/// Prints the help, with colors where standard output shows them.
+pub fn help(help: &clap::Error) {
+    let help = help.render();
+    text(&match colors(&std::io::stdout()) {
+        true => help.ansi().to_string(),
+        false => help.to_string(),
+    });
+}
+
+/// Whether colors go to a stream: to a terminal, unless `NO_COLOR` is set, and anywhere if
+/// `CLICOLOR_FORCE` is.
+pub fn colors(stream: &impl anstream::stream::RawStream) -> bool {
+    anstream::AutoStream::choice(stream) != anstream::ColorChoice::Never
 }
 
 /// Prints a remark to standard error.

@@ -7,7 +7,7 @@ use kd_train::{
     CacheReport, EpochMetrics, Observer, PretrainEpoch, RunResult, RunStart, StepProgress,
 };
 
-use super::output;
+use super::{interrupt, output};
 
 /// Shows a run.
 #[derive(Debug)]
@@ -38,7 +38,12 @@ impl Progress {
 }
 
 impl Observer for Progress {
+    fn stops(&mut self) -> bool {
+        interrupt::is_stopping()
+    }
+
     fn start(&mut self, start: &RunStart) {
+        interrupt::watch();
         let steps = ((start.pretrain + start.epochs) * start.steps) as u64;
         let bar = ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::stderr());
         let template = "{bar:24} {percent:>3} %  {elapsed} of {duration}, {eta} left  {msg}";

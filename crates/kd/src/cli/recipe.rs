@@ -15,7 +15,7 @@ pub struct Args {
 
 pub fn run(args: Args) -> Result<(), CliError> {
     let (mut overlay, place) = args.flags.overlay()?;
-    teacher::named(&mut overlay, &place);
+    teacher::named(&mut overlay, &place)?;
     output::text(&yaml(&overlay.finish()?)?);
     Ok(())
 }

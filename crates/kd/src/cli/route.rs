@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::ArgAction;
 use kd_train::route;
 
 use super::error::CliError;
@@ -18,7 +19,7 @@ pub struct Args {
     #[arg(long)]
     train: bool,
     /// Show these images, by their index, for example 0,5,17 [default: the first ten]
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', action = ArgAction::Set)]
     images: Option<Vec<usize>>,
     /// Print all images as JSON
     #[arg(long)]

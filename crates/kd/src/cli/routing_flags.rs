@@ -1,6 +1,6 @@
 //! The flags of routing.
 
-use clap::Args;
+use clap::{ArgAction, Args};
 use kd_spot::CutPlacement;
 use kd_train::{Overlay, TrainError};
 
@@ -24,7 +24,7 @@ pub struct RoutingFlags {
     #[arg(long, value_name = "P", allow_negative_numbers = true)]
     routing_probability: Option<f64>,
     /// Whether to distill at each spot, for --routing fixed: for example true,false
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', action = ArgAction::Set)]
     routing_gates: Option<Vec<bool>>,
     /// Temperature of the policy's choices [default: 5]
     #[arg(long, value_name = "T", allow_negative_numbers = true)]

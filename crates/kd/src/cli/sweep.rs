@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::ArgAction;
 use kd_recipes::sweep::{
     CellState, Plan, PlanOptions, Processes, Shard, SweepError, SweepOptions, slurm, sweep,
 };
@@ -9,7 +10,7 @@ use kd_recipes::sweep::{
 use super::error::CliError;
 use super::flags::DataFlags;
 use super::sweep_progress::SweepProgress;
-use super::{output, table, tables};
+use super::{interrupt, output, table, tables};
 
 /// Flags of `kd sweep`.
 #[derive(Debug, clap::Args)]
@@ -24,7 +25,7 @@ pub struct Args {
     #[arg(long, value_name = "N")]
     epochs: Option<usize>,
     /// Seeds of every run but those of teachers, for example 0,1,2 [default: the recipe's own]
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', action = ArgAction::Set)]
     seeds: Option<Vec<u64>>,
     /// Set any key of every recipe, for example optimizer.lr=0.1; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
@@ -33,8 +34,8 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Run up to N cells at once, as far as memory allows
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    jobs: usize,
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: u16,
     /// Run part K of N of the cells, and the teachers that they need
     #[arg(long, value_name = "K/N")]
     shard: Option<Shard>,
@@ -47,8 +48,8 @@ pub struct Args {
     #[arg(long, value_name = "SCHEDULER", conflicts_with_all = ["list", "shard"])]
     emit: Option<Scheduler>,
     /// Number of shards of the script [default: one a cell]
-    #[arg(long, value_name = "N", requires = "emit")]
-    shards: Option<usize>,
+    #[arg(long, value_name = "N", requires = "emit", value_parser = clap::value_parser!(u32).range(1..))]
+    shards: Option<u32>,
 }
 
 /// Schedulers of clusters.
@@ -74,8 +75,8 @@ pub fn run(args: Args) -> Result<(), CliError> {
     let plan = plan(&args.what, &options)?;
     if let Some(Scheduler::Slurm) = args.emit {
         let wanted = plan.cells.iter().filter(|cell| cell.wanted).count();
-        let shards = args.shards.unwrap_or(wanted).max(1);
-        output::text(&slurm(&format!("kd-{name}"), &arguments(), shards));
+        let shards = args.shards.map_or(wanted, |shards| shards as usize).max(1);
+        output::text(&slurm(&format!("kd-{name}"), &arguments()?, shards));
         return Ok(());
     }
     let plan = match args.shard {
@@ -90,7 +91,7 @@ pub fn run(args: Args) -> Result<(), CliError> {
         output::text(&table::states(&states));
         return Ok(());
     }
-    carry_out(&plan, &out, args.jobs, args.shown)
+    carry_out(&plan, &out, args.jobs.into(), args.shown)
 }
 
 fn carry_out(
@@ -108,8 +109,10 @@ fn carry_out(
         jobs,
     };
     let mut progress = SweepProgress::new(plan.cells.len());
-    let report = sweep(plan, &options, &mut Processes::of(program), &mut progress)?;
+    interrupt::watch();
+    let report = sweep(plan, &options, &mut Processes::of(program), &mut progress);
     progress.finish();
+    let report = report?;
     output::text(&tables::of_sweep(out, shown)?);
     match report.failed.as_slice() {
         [] => Ok(()),
@@ -146,10 +149,12 @@ fn name(what: &[String]) -> String {
 }
 
 /// The arguments of this process, without those about the script.
-fn arguments() -> Vec<String> {
+fn arguments() -> Result<Vec<String>, CliError> {
     let mut arguments = Vec::new();
-    let mut given = std::env::args().skip(1);
+    let mut given = std::env::args_os().skip(1);
     while let Some(argument) = given.next() {
+        let argument = argument.into_string();
+        let argument = argument.map_err(|path| CliError::NotText("--emit", path.into()))?;
         match argument.as_str() {
             "--emit" | "--shards" => {
                 given.next();
@@ -158,5 +163,5 @@ fn arguments() -> Vec<String> {
             _ => arguments.push(argument),
         }
     }
-    arguments
+    Ok(arguments)
 }

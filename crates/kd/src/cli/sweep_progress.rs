@@ -7,7 +7,7 @@ use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressStyle};
 use kd_recipes::sweep::{Cell, CellProgress, Overview, SweepObserver};
 use kd_train::RunResult;
 
-use super::output;
+use super::{interrupt, output};
 
 /// Between two lines about the whole, where there are no live ones.
 const REPORT: Duration = Duration::from_secs(60);
@@ -66,6 +66,10 @@ impl SweepProgress {
 }
 
 impl SweepObserver for SweepProgress {
+    fn stops(&mut self) -> bool {
+        interrupt::is_stopping()
+    }
+
     fn found(&mut self, complete: usize) {
         self.ended = complete;
         if complete > 0 {

@@ -22,10 +22,11 @@ const SHARED: [&str; 8] = [
 ];
 
 /// Names the weights of the teacher that a recipe needs, unless it names some.
-pub fn named(overlay: &mut Overlay, place: &Place) {
+pub fn named(overlay: &mut Overlay, place: &Place) -> Result<(), CliError> {
     if let Some((needs, _)) = place.needs(overlay) {
-        overlay.set("teacher.weights", weights(needs, place));
+        overlay.set("teacher.weights", weights(needs, place)?);
     }
+    Ok(())
 }
 
 /// The same, and trains the teacher if it is not there.
@@ -43,17 +44,20 @@ pub fn trained(overlay: &mut Overlay, place: &Place) -> Result<(), CliError> {
     let mut options = place.beside(&needs.recipe);
     // One that is there is taken as it is; one that was stopped goes on.
     options.resume = true;
-    overlay.set("teacher.weights", weights(needs, place));
+    overlay.set("teacher.weights", weights(needs, place)?);
     // What is wrong with the student's recipe is not to be found after hours.
     overlay.clone().finish()?;
     if !options.out.join("result.json").exists() {
         output::text(&format!("teacher: {}", needs.recipe));
     }
-    run_recipe(&teacher.finish()?, &options, &mut Progress::new())?;
+    run_recipe(&teacher.finish()?, &options, &mut Progress::new()).map_err(CliError::of_part)?;
     Ok(())
 }
 
-fn weights(needs: &Needs, place: &Place) -> String {
+fn weights(needs: &Needs, place: &Place) -> Result<String, CliError> {
     let folder = place.beside(&needs.recipe).out;
-    needs.weights.student_of(&folder.to_string_lossy())
+    match folder.to_str() {
+        Some(folder) => Ok(needs.weights.student_of(folder)),
+        None => Err(CliError::NotText("--out", folder)),
+    }
 }

@@ -12,22 +12,38 @@ pub fn kd() -> Command {
     Command::new(env!("CARGO_BIN_EXE_kd"))
 }
 
-/// `kd train` of a resnet8 on 40 images for one epoch into `out`.
+/// What a tiny run is: a resnet8 on 40 images for one epoch.
+const TINY: [(&str, &str); 5] = [
+    ("--model", "resnet8"),
+    ("--epochs", "1"),
+    ("--limit-train", "40"),
+    ("--limit-test", "20"),
+    ("--batch-size", "16"),
+];
+
+/// `kd train` of a tiny run into `out`.
 pub fn tiny_run(out: &Path) -> Command {
+    tiny_run_with(out, &[])
+}
+
+/// The same with other values of some flags, as a flag is given once, and with further ones.
+pub fn tiny_run_with(out: &Path, flags: &[(&str, &str)]) -> Command {
     let mut command = kd();
     command
-        .args(["train", "--model", "resnet8", "--epochs", "1"])
-        .args([
-            "--limit-train",
-            "40",
-            "--limit-test",
-            "20",
-            "--batch-size",
-            "16",
-        ])
+        .arg("train")
+        .args(tiny_flags(flags))
         .arg("--out")
         .arg(out);
     command
+}
+
+/// The flags of a tiny run, with other values of some of them and with further ones.
+pub fn tiny_flags<'a>(flags: &[(&'a str, &'a str)]) -> Vec<&'a str> {
+    let given = |flag: &str| flags.iter().any(|(other, _)| *other == flag);
+    let kept = TINY.iter().filter(|(flag, _)| !given(flag));
+    kept.chain(flags)
+        .flat_map(|(flag, value)| [*flag, *value])
+        .collect()
 }
 
 /// The lines of `metrics.jsonl` without the wall time.

@@ -1,0 +1,42 @@
+//! Messages speak of what the user wrote.
+
+use std::fs;
+
+use tempfile::tempdir;
+
+use super::assert_one_line;
+use crate::common::kd;
+
+/// A message of the YAML parser advised to set one of its own options.
+#[test]
+fn report_a_key_that_a_file_has_twice_is_named_without_an_option_of_a_library() {
+    let folder = tempdir().expect("a folder");
+    let file = folder.path().join("twice.yaml");
+    let path = file.display().to_string();
+    fs::write(&file, "train:\n  epochs: 1\n  epochs: 2\n").expect("a file");
+    for args in [&["recipe", "--config", &path][..], &["sweep", &path]] {
+        let output = kd().args(args).output().expect("kd runs");
+        assert_one_line(&output, &["twice.yaml", "`epochs`", "line 3"]);
+        let message = String::from_utf8_lossy(&output.stderr);
+        for word in ["Policy", "Options", "DuplicateKey"] {
+            assert!(!message.contains(word), "{message}");
+        }
+    }
+    let method = "{ name: at, p: 1, p: 2 }";
+    let output = kd().args(["distill", "--method", method]).output();
+    let output = output.expect("kd runs");
+    assert_one_line(&output, &["--method", "`p`"]);
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("Options"));
+}
+
+/// There was a way in a file only.
+#[test]
+fn report_an_empty_list_of_milestones_is_a_value_of_the_flag() {
+    for list in ["none", ""] {
+        let args = ["recipe", "--student", "resnet8", "--milestones", list];
+        let output = kd().args(args).output().expect("kd runs");
+        let recipe = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{output:?}");
+        assert!(recipe.contains("milestones: []"), "{recipe}");
+    }
+}
