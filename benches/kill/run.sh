@@ -65,12 +65,12 @@ same() {
     rubbish=$(find "$1" -name '.tmp*')
     [ -z "$rubbish" ] || fail "$1: $rubbish"
 }
-epochs_of() { cat "$1"/metrics.jsonl "$1"/*/metrics.jsonl 2> /dev/null | wc -l; }
+epochs_of() { find "$1" -name metrics.jsonl -exec cat {} + 2> /dev/null | wc -l || true; }
 
 # Kills COMMAND on FOLDER; VICTIM prints the process to kill, CHECK and SAME look at the folder.
 torment() {
     local command=$1 folder=$2 whole=$3 victim=$4 check=$5 same=$6
-    local killed=0 complete=0 length=$((3 * $7 / 2)) pid
+    local killed=0 complete=0 length=$7 pid
     declare -A reached=()
     while [ "$killed" -lt "$kills" ]; do
         ($command "$folder") > /dev/null 2>> "$folder.log" &

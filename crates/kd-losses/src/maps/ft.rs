@@ -10,7 +10,7 @@ use crate::adapters::{Paraphraser, ParaphraserConfig, Translator, TranslatorConf
 use crate::gate::sample_means;
 use crate::info::Register;
 use crate::pool::{before_power, pool_to, smaller};
-use crate::range::{at_least_one, positive};
+use crate::range::{at_least_one, positive, within};
 use crate::{
     DistillationLoss, Gate, LossConfig, LossError, LossWeights, MethodInfo, Pair, ParameterInfo,
     Pretrain, Requirements, Setup, Site, Step,
@@ -33,11 +33,14 @@ pub enum FtConvention {
     Zoo,
 }
 
+/// The largest factor, in channels of the teacher's map.
+const MOST_RATE: f64 = 64.0;
+
 /// Configuration of [`FtLoss`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FtLossConfig {
-    /// Channels of the factor as a share of the teacher's, above 0. Default 0.5.
+    /// Channels of the factor as a share of the teacher's, above 0 and up to 64. Default 0.5.
     pub rate: f64,
     /// The power of the factor's values, 1 or more. Default 2. The convention `zoo` has none.
     pub p1: u32,
@@ -127,6 +130,7 @@ impl FtLossConfig {
     pub fn init(&self, channels: Pair<usize>, device: &Device) -> Result<FtLoss, LossError> {
         let Pair { student, teacher } = channels;
         positive("ft", "rate", self.rate)?;
+        within("ft", "rate", self.rate, self.rate <= MOST_RATE, "64 or less")?;
         at_least_one("ft", "p1", self.p1 as usize)?;
         at_least_one("ft", "p2", self.p2 as usize)?;
         let zoo = self.convention == FtConvention::Zoo;

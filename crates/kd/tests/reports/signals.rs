@@ -99,7 +99,9 @@ fn report_a_second_signal_ends_a_run_at_once() {
     after_an_epoch(&mut child, &out);
     // Both arrive when it goes on, before it does anything else.
     let number = i64::from(child.id());
-    ["STOP", "INT", "TERM", "CONT"].map(|signal| send(signal, number));
+    for signal in ["STOP", "INT", "TERM", "CONT"] {
+        send(signal, number);
+    }
     let output = child.wait_with_output().expect("an end");
     let code = output.status.code();
     assert!([Some(130), Some(143)].contains(&code), "{output:?}");
