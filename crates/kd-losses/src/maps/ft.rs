@@ -130,7 +130,13 @@ impl FtLossConfig {
     pub fn init(&self, channels: Pair<usize>, device: &Device) -> Result<FtLoss, LossError> {
         let Pair { student, teacher } = channels;
         positive("ft", "rate", self.rate)?;
-        within("ft", "rate", self.rate, self.rate <= MOST_RATE, "64 or less")?;
+        within(
+            "ft",
+            "rate",
+            self.rate,
+            self.rate <= MOST_RATE,
+            "64 or less",
+        )?;
         at_least_one("ft", "p1", self.p1 as usize)?;
         at_least_one("ft", "p2", self.p2 as usize)?;
         let zoo = self.convention == FtConvention::Zoo;

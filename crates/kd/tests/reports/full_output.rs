@@ -40,7 +40,7 @@ fn report_f17_a_full_output_is_an_error_of_every_command() {
         "help distill",
         "methods",
         "methods at --json",
-        "models",
+        "models resnet8",
         "models resnet8 --json",
         "recipes",
         "recipes kdrefine --names",

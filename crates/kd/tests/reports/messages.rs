@@ -12,11 +12,21 @@ use crate::common::kd;
 fn report_a_key_that_a_file_has_twice_is_named_without_an_option_of_a_library() {
     let folder = tempdir().expect("a folder");
     let file = folder.path().join("twice.yaml");
-    let path = file.display().to_string();
-    fs::write(&file, "train:\n  epochs: 1\n  epochs: 2\n").expect("a file");
-    for args in [&["recipe", "--config", &path][..], &["sweep", &path]] {
-        let output = kd().args(args).output().expect("kd runs");
-        assert_one_line(&output, &["twice.yaml", "epochs", "line 3"]);
+    for (command, text, parts) in [
+        (
+            "recipe --config",
+            "train:\n  epochs: 1\n  epochs: 2\n",
+            ["epochs", "line 3"],
+        ),
+        ("sweep", "seeds: [0]\nseeds: [1]\n", ["seeds", "line 2"]),
+    ] {
+        fs::write(&file, text).expect("a file");
+        let output = kd()
+            .args(command.split(' '))
+            .arg(&file)
+            .output()
+            .expect("kd runs");
+        assert_one_line(&output, &["twice.yaml", parts[0], parts[1]]);
         let message = String::from_utf8_lossy(&output.stderr);
         for word in ["Policy", "Options", "DuplicateKey"] {
             assert!(!message.contains(word), "{message}");
