@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use kd::train::from_yaml;
+use serde_json::Value;
 use tempfile::tempdir;
 
 use super::assert_one_line;
@@ -49,4 +51,25 @@ fn report_an_empty_list_of_milestones_is_a_value_of_the_flag() {
         assert!(output.status.success(), "{output:?}");
         assert!(recipe.contains("milestones: []"), "{recipe}");
     }
+}
+
+#[test]
+fn report_no_message_of_a_file_speaks_of_an_option_of_the_parser() {
+    for text in [
+        "a: 1\na: 2",
+        "a: !!binary x",
+        "a: *b",
+        "a: [",
+        "a: 1\n---\nb: 2",
+        "a: &x [*x]",
+    ] {
+        let Err(error) = from_yaml::<Value>(text) else {
+            continue;
+        };
+        let options = ["Options", "Policy", "Option<", "set "];
+        assert!(!options.iter().any(|word| error.contains(word)), "{error}");
+        assert!(!error.contains('\n'), "{error}");
+    }
+    let error = from_yaml::<Value>("a: [").expect_err("no YAML");
+    assert!(error.contains("line 1"), "{error}");
 }

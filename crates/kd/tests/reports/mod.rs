@@ -10,6 +10,7 @@ mod numbers;
 mod once;
 #[cfg(target_os = "linux")]
 mod paths;
+mod recipe_numbers;
 #[cfg(unix)]
 mod signals;
 
