@@ -175,7 +175,10 @@ fn a_method_with_one_cut_leaves_the_logits_a_gate_of_their_own() {
     let mut differ = 0;
     let mut chosen = 0.0;
     for _ in 0..200 {
-        let gates = routing.choose(&features, &features).distilled().clone();
+        let gates = routing
+            .choose(&features, &features, None)
+            .distilled()
+            .clone();
         assert_eq!(gates.dims(), [BATCH, 2]);
         chosen += gates.clone().mean().into_scalar::<f64>();
         let [first, last] = [0, 1].map(|spot| gates.clone().narrow(1, spot, 1));

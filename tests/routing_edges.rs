@@ -213,7 +213,7 @@ fn networks_of_different_families_are_grafted() {
             let mut scene = Scene::new(&method, names);
             for _ in 0..2 {
                 scene = scene.step(BATCH, |router, logits| {
-                    let uniform = kd_spot::uniform_like(&logits);
+                    let uniform = kd_nn::uniform(None, 0, logits.dims(), &logits.device());
                     router.choose_from(logits, uniform)
                 });
             }

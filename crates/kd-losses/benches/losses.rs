@@ -232,7 +232,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     row(
         "CRD, both sides, K = 16384",
         measure(steps, || {
-            let contrast = crd.draw(&labels, None);
+            let contrast = crd.draw(&labels, None, None);
             let (student_shape, teacher_shape) = (student.pooled.clone(), teacher.pooled.clone());
             crd.forward(student_shape, teacher_shape, labels.clone(), contrast)
         }),
@@ -240,11 +240,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     row(
         "CRD, negatives drawn, nothing else",
         measure(steps, || {
-            let drawn = crd.draw(&labels, None).float().mean();
+            let drawn = crd.draw(&labels, None, None).float().mean();
             Tensor::from_inner(drawn).require_grad()
         }),
     );
-    let contrast = crd.draw(&labels, None);
+    let contrast = crd.draw(&labels, None, None);
     let embedded = random([BATCH, 128], &training).require_grad();
     row(
         "CRD, naive scores of one side",

@@ -1,7 +1,8 @@
 //! What a method reads in one step of training.
 
-use burn::tensor::{Int, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 use kd_core::{DifferentiableHead, Features};
+use kd_nn::Draws;
 
 use crate::Gate;
 use crate::gate::gate_at;
@@ -24,6 +25,8 @@ pub struct Step<'a> {
     pub(crate) trains_teacher: bool,
     /// Absent: long after any warm-up.
     pub(crate) epoch: Option<&'a Tensor<1>>,
+    /// Absent: the device's own generator.
+    pub(crate) draws: Option<&'a Draws>,
 }
 
 impl<'a> Step<'a> {
@@ -40,6 +43,7 @@ impl<'a> Step<'a> {
             by_share: false,
             trains_teacher: false,
             epoch: None,
+            draws: None,
         }
     }
 
@@ -101,6 +105,24 @@ impl<'a> Step<'a> {
     pub fn with_epoch(mut self, epoch: &'a Tensor<1>) -> Self {
         self.epoch = Some(epoch);
         self
+    }
+
+    /// Sets where random numbers come from: a stream of draws for this method alone. Without it, they
+    /// are the device's own.
+    pub fn with_draws(mut self, draws: &'a Draws) -> Self {
+        self.draws = Some(draws);
+        self
+    }
+
+    /// Random numbers in `[0, 1)` on the plain device, for a method that draws; one that draws twice
+    /// names another `place` for each.
+    pub fn uniform<const D: usize>(
+        &self,
+        place: u32,
+        shape: [usize; D],
+        device: &Device,
+    ) -> Tensor<D> {
+        kd_nn::uniform(self.draws, place, shape, device)
     }
 
     /// Checks what holds for every method.

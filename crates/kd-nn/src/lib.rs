@@ -12,6 +12,7 @@ mod conv;
 mod loss;
 mod mix;
 mod pool;
+mod random;
 
 pub use activation::Activation;
 pub use batch_norm::{BatchNorm, BatchNormConfig};
@@ -19,6 +20,7 @@ pub use conv::{conv2d, conv2d_layer, conv2d_options, conv2d_with};
 pub use loss::{cross_entropy, divergence};
 pub use mix::mix;
 pub use pool::max_pool2d;
+pub use random::{Draws, uniform};
 
 /// Keeps the example of the README compiling.
 #[cfg(all(doctest, feature = "flex"))]

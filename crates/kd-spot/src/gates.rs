@@ -1,6 +1,6 @@
 //! What was chosen for a batch.
 
-use burn::tensor::{Device, Distribution, Tensor};
+use burn::tensor::Tensor;
 use kd_losses::Gate;
 
 use crate::Cuts;
@@ -27,10 +27,12 @@ impl Gates {
         }
     }
 
-    /// Each sample at each spot with the same probability, drawn on the device.
-    pub fn random(probability: f64, [batch, spots]: [usize; 2], device: &Device) -> Self {
-        let device = device.clone().without_autodiff();
-        let uniform = Tensor::<2>::random([batch, spots], Distribution::Uniform(0.0, 1.0), &device);
+    /// Each sample at each spot with the same probability.
+    ///
+    /// # Shapes
+    ///
+    /// - uniform: `[batch, spots]`, random numbers in `[0, 1)`
+    pub fn random(probability: f64, uniform: Tensor<2>) -> Self {
         Self::new(uniform.lower_elem(probability).float())
     }
 
@@ -101,6 +103,8 @@ impl Gates {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use burn::tensor::Device;
+    use kd_nn::Draws;
 
     fn entries(gate: &Gate) -> Vec<f32> {
         let entries = gate.entries().expect("a choice").clone();
@@ -125,7 +129,8 @@ mod tests {
     fn probabilities_are_kept() {
         let device = Device::default();
         let mean = |probability| -> f32 {
-            let gates = Gates::random(probability, [4000, 2], &device);
+            let uniform = Draws::new(0, &device).uniform(0, [4000, 2]);
+            let gates = Gates::random(probability, uniform);
             gates.distilled.mean().into_scalar()
         };
         assert_eq!(mean(0.0), 0.0);

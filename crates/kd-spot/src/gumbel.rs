@@ -1,18 +1,12 @@
 //! Gates that can be learned.
 
+use burn::tensor::Tensor;
 use burn::tensor::activation::softmax;
-use burn::tensor::{Distribution, Tensor};
 
 use crate::constant::constant;
 
 /// Keeps logarithms finite.
 const TINY: f64 = 1e-20;
-
-/// Uniform random numbers of a shape, for [`hard_gumbel_softmax`], drawn on the device of `like`.
-pub fn uniform_like(like: &Tensor<3>) -> Tensor<3> {
-    let plain = like.clone().inner();
-    plain.random_like(Distribution::Uniform(0.0, 1.0))
-}
 
 /// Chooses one of two for each sample and spot, at random, with the probabilities `softmax(logits)`,
 /// and passes gradients on as if the choice were soft.
@@ -72,16 +66,5 @@ mod tests {
         let uniform = Tensor::from_floats([[[0.0, 1.0], [1.0, 0.0]]], &device);
         let chosen = values(hard_gumbel_softmax(logits, uniform, 5.0));
         assert_eq!(chosen, [0.0, 1.0, 1.0, 0.0]);
-    }
-
-    #[test]
-    fn a_seed_repeats_the_noise() {
-        let device = Device::default();
-        let like = Tensor::<3>::zeros([4, 3, 2], &device);
-        device.seed(3);
-        let first = values(uniform_like(&like));
-        device.seed(3);
-        assert_eq!(values(uniform_like(&like)), first);
-        assert!(first.iter().all(|u| (0.0..1.0).contains(u)));
     }
 }

@@ -35,7 +35,7 @@ pub use cuts::Cuts;
 pub use error::SpotError;
 pub use gates::Gates;
 pub use graft::{Graft, GraftConfig};
-pub use gumbel::{hard_gumbel_softmax, uniform_like};
+pub use gumbel::hard_gumbel_softmax;
 pub use mode::RoutingMode;
 pub use objective::routing_objective;
 pub use placement::CutPlacement;

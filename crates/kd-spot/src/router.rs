@@ -5,10 +5,11 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor};
 use kd_core::{Feature, FeatureShapes, Features, Network};
 use kd_losses::cross_entropy;
+use kd_nn::Draws;
 
 use crate::{
     Cuts, Gates, Graft, GraftConfig, Policy, PolicyConfig, SpotError, hard_gumbel_softmax,
-    routing_objective, uniform_like,
+    routing_objective,
 };
 
 /// Configuration of a [`Router`].
@@ -56,7 +57,7 @@ pub struct RouterConfig {
 /// let teacher = teacher.valid();
 /// let wanted = teacher.features(images.clone().inner());
 /// let found = student.features(images.clone());
-/// let gates = router.choose(found.pooled.clone(), wanted.pooled.clone());
+/// let gates = router.choose(found.pooled.clone(), wanted.pooled.clone(), None);
 ///
 /// let ce = cross_entropy(found.logits.clone(), labels.clone());
 /// let gate = gates.last();
@@ -144,15 +145,15 @@ fn in_favor(bias: Param<Tensor<1>>, amount: f64) -> Param<Tensor<1>> {
 }
 
 impl Router {
-    /// Chooses for a batch, with noise drawn on the device.
+    /// Chooses for a batch, with noise from `draws`, or of the device's own generator.
     ///
     /// # Shapes
     ///
     /// - student: `[batch, features]`, its pooled feature
     /// - teacher: `[batch, features]`, its pooled feature
-    pub fn choose(&self, student: Tensor<2>, teacher: Tensor<2>) -> Gates {
+    pub fn choose(&self, student: Tensor<2>, teacher: Tensor<2>, draws: Option<&Draws>) -> Gates {
         let logits = self.policy.forward(student, teacher);
-        let uniform = uniform_like(&logits);
+        let uniform = kd_nn::uniform(draws, 0, logits.dims(), &logits.device());
         self.choose_from(logits, uniform)
     }
 

@@ -4,6 +4,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 use kd_core::{FeatureShapes, Features, Frozen, Network, Reads, Site, initialize};
 use kd_losses::cross_entropy;
+use kd_nn::Draws;
 
 use crate::{Convention, Cuts, Gates, GraftConfig, Router, RoutingConfig, RoutingMode, SpotError};
 
@@ -131,15 +132,20 @@ impl<T: Network> Routing<T> {
         }
     }
 
-    /// The gates of a batch.
-    pub fn choose(&self, student: &Features, teacher: &Features) -> Gates {
+    /// The gates of a batch; what is drawn comes from `draws`, or from the device's own generator.
+    pub fn choose(&self, student: &Features, teacher: &Features, draws: Option<&Draws>) -> Gates {
         let [batch, _] = student.logits.dims();
         match (&self.router, &self.fixed.0) {
-            (Some(router), _) => router.choose(student.pooled.clone(), teacher.pooled.clone()),
+            (Some(router), _) => {
+                router.choose(student.pooled.clone(), teacher.pooled.clone(), draws)
+            }
             (None, Some(row)) => Gates::new(row.clone().repeat_dim(0, batch)),
             (None, None) => {
                 let device = student.logits.device();
-                let draw = |spots| Gates::random(self.probability, [batch, spots], &device);
+                let draw = |spots| {
+                    let uniform = kd_nn::uniform(draws, 0, [batch, spots], &device);
+                    Gates::random(self.probability, uniform)
+                };
                 match self.shares_last {
                     true => draw(self.cuts.count()).with_last_repeated(),
                     false => draw(self.cuts.spots()),

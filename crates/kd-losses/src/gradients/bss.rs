@@ -3,7 +3,7 @@
 use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::activation::{log_softmax, softmax};
-use burn::tensor::{Bool, Device, Distribution, Int, Tensor};
+use burn::tensor::{Bool, Device, Int, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::directional::{gradient, leaf};
@@ -391,20 +391,27 @@ fn one_hot(logits: &Tensor<2>, places: &Tensor<1, Int>) -> Tensor<2, Bool> {
 /// A class for each sample to attack, drawn by the teacher's probabilities of all classes but the
 /// label, `[batch]`.
 ///
-/// It draws from the device's random numbers (`Device::seed`), by the Gumbel-max trick: the
-/// largest sum of a logit and a noise.
+/// It draws by the Gumbel-max trick: the largest sum of a logit and a noise.
+///
+/// # Shapes
+///
+/// - teacher: `[batch, classes]`, logits
+/// - uniform: `[batch, classes]`, random numbers in `[0, 1)`
 ///
 /// # Panics
 ///
 /// If there are not as many labels as rows.
-pub fn sample_attack_classes(teacher: Tensor<2>, labels: &Tensor<1, Int>) -> Tensor<1, Int> {
+pub fn sample_attack_classes(
+    teacher: Tensor<2>,
+    labels: &Tensor<1, Int>,
+    uniform: Tensor<2>,
+) -> Tensor<1, Int> {
     let (rows, known) = (teacher.dims(), labels.dims());
     assert_eq!(
         rows[0], known[0],
         "bss: the teacher's logits are {rows:?}, the labels {known:?}"
     );
     let teacher = teacher.inner();
-    let uniform = Tensor::random(rows, Distribution::Uniform(0.0, 1.0), &teacher.device());
     let exponential = (uniform + NOISE_EPSILON).log().neg();
     let noise = (exponential + NOISE_EPSILON).log().neg();
     let is_label = one_hot(&teacher, labels);
@@ -478,6 +485,7 @@ impl DistillationLoss for BssLoss {
         let labels = step.expect_labels("bss");
         let (student_logits, teacher_logits) =
             (step.student.logits.clone(), step.teacher.logits.clone());
+        let uniform = step.uniform(0, teacher_logits.dims(), &teacher_logits.device());
         let gate = self.attacked(
             student_logits,
             teacher_logits.clone(),
@@ -491,7 +499,7 @@ impl DistillationLoss for BssLoss {
                 |images| teacher.from_images(images),
                 step.expect_images("bss"),
                 labels.clone(),
-                sample_attack_classes(teacher_logits, &labels),
+                sample_attack_classes(teacher_logits, &labels, uniform),
                 &gate,
             ),
         );
@@ -611,7 +619,8 @@ mod tests {
         // Probabilities 3/4 and 1/4 of classes 0 and 2 among themselves.
         let row = Tensor::<1>::from_floats([3f32.ln(), 9.0, 0.0], &device);
         let teacher = row.unsqueeze::<2>().repeat_dim(0, 4000);
-        let drawn = sample_attack_classes(teacher, &Tensor::ones([4000], &device));
+        let uniform = kd_nn::Draws::new(0, &device).uniform(0, teacher.dims());
+        let drawn = sample_attack_classes(teacher, &Tensor::ones([4000], &device), uniform);
         let share = |class: i32| {
             let hits = drawn.clone().equal_elem(class).float().mean();
             hits.into_scalar::<f32>()

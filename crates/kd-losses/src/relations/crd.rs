@@ -4,6 +4,7 @@ use burn::config::Config;
 use burn::module::{Module, RunningState};
 use burn::tensor::activation::log_sigmoid;
 use burn::tensor::{Device, Distribution, IndexingUpdateOp, Int, Tensor};
+use kd_nn::Draws;
 use serde::{Deserialize, Serialize};
 
 use crate::adapters::{Embed, EmbedConfig, normalize};
@@ -23,6 +24,10 @@ const UNSET: f64 = -1e30;
 
 /// Scores `[rows, samples]` that are held at once: 256 MiB of f32.
 const LARGEST_SCORES: usize = 1 << 26;
+
+/// Places of draws in a step.
+const NEGATIVES: u32 = 0;
+const POSITIVE: u32 = 1;
 
 /// Where the contrasted samples come from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -279,18 +284,18 @@ impl Classes {
     }
 }
 
-/// Whole numbers from 0 to below `limit`, one limit for each row of `[rows, 1]`.
-fn draw(limit: Tensor<2, Int>, columns: usize) -> Tensor<2, Int> {
-    let shape = [limit.dims()[0], columns];
-    let limit = limit.expand(shape);
-    let uniform = Tensor::<2>::random(shape, Distribution::Default, &limit.device());
+/// Whole numbers from 0 to below `limit`, one limit for each row of `[rows, 1]`, of numbers
+/// `[rows, columns]` in `[0, 1)`.
+fn draw(limit: Tensor<2, Int>, uniform: Tensor<2>) -> Tensor<2, Int> {
+    let limit = limit.expand(uniform.dims());
     let drawn = (uniform * limit.clone().float()).floor().int();
     // Rounding in f32 may reach the limit itself.
     drawn.min_pair(limit - 1)
 }
 
 impl CrdLoss {
-    /// Draws the samples to contrast with: the positive in the first column, then the negatives.
+    /// Draws the samples to contrast with: the positive in the first column, then the negatives;
+    /// without `draws`, by the device's own generator.
     ///
     /// # Shapes
     ///
@@ -305,14 +310,19 @@ impl CrdLoss {
         &self,
         indices: &Tensor<1, Int>,
         labels: Option<&Tensor<1, Int>>,
+        draws: Option<&Draws>,
     ) -> Tensor<2, Int> {
+        let uniform = |place, columns| {
+            let shape = [indices.dims()[0], columns];
+            kd_nn::uniform(draws, place, shape, &indices.device())
+        };
         let indices = indices.clone().inner();
         let batch = indices.dims()[0];
         let own: Tensor<2, Int> = indices.unsqueeze_dim(1);
         let Some(classes) = &self.classes else {
             // The others: an index from the own one on is the next one.
             let limit = own.full_like(self.samples as i64 - 1);
-            let drawn = draw(limit, self.negatives);
+            let drawn = draw(limit, uniform(NEGATIVES, self.negatives));
             let shift = drawn
                 .clone()
                 .greater_equal(own.clone().expand(drawn.dims()));
@@ -336,12 +346,13 @@ impl CrdLoss {
             order.select(0, places.flatten(0, 1)).reshape(shape)
         };
         // Places in the sorted order, the class itself left out.
-        let others = draw(counts.clone().neg() + self.samples as i64, self.negatives);
+        let others = counts.clone().neg() + self.samples as i64;
+        let others = draw(others, uniform(NEGATIVES, self.negatives));
         let shape = [batch, self.negatives];
         let behind = others.clone().greater_equal(starts.clone().expand(shape));
         let negatives = at(others + behind.int() * counts.clone().expand(shape));
         let positive = if self.relax {
-            at(starts + draw(counts, 1))
+            at(starts + draw(counts, uniform(POSITIVE, 1)))
         } else {
             own
         };
@@ -587,7 +598,7 @@ impl LossConfig for CrdLossConfig {
 impl DistillationLoss for CrdLoss {
     fn term(&self, step: &Step<'_>) -> Tensor<1> {
         let indices = step.expect_indices("crd");
-        let contrast = self.draw(&indices, step.labels);
+        let contrast = self.draw(&indices, step.labels, step.draws);
         let (student, teacher) = (step.student.pooled.clone(), step.teacher.pooled.clone());
         step.scaled(
             0,
@@ -636,7 +647,7 @@ mod tests {
         let own = [3, 7, 5, 0];
         let labels = integers(&[0, 1, 2, 0]);
         for sampling in [CrdSampling::Uniform, CrdSampling::Exact, CrdSampling::Relax] {
-            let drawn = loss(sampling, &device).draw(&integers(&own), Some(&labels));
+            let drawn = loss(sampling, &device).draw(&integers(&own), Some(&labels), None);
             assert_eq!(drawn.dims(), [4, 41]);
             let drawn: Vec<i64> = drawn.into_data().iter::<i64>().collect();
             for (row, own) in drawn.chunks(41).zip(own) {
@@ -670,7 +681,7 @@ mod tests {
         let loss = loss(CrdSampling::Exact, &device);
         let indices = integers(&[6, 2]);
         let before = values(loss.memory_student.value());
-        let contrast = loss.draw(&indices, Some(&integers(&[0, 2])));
+        let contrast = loss.draw(&indices, Some(&integers(&[0, 2])), None);
         let step = || {
             let value = loss.forward(rows(2, 3), rows(2, 5), indices.clone(), contrast.clone());
             (
@@ -704,7 +715,7 @@ mod tests {
             .expect("a loss");
         let indices = integers(&[6, 2]);
         for _ in 0..2 {
-            let contrast = loss.draw(&indices, None);
+            let contrast = loss.draw(&indices, None, None);
             let value = loss.forward(rows(2, 3), rows(2, 5), indices.clone(), contrast);
             assert!(value.into_scalar::<f32>().is_finite());
         }
@@ -764,7 +775,7 @@ mod tests {
             let student = Tensor::from_inner(rows(6, 3)).require_grad();
             let teacher = rows(6, 5);
             let indices = integers(&[1, 3, 4, 0, 7, 6]);
-            let contrast = gated_loss.draw(&indices, Some(&integers(&[1, 0, 1, 0, 1, 0])));
+            let contrast = gated_loss.draw(&indices, Some(&integers(&[1, 0, 1, 0, 1, 0])), None);
 
             let gated = gated_loss.forward_gated(
                 student.clone(), teacher.clone(), indices.clone(), contrast.clone(), &gate,

@@ -423,7 +423,7 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
         observer: &mut dyn Observer,
     ) -> Result<AfterEpoch<S, T, L>, TrainError> {
         let training = self.plain.clone().autodiff();
-        self.seed(epoch);
+        self.seed(epoch, &mut task);
         task.set_epoch(epoch + 1);
         let mut meter = LossMeter::new(epoch + 1);
         let mut peers = PeerMeters::new(task.model.peers.len(), epoch + 1);
@@ -488,7 +488,7 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
         let before: usize = self.phases[..phase].iter().map(|phase| phase.epochs).sum();
         let main = self.recipe.train.epochs.unwrap_or_default();
         let number = main + before + epoch;
-        self.seed(number);
+        self.seed(number, &mut task);
         let weight = self.recipe.train.pretrain_weight.unwrap_or(1.0);
         let factor = self.phases[phase].schedule.factor(epoch, 0);
         task.set_rates(rates(self.recipe).scaled(factor));
@@ -515,11 +515,14 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
         Ok((task, twelve_digits(meter.finish()?.loss)))
     }
 
-    /// Seeds what a loss draws during an epoch (the negatives of CRD), so that an epoch after a
+    /// Seeds what is drawn during an epoch (the negatives of CRD), so that an epoch after a
     /// continuation draws the same.
-    fn seed(&self, epoch: usize) {
+    fn seed<L: DistillationLoss>(&self, epoch: usize, task: &mut DistillTask<S, T, L>) {
+        let seed = self.recipe.train.seed;
+        task.set_draws(seed, epoch * self.train.batches());
+        // Burn's dropout draws from the device's own generator.
         let epoch = (epoch as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        self.plain.seed(self.recipe.train.seed ^ epoch);
+        self.plain.seed(seed ^ epoch);
     }
 
     /// The end of a run that its observer stopped.

@@ -192,6 +192,7 @@ impl<C: LossConfig> TaskConfig<C> {
             losses,
             routing: routes,
             teacher: Frozen(teacher),
+            draws: Frozen(None),
         };
         let rates = Rates::of(optimizer.rate(), &routing);
         Ok(DistillTask {
@@ -199,6 +200,7 @@ impl<C: LossConfig> TaskConfig<C> {
             ema: self.ema_decay.map(|decay| Ema::new(&model.student, decay)),
             clip_norm: optimizer.clip_norm,
             rates: rates.by_group(&groups),
+            device: plain,
             epoch: None,
             groups,
             model,

@@ -19,9 +19,10 @@ mod teacher;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
-use kd_core::{Features, Network};
+use kd_core::{Features, Frozen, Network};
 use kd_data::{Batch, Loader};
 use kd_losses::DistillationLoss;
+use kd_nn::Draws;
 
 pub use config::{DataInfo, TaskConfig};
 pub use ema::Ema;
@@ -88,6 +89,8 @@ pub struct DistillTask<S: Network, T: Network, L: DistillationLoss> {
     clip_norm: Option<f64>,
     groups: Groups,
     rates: ModuleLearningRate,
+    /// The plain device of all of it.
+    device: Device,
     /// The number of the epoch, `[1]`.
     epoch: Option<Tensor<1>>,
 }
@@ -101,10 +104,15 @@ impl<S: Network, T: Network, L: DistillationLoss> DistillTask<S, T, L> {
     /// Sets the number of the epoch, from 1, for losses with a warm-up; without it, they have their
     /// full weight.
     pub fn set_epoch(&mut self, epoch: usize) {
-        let devices = self.model.student.devices();
-        let device = devices.into_iter().next().unwrap_or_default();
-        let device = device.without_autodiff();
-        self.epoch = Some(Tensor::from_floats([epoch as f32], &device));
+        self.epoch = Some(Tensor::from_floats([epoch as f32], &self.device));
+    }
+
+    /// Sets what the random numbers of the steps that follow depend on: a seed, and the number of the
+    /// next step, which each step advances on the device. Then the draws of losses and routing are
+    /// the same on every backend; without it, they come from the device's own generator.
+    pub fn set_draws(&mut self, seed: u64, step: usize) {
+        let draws = Draws::new(seed, &self.device).at(step);
+        self.model.draws = Frozen(Some(draws));
     }
 
     /// One step: teacher, student, losses, routing, one backward pass, optimizer.
@@ -164,6 +172,7 @@ impl<S: Network, T: Network, L: DistillationLoss> DistillTask<S, T, L> {
             .optimizer
             .step(self.rates.clone(), self.model, gradients);
         self.ema = self.ema.map(|ema| ema.update(&self.model.student));
+        self.model.draws = Frozen(self.model.draws.0.map(Draws::advanced));
         self
     }
 

@@ -7,6 +7,7 @@ use burn::tensor::{Int, Tensor};
 use kd_core::{DifferentiableHead, Features, Frozen, Network, Reads, Requirements, Site};
 use kd_data::Batch;
 use kd_losses::{DistillationLoss, Pretrain, Step, Term, cross_entropy};
+use kd_nn::Draws;
 use kd_spot::{Gates, Routing};
 
 use super::losses::{Losses, WeightedSum};
@@ -27,6 +28,8 @@ pub struct DistillModel<S: Network, T: Network, L: DistillationLoss> {
     pub routing: Option<Routing<T>>,
     /// The teacher; absent if the student learns from labels alone.
     pub teacher: Frozen<Option<FrozenTeacher<T>>>,
+    /// Where the random numbers of a step come from; absent: from the device's own generator.
+    pub draws: Frozen<Option<Draws>>,
 }
 
 /// What a forward pass gives.
@@ -112,7 +115,8 @@ impl<S: Network, T: Network, L: DistillationLoss> DistillModel<S, T, L> {
 
     /// Which samples are distilled at which spot; `None` without routing or teacher.
     pub fn choose(&self, student: &Features, teacher: Option<&Features>) -> Option<Gates> {
-        Some(self.routing.as_ref()?.choose(student, teacher?))
+        let draws = self.draws.as_ref();
+        Some(self.routing.as_ref()?.choose(student, teacher?, draws))
     }
 
     /// The losses of a batch whose features are known, for gates that are given: those that the
@@ -170,8 +174,8 @@ impl<S: Network, T: Network, L: DistillationLoss> DistillModel<S, T, L> {
     /// # Panics
     ///
     /// As [`forward`](Self::forward), or if there is no such term or no teacher.
-    pub fn pretrain(&self, term: usize, batch: &Batch) -> Option<Tensor<1>> {
-        let term = &self.losses[term];
+    pub fn pretrain(&self, index: usize, batch: &Batch) -> Option<Tensor<1>> {
+        let term = &self.losses[index];
         let Some(teacher) = &self.teacher.0 else {
             panic!(
                 "{}: a phase before the main one needs a teacher",
@@ -181,8 +185,9 @@ impl<S: Network, T: Network, L: DistillationLoss> DistillModel<S, T, L> {
         let needs = term.requirements;
         let images = batch.images.clone();
         let teacher = teacher_features(teacher, &needs, images.clone().inner());
+        let draws = self.draws_of_term(index);
         let loss = |student: &Features| {
-            let step = step_of(batch, student, &teacher, None);
+            let step = step_of(batch, student, &teacher, None, draws.as_ref());
             term.pretrain(&step)
         };
         match term.pretrain {
@@ -205,16 +210,19 @@ impl<S: Network, T: Network, L: DistillationLoss> DistillModel<S, T, L> {
         gates: Option<&Gates>,
         epoch: Option<&Tensor<1>>,
     ) -> Losses {
-        let active = self.losses.iter().filter(|term| term.is_active());
+        let terms = self.losses.iter().enumerate();
+        let active = terms.filter(|(_, term)| term.is_active());
         // A loss that runs the student again does not move its statistics.
-        let runs_again = active.clone().any(|term| term.requirements.networks);
+        let runs_again = active.clone().any(|(_, term)| term.requirements.networks);
         let statistics = runs_again.then(|| Statistics::of(&self.student));
         let network = runs_again.then(|| self.current_teacher()).flatten();
         let trains_teacher = self.trained_teacher().is_some();
         let factor = self.routing.as_ref().map_or(1.0, Routing::label_factor);
         let mut losses = WeightedSum::default();
-        for term in active {
-            let mut step = step_of(batch, student, teacher.unwrap_or(student), epoch);
+        for (index, term) in active {
+            let draws = self.draws_of_term(index);
+            let draws = draws.as_ref();
+            let mut step = step_of(batch, student, teacher.unwrap_or(student), epoch, draws);
             if let Some(network) = &network {
                 let teacher: &dyn DifferentiableHead = network.network();
                 step = step.with_networks(&self.student, teacher);
@@ -236,7 +244,7 @@ impl<S: Network, T: Network, L: DistillationLoss> DistillModel<S, T, L> {
             let weight = term.weight * if of_labels { factor } else { 1.0 };
             losses.add(term.label.clone(), term.forward(&step), weight);
             if let (true, true, Some(teacher)) = (of_labels, trains_teacher, teacher) {
-                let own = step_of(batch, teacher, teacher, epoch);
+                let own = step_of(batch, teacher, teacher, epoch, draws);
                 let label = format!("teacher {}", term.label);
                 losses.add(label, term.forward(&own), weight);
             }
@@ -245,6 +253,12 @@ impl<S: Network, T: Network, L: DistillationLoss> DistillModel<S, T, L> {
             statistics.restore(&self.student);
         }
         losses.finish()
+    }
+
+    /// What a term draws from: routing has stream 0.
+    fn draws_of_term(&self, index: usize) -> Option<Draws> {
+        let draws = self.draws.as_ref()?;
+        Some(draws.stream(index as u32 + 1))
     }
 
     /// A teacher that is trained as the student is, by all terms.
@@ -317,15 +331,19 @@ pub(super) fn step_of<'a>(
     student: &'a Features,
     teacher: &'a Features,
     epoch: Option<&'a Tensor<1>>,
+    draws: Option<&'a Draws>,
 ) -> Step<'a> {
-    let step = Step::new(student, teacher)
+    let mut step = Step::new(student, teacher)
         .with_labels(&batch.labels)
         .with_indices(&batch.indices)
         .with_images(&batch.images);
-    match epoch {
-        Some(epoch) => step.with_epoch(epoch),
-        None => step,
+    if let Some(epoch) = epoch {
+        step = step.with_epoch(epoch);
     }
+    if let Some(draws) = draws {
+        step = step.with_draws(draws);
+    }
+    step
 }
 
 /// The features of a network that are needed.

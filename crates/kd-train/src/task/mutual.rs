@@ -53,7 +53,7 @@ fn losses_among<L: DistillationLoss>(
 ) -> Losses {
     let mut losses = WeightedSum::default();
     for term in terms {
-        let against = |other| term.forward(&step_of(batch, own, other, epoch));
+        let against = |other| term.forward(&step_of(batch, own, other, epoch, None));
         let loss = match term.requirements.site {
             Site::Labels => Some(against(own)),
             _ => {
