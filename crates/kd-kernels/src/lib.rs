@@ -11,6 +11,7 @@
 
 #[cfg(feature = "flex")]
 mod arch;
+mod assign;
 #[cfg(feature = "flex")]
 mod backend;
 #[cfg(feature = "flex")]
@@ -20,6 +21,7 @@ pub mod conv;
 mod device;
 #[cfg(feature = "cube")]
 pub mod gpu;
+mod graph;
 mod many;
 #[cfg(feature = "flex")]
 pub mod mix;
@@ -39,7 +41,9 @@ mod switch;
 #[cfg(feature = "flex")]
 mod tensors;
 
+pub use assign::{assign, assign_int};
 pub use device::{is_cpu, is_flex, is_gpu};
+pub use graph::{Graph, GraphError};
 pub use precision::{bf16, set_bf16};
 pub use switch::{enabled, serves, serves_gpu, set_enabled, signature};
 
