@@ -1,13 +1,14 @@
 //! Augmentation and normalization of whole batches on the device.
 
 mod crop_flip;
+mod presentation;
 mod resized_crop;
 mod rotate;
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-use self::crop_flip::{crop_flip, flip};
+pub(crate) use self::presentation::Presentation;
 pub(crate) use self::resized_crop::ResizedCrop;
 use self::rotate::rotate_flip;
 
@@ -190,21 +191,37 @@ impl Augmentation {
     }
 
     /// [`apply`](Self::apply) for arguments that are known to fit.
-    pub(crate) fn transform(
+    fn transform(
         &self,
         pixels: Tensor<4, Int>,
         views: &[u16],
         normalization: &Normalization,
     ) -> Tensor<4> {
-        let images = pixels.float();
+        let [_, _, height, width] = pixels.dims();
+        let device = pixels.device();
+        let presentation = Presentation::new(self, normalization, [height, width], &device);
+        self.present(&presentation, pixels, views)
+    }
+
+    /// The same by a presentation that is there.
+    pub(crate) fn present(
+        &self,
+        presentation: &Presentation,
+        pixels: Tensor<4, Int>,
+        views: &[u16],
+    ) -> Tensor<4> {
         let images = match *self {
+            Self::RotateFlip { degrees } => rotate_flip(pixels.float(), views, degrees),
             // A resized crop comes from the host as it is to be.
-            Self::None | Self::RandomResizedCrop { .. } => images,
-            Self::Flip => flip(images, views),
-            Self::CropFlip { pad, padding } => crop_flip(images, views, pad, padding),
-            Self::RotateFlip { degrees } => rotate_flip(images, views, degrees),
+            _ => pixels.float(),
         };
-        normalize(images, normalization)
+        presentation.show_by(images, views)
+    }
+
+    /// Whether a number on the device is all that an image is changed by, so that a batch can be
+    /// made of images that are there without the host.
+    pub fn is_on_device(&self) -> bool {
+        matches!(self, Self::None | Self::Flip | Self::CropFlip { .. })
     }
 
     /// Checks the parameters, for images of a size `[H, W]`.
@@ -272,14 +289,4 @@ pub(crate) fn upload(bytes: Vec<u8>, shape: [usize; 4], device: &Device) -> Tens
     } else {
         Tensor::from_data(data, device)
     }
-}
-
-/// `(x / 255 - mean) / std` per channel, as one factor and one offset.
-fn normalize(images: Tensor<4>, normalization: &Normalization) -> Tensor<4> {
-    let device = images.device();
-    let (factor, offset) = normalization.affine();
-    let channel = |values: [f32; 3]| -> Tensor<4> {
-        Tensor::from_data(TensorData::new(values.to_vec(), [1, 3, 1, 1]), &device)
-    };
-    images * channel(factor) + channel(offset)
 }

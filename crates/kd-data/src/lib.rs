@@ -64,7 +64,7 @@ pub use dataset::{ImageSet, Splits};
 pub use download::Archive;
 pub use error::DataError;
 pub use files::ImageFiles;
-pub use loader::{Batch, Epoch, Loader, LoaderConfig};
+pub use loader::{Batch, Epoch, Loader, LoaderConfig, Resident};
 pub use normalization::Normalization;
 pub use procedural::{Difficulty, ProceduralConfig};
 pub use view::View;

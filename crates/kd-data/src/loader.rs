@@ -3,13 +3,14 @@
 mod config;
 mod epoch;
 mod plan;
+mod resident;
 
 use std::sync::Arc;
 
 use burn::tensor::{Device, Int, Tensor};
 
 use self::plan::Plan;
-pub use self::{config::LoaderConfig, epoch::Epoch};
+pub use self::{config::LoaderConfig, epoch::Epoch, resident::Resident};
 use crate::{DataError, ImageSet};
 
 /// One batch: tensors on the device, and what they are on the host.
@@ -105,5 +106,19 @@ impl Loader {
     pub fn epoch(&self, epoch: usize, device: &Device) -> Epoch {
         let plan = Plan::new(self.set.clone(), self.config.clone(), epoch);
         Epoch::start(plan, device.clone())
+    }
+
+    /// One batch of an epoch, below [`batches`](Self::batches).
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::Read`] or [`DataError::Image`] naming the file, if images are decoded here.
+    pub fn batch(&self, epoch: usize, batch: usize, device: &Device) -> Result<Batch, DataError> {
+        let config = LoaderConfig {
+            workers: 0,
+            ..self.config.clone()
+        };
+        let plan = Plan::new(self.set.clone(), config, epoch);
+        Epoch::start(plan, device.clone()).batch(batch)
     }
 }

@@ -14,7 +14,8 @@ use super::{
     Batch,
     plan::{HostBatch, Plan},
 };
-use crate::{DataError, augment::upload};
+use crate::DataError;
+use crate::augment::{Presentation, upload};
 
 /// Batches that a worker keeps ready besides the one in its hands.
 const AHEAD: usize = 2;
@@ -31,6 +32,7 @@ const AHEAD: usize = 2;
 pub struct Epoch {
     plan: Arc<Plan>,
     device: Device,
+    presentation: Presentation,
     next: usize,
     workers: Vec<Worker>,
     error: Option<DataError>,
@@ -60,12 +62,18 @@ impl Epoch {
             })
             .collect();
         Self {
+            presentation: plan.presentation(&device),
             plan,
             device,
             next: 0,
             workers,
             error: None,
         }
+    }
+
+    /// One batch of the epoch, whichever was the last.
+    pub(super) fn batch(&self, batch: usize) -> Result<Batch, DataError> {
+        Ok(self.upload(self.plan.assemble(batch)?))
     }
 
     /// What ended the epoch early, if something did. To be asked after the last batch.
@@ -94,7 +102,7 @@ impl Epoch {
         let indices: Vec<i32> = batch.indices.iter().map(|index| *index as i32).collect();
         let plain = self.device.clone().without_autodiff();
         Batch {
-            images: augmentation.transform(pixels, &batch.views, &set.normalization()),
+            images: augmentation.present(&self.presentation, pixels, &batch.views),
             labels: Tensor::from_data(TensorData::new(batch.labels, [count]), &self.device),
             indices: Tensor::from_data(TensorData::new(indices, [count]), &plain),
             host_indices: batch.indices,

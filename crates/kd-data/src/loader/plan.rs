@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use burn::tensor::Device;
+
 use super::LoaderConfig;
 use crate::{
     Augmentation, DataError, ImageSet,
-    augment::ResizedCrop,
+    augment::{Presentation, ResizedCrop},
     stream::{Purpose, Stream},
 };
 
@@ -45,6 +47,22 @@ impl Plan {
 
     pub(super) fn batches(&self) -> usize {
         self.config.batches(self.set.len())
+    }
+
+    /// How images are shown on a device.
+    pub(super) fn presentation(&self, device: &Device) -> Presentation {
+        let size = [self.set.height(), self.set.width()];
+        let normalization = self.set.normalization();
+        Presentation::new(&self.config.augmentation, &normalization, size, device)
+    }
+
+    /// The images of whole batches, and the number of the view of each, in their order.
+    pub(super) fn whole(&self) -> (Vec<i32>, Vec<i32>) {
+        let size = self.config.batch_size;
+        let images = self.order[..self.order.len() / size * size].iter();
+        images
+            .map(|&image| (image as i32, i32::from(self.view(image))))
+            .unzip()
     }
 
     /// Gathers batch `batch`, below [`batches`](Self::batches).
