@@ -30,6 +30,16 @@ impl GateCounts {
         }
     }
 
+    /// Of a [tensor](Self::tensor) of counts.
+    pub fn of(counts: Tensor<2>) -> Self {
+        Self { counts }
+    }
+
+    /// The counts `[classes, 1 + spots]`: samples, then distilled ones.
+    pub fn tensor(&self) -> &Tensor<2> {
+        &self.counts
+    }
+
     /// Counts a batch with labels `[batch]`.
     pub fn add(&mut self, gates: &Gates, labels: Tensor<1, Int>) {
         let [classes, _] = self.counts.dims();

@@ -58,7 +58,7 @@ pub use device::{compiled_devices, default_device, device_by_name};
 pub use error::TrainError;
 pub use metrics::{EpochMetrics, NamedValues, PeerMetrics, TestMetrics, TrainMetrics};
 pub use recipe::{
-    ComputeConfig, DataConfig, DataSource, Difference, Dtype, OneOrMany, Overlay, Precision,
+    ComputeConfig, DataConfig, DataSource, Difference, Dtype, GraphMode, OneOrMany, Overlay, Precision,
     Recipe, Schedule, SchedulerConfig, SchedulerName, Shorthand, StudentConfig, TeacherConfig,
     TrainConfig,
 };
@@ -71,8 +71,8 @@ pub use run::{
 #[cfg(feature = "learner")]
 pub use task::BatchLoader;
 pub use task::{
-    Average, DataInfo, DistillModel, DistillTask, Ema, EnsembleConfig, FrozenTeacher, Losses,
-    OptimizerConfig, OptimizerName, PeerOutput, Rates, StepOutput, TaskConfig, evaluate,
-    rank_of_labels,
+    Average, DataInfo, DeviceSteps, DistillModel, DistillTask, Ema, EnsembleConfig, FrozenTeacher,
+    Losses, NotRecorded, OptimizerConfig, OptimizerName, PeerOutput, Rates, StepOutput, TaskConfig,
+    evaluate, rank_of_labels,
 };
 pub use yaml::from_yaml;

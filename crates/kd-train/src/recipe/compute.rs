@@ -10,7 +10,7 @@ use crate::{TrainError, default_device, device_by_name};
 /// Threads of the CPU at most.
 const MOST_THREADS: usize = 1024;
 
-/// Device, number type, precision, kernels and threads.
+/// Device, number type, precision, kernels, threads and recording.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ComputeConfig {
@@ -26,6 +26,23 @@ pub struct ComputeConfig {
     pub kernels: bool,
     /// Threads of the CPU. Default: one a core. They do not change the numbers of the kernels.
     pub threads: Option<usize>,
+    /// Whether a training step is recorded on the device once and then repeated by one call, with the
+    /// training images on the device. Where it cannot be, a warning says why. It does not change the
+    /// numbers but for rounding. Default `auto`.
+    pub graph: GraphMode,
+}
+
+/// Whether training steps are recorded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GraphMode {
+    /// On a GPU.
+    #[default]
+    Auto,
+    /// On every device; one that does not record runs the same steps one by one.
+    On,
+    /// Never.
+    Off,
 }
 
 /// Types of numbers.
@@ -60,6 +77,7 @@ impl Default for ComputeConfig {
             precision: Precision::default(),
             kernels: true,
             threads: None,
+            graph: GraphMode::default(),
         }
     }
 }

@@ -8,12 +8,13 @@ use super::Recipe;
 use crate::TrainError;
 
 /// Fields that change the time a run takes, but not its numbers, or only by rounding on a GPU.
-const WITHOUT_EFFECT: [&str; 5] = [
+const WITHOUT_EFFECT: [&str; 6] = [
     "name",
     "data.workers",
     "teacher.cache",
     "teacher.cache_mib",
     "compute.threads",
+    "compute.graph",
 ];
 
 /// A field in which two recipes differ.

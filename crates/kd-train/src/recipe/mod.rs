@@ -17,7 +17,7 @@ use kd_losses::{LossConfig, Method, Pretrain, TermConfig};
 use kd_spot::{RoutingConfig, RoutingMode};
 use serde::{Deserialize, Serialize};
 
-pub use compute::{ComputeConfig, Dtype, Precision};
+pub use compute::{ComputeConfig, Dtype, GraphMode, Precision};
 pub use data::{DataConfig, DataSource};
 pub use difference::Difference;
 pub use networks::{StudentConfig, TeacherConfig};

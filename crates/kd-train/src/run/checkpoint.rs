@@ -102,7 +102,7 @@ fn write<S: Network, T: Network, L: DistillationLoss>(
         sync(&path)
     };
     save(MODEL, &|path| record(&task.model, path))?;
-    save(OPTIMIZER, &|path| optimizer(&task.optimizer, path))?;
+    save(OPTIMIZER, &|path| optimizer(&task.saved_optimizer(), path))?;
     if let Some(ema) = &task.ema {
         save(EMA, &|path| record(&ema.network, path))?;
     }

@@ -8,6 +8,7 @@ mod history;
 mod lock;
 mod memory;
 mod observer;
+mod on_device;
 mod parts;
 mod peers;
 mod phase;
@@ -37,6 +38,7 @@ use self::checkpoint::State;
 use self::events::EventLog;
 use self::folder::RunFolder;
 use self::lock::RunLock;
+use self::on_device::OnDevice;
 use self::parts::{PeerPart, TeacherPart};
 use self::peers::{Peer, PeerMeters};
 use self::phase::{Objective, Phase, phases};
@@ -263,11 +265,15 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
 
         for (index, phase) in self.phases.iter().enumerate() {
             let main = phase.objective == Objective::Main;
+            let mut on_device = None;
             for epoch in state.completed(index, main)..phase.epochs {
                 let kept = self.recipe.train.keep_momentum && index > 0;
                 if epoch == 0 && !kept {
                     // The velocities of another loss say nothing about this one.
                     task.optimizer = fresh.clone();
+                }
+                if main && on_device.is_none() {
+                    on_device = self.to_device(&mut task)?;
                 }
                 let started = Instant::now();
                 if let Objective::Pretrain(term) = phase.objective {
@@ -283,7 +289,8 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
                         seconds: started.elapsed().as_secs_f64(),
                     });
                 } else {
-                    task = self.main_epoch(phase, epoch, task, &mut state, observer, started)?;
+                    let trained = (task, on_device.as_mut());
+                    task = self.main_epoch(phase, epoch, trained, &mut state, observer, started)?;
                     self.write_epoch(folder, &task, &state)?;
                     let metrics = state.history.last();
                     if let Some(metrics) = metrics {
@@ -301,12 +308,15 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
         &self,
         phase: &Phase,
         epoch: usize,
-        task: DistillTask<S, T, L>,
+        (task, on_device): (DistillTask<S, T, L>, Option<&mut OnDevice>),
         state: &mut State,
         observer: &mut dyn Observer,
         started: Instant,
     ) -> Result<DistillTask<S, T, L>, TrainError> {
-        let (task, train, of_peers, by_class) = self.epoch(phase, epoch, task, observer)?;
+        let (task, train, of_peers, by_class) = match on_device {
+            Some(steps) => self.epoch_on_device(phase, epoch, (task, steps), observer)?,
+            None => self.epoch(phase, epoch, task, observer)?,
+        };
         if let Some(cache) = self.cache.borrow_mut().as_mut() {
             cache.flush()?;
         }
@@ -461,6 +471,15 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
             });
         }
         batches.finish()?;
+        let (metrics, by_class) = Self::metrics(meter, counts.as_ref())?;
+        Ok((task, metrics, peers.finish()?, by_class))
+    }
+
+    /// What an epoch was, and what was distilled of each class.
+    fn metrics(
+        meter: LossMeter,
+        counts: Option<&GateCounts>,
+    ) -> Result<(TrainMetrics, ByClass), TrainError> {
         let mut metrics = meter.finish()?;
         let mut by_class = Vec::new();
         if let Some(counts) = counts {
@@ -470,7 +489,7 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
             let classes = shares.classes.into_iter();
             by_class = classes.map(|shares| shares.map(rounded)).collect();
         }
-        Ok((task, metrics.rounded(), peers.finish()?, by_class))
+        Ok((metrics.rounded(), by_class))
     }
 
     /// One pass over the training images in a phase before the main one; returns the mean loss.
@@ -518,11 +537,14 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
     /// Seeds what is drawn during an epoch (the negatives of CRD), so that an epoch after a
     /// continuation draws the same.
     fn seed<L: DistillationLoss>(&self, epoch: usize, task: &mut DistillTask<S, T, L>) {
-        let seed = self.recipe.train.seed;
-        task.set_draws(seed, epoch * self.train.batches());
-        // Burn's dropout draws from the device's own generator.
+        task.set_draws(self.recipe.train.seed, epoch * self.train.batches());
+        self.seed_device(epoch);
+    }
+
+    /// Seeds the device's own generator, from which Burn's dropout draws.
+    fn seed_device(&self, epoch: usize) {
         let epoch = (epoch as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        self.plain.seed(seed ^ epoch);
+        self.plain.seed(self.recipe.train.seed ^ epoch);
     }
 
     /// The end of a run that its observer stopped.

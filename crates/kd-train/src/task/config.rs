@@ -202,6 +202,7 @@ impl<C: LossConfig> TaskConfig<C> {
             rates: rates.by_group(&groups),
             device: plain,
             epoch: None,
+            in_place: None,
             groups,
             model,
         })

@@ -12,7 +12,7 @@ use crate::TrainError;
 use crate::metrics::{NamedValues, TrainMetrics};
 
 /// Steps between two readings.
-const WINDOW: usize = 16;
+pub(crate) const WINDOW: usize = 16;
 /// Names of what is metered besides the terms.
 const TOTAL: &str = "total";
 const ROUTING: &str = "routing";
@@ -52,9 +52,7 @@ impl LossMeter {
         labels: Tensor<1, Int>,
     ) -> Result<(), TrainError> {
         let [batch, _] = logits.dims();
-        let rank = rank_of_labels(logits.inner(), labels.inner());
-        let correct = [1, 5].map(|top| rank.clone().lower_elem(top).float().sum());
-        self.push(batch, losses, correct)
+        self.push(batch, Row::new(losses, logits, labels))
     }
 
     /// Adds a loss of one term, without accuracy.
@@ -66,32 +64,29 @@ impl LossMeter {
     ) -> Result<(), TrainError> {
         let zero = loss.clone().inner().zeros_like();
         let losses = Losses::single(name, loss.clone());
-        self.push(batch, &losses, [zero.clone(), zero])
+        self.push(batch, Row::of(&losses, [zero.clone(), zero]))
     }
 
-    fn push(
-        &mut self,
-        batch: usize,
-        losses: &Losses,
-        correct: [Tensor<1>; 2],
-    ) -> Result<(), TrainError> {
-        if self.names.is_empty() {
-            let terms = losses.terms.iter().map(|(name, _)| name.clone());
-            let routing = losses.routing.as_ref().map(|_| ROUTING.to_owned());
-            self.names = terms.chain([TOTAL.to_owned()]).chain(routing).collect();
-            self.sums = vec![0.0; self.names.len()];
-        }
-        let terms = losses.terms.iter().map(|(_, loss)| loss);
-        let all = terms.chain([&losses.total]).chain(&losses.routing);
-        let values: Vec<Tensor<1>> = all
-            .map(|loss| loss.clone().inner())
-            .chain(correct)
-            .collect();
-        self.pending.push((batch, Tensor::cat(values, 0)));
+    fn push(&mut self, batch: usize, row: Row) -> Result<(), TrainError> {
+        self.name(&row.names);
+        self.pending.push((batch, row.values));
         if self.pending.len() >= WINDOW {
             self.read()?;
         }
         Ok(())
+    }
+
+    /// Steps that were read.
+    pub(crate) fn steps(&self) -> usize {
+        self.steps
+    }
+
+    /// Names what is metered, at the first step.
+    pub(crate) fn name(&mut self, names: &[String]) {
+        if self.names.is_empty() {
+            self.names = names.to_vec();
+            self.sums = vec![0.0; names.len()];
+        }
     }
 
     /// Reads what is pending.
@@ -101,26 +96,32 @@ impl LossMeter {
             return Ok(());
         }
         let values: Vec<f64> = Tensor::cat(tensors, 0).into_data().iter::<f64>().collect();
-        let parts = self.names.len();
-        for (batch, step) in batches.into_iter().zip(values.chunks_exact(parts + 2)) {
-            self.steps += 1;
-            for (name, value) in self.names.iter().zip(step) {
-                if !value.is_finite() {
-                    return Err(TrainError::NonFinite {
-                        epoch: self.epoch,
-                        step: self.steps,
-                        term: name.clone(),
-                        value: *value,
-                    });
-                }
+        let rows = values.chunks_exact(self.names.len() + 2);
+        batches
+            .into_iter()
+            .zip(rows)
+            .try_for_each(|(batch, row)| self.add_row(batch, row))
+    }
+
+    /// Adds the values of a [`Row`] that were read.
+    pub(crate) fn add_row(&mut self, batch: usize, row: &[f64]) -> Result<(), TrainError> {
+        self.steps += 1;
+        for (name, value) in self.names.iter().zip(row) {
+            if !value.is_finite() {
+                return Err(TrainError::NonFinite {
+                    epoch: self.epoch,
+                    step: self.steps,
+                    term: name.clone(),
+                    value: *value,
+                });
             }
-            self.images += batch as f64;
-            for (sum, value) in self.sums.iter_mut().zip(step) {
-                *sum += value * batch as f64;
-            }
-            for (sum, value) in self.correct.iter_mut().zip(&step[parts..]) {
-                *sum += value;
-            }
+        }
+        self.images += batch as f64;
+        for (sum, value) in self.sums.iter_mut().zip(row) {
+            *sum += value * batch as f64;
+        }
+        for (sum, value) in self.correct.iter_mut().zip(&row[self.names.len()..]) {
+            *sum += value;
         }
         Ok(())
     }
@@ -155,5 +156,35 @@ impl LossMeter {
             top1: 100.0 * self.correct[0] / self.images,
             top5: 100.0 * self.correct[1] / self.images,
         })
+    }
+}
+
+/// What a step leaves behind on the device.
+pub(crate) struct Row {
+    /// Names of the losses, the total last but for the routing.
+    pub(crate) names: Vec<String>,
+    /// The losses, and how many labels are the first and among the first five: `[losses + 2]`.
+    pub(crate) values: Tensor<1>,
+}
+
+impl Row {
+    /// Of the losses of a batch, its logits and its labels.
+    pub(crate) fn new(losses: &Losses, logits: Tensor<2>, labels: Tensor<1, Int>) -> Self {
+        let rank = rank_of_labels(logits.inner(), labels.inner());
+        let correct = [1, 5].map(|top| rank.clone().lower_elem(top).float().sum());
+        Self::of(losses, correct)
+    }
+
+    fn of(losses: &Losses, correct: [Tensor<1>; 2]) -> Self {
+        let terms = losses.terms.iter().map(|(name, _)| name.clone());
+        let routing = losses.routing.as_ref().map(|_| ROUTING.to_owned());
+        let names = terms.chain([TOTAL.to_owned()]).chain(routing).collect();
+        let terms = losses.terms.iter().map(|(_, loss)| loss);
+        let all = terms.chain([&losses.total]).chain(&losses.routing);
+        let values = all.map(|loss| loss.clone().inner()).chain(correct);
+        Self {
+            names,
+            values: Tensor::cat(values.collect(), 0),
+        }
     }
 }

@@ -5,16 +5,20 @@ mod config;
 mod ema;
 mod ensemble;
 mod evaluate;
+mod in_place;
 #[cfg(feature = "learner")]
 mod learner;
 mod losses;
 mod meter;
 mod model;
 mod mutual;
+mod on_device;
 mod optimizer;
 mod rates;
 mod statistics;
 mod teacher;
+
+use std::borrow::Cow;
 
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::optim::{GradientsParams, ModuleOptimizer};
@@ -29,12 +33,14 @@ pub use ema::Ema;
 pub(crate) use ensemble::check_logits_are_enough;
 pub use ensemble::{Average, EnsembleConfig};
 pub use evaluate::{evaluate, rank_of_labels};
+use in_place::InPlaceSgd;
 #[cfg(feature = "learner")]
 pub use learner::BatchLoader;
 pub use losses::Losses;
-pub(crate) use meter::LossMeter;
+pub(crate) use meter::{LossMeter, WINDOW};
 pub use model::{DistillModel, PeerOutput, StepOutput};
 pub(crate) use mutual::check_mutual;
+pub use on_device::{DeviceSteps, NotRecorded};
 pub use optimizer::{OptimizerConfig, OptimizerName};
 pub(crate) use rates::Groups;
 pub use rates::Rates;
@@ -78,6 +84,7 @@ use crate::{TestMetrics, TrainError};
 /// A step uploads nothing, draws nothing on the host and reads nothing back: the number of the
 /// epoch is a tensor, learning rates are set between steps ([`set_rates`](Self::set_rates)), and
 /// what is reported stays on the device until a caller reads it.
+#[derive(Clone)]
 pub struct DistillTask<S: Network, T: Network, L: DistillationLoss> {
     /// All that is trained, and the teacher.
     pub model: DistillModel<S, T, L>,
@@ -93,6 +100,8 @@ pub struct DistillTask<S: Network, T: Network, L: DistillationLoss> {
     device: Device,
     /// The number of the epoch, `[1]`.
     epoch: Option<Tensor<1>>,
+    /// What takes the optimizer's place where the training state stays in its memory.
+    in_place: Option<InPlaceSgd>,
 }
 
 impl<S: Network, T: Network, L: DistillationLoss> DistillTask<S, T, L> {
@@ -104,7 +113,11 @@ impl<S: Network, T: Network, L: DistillationLoss> DistillTask<S, T, L> {
     /// Sets the number of the epoch, from 1, for losses with a warm-up; without it, they have their
     /// full weight.
     pub fn set_epoch(&mut self, epoch: usize) {
-        self.epoch = Some(Tensor::from_floats([epoch as f32], &self.device));
+        let epoch = Tensor::from_floats([epoch as f32], &self.device);
+        self.epoch = Some(match (self.epoch.take(), &self.in_place) {
+            (Some(place), Some(_)) => kd_kernels::assign(place, epoch),
+            _ => epoch,
+        });
     }
 
     /// Sets what the random numbers of the steps that follow depend on: a seed, and the number of the
@@ -168,9 +181,16 @@ impl<S: Network, T: Network, L: DistillationLoss> DistillTask<S, T, L> {
             Some(norm) => self.clipped(gradients, norm),
             None => gradients,
         };
-        self.model = self
-            .optimizer
-            .step(self.rates.clone(), self.model, gradients);
+        self.model = match &mut self.in_place {
+            Some(optimizer) => {
+                // Nothing may be left to read the parameters as they are.
+                let _ = self.device.flush();
+                optimizer.update(self.model, gradients)
+            }
+            None => self
+                .optimizer
+                .step(self.rates.clone(), self.model, gradients),
+        };
         self.ema = self.ema.map(|ema| ema.update(&self.model.student));
         self.model.draws = Frozen(self.model.draws.0.map(Draws::advanced));
         self
@@ -186,6 +206,24 @@ impl<S: Network, T: Network, L: DistillationLoss> DistillTask<S, T, L> {
         networks.fold(gradients, |gradients, network| {
             clip::clip_global_norm(network, gradients, norm)
         })
+    }
+
+    /// The optimizer as it is saved: with the velocities of the last step.
+    pub(crate) fn saved_optimizer(&self) -> Cow<'_, ModuleOptimizer> {
+        match &self.in_place {
+            Some(optimizer) => Cow::Owned(optimizer.as_burn(&self.model)),
+            None => Cow::Borrowed(&self.optimizer),
+        }
+    }
+
+    /// The same task after [steps on the device](DeviceSteps), with the optimizer that it was made with,
+    /// which goes on where they left off.
+    pub fn on_host(mut self) -> Self {
+        if let Some(optimizer) = self.in_place.take() {
+            let record = optimizer.as_burn(&self.model).to_record();
+            self.optimizer = self.optimizer.clone().load_record(record);
+        }
+        self
     }
 
     /// The student as it is evaluated and saved: in evaluation form, averaged if an average is

@@ -52,6 +52,9 @@ pub struct DataFlags {
     /// Disable kd's own kernels (slower; differs only by rounding)
     #[arg(long)]
     no_kernels: bool,
+    /// Record a training step on the GPU and repeat it by one call: auto, on or off [default: auto]
+    #[arg(long, value_name = "MODE")]
+    graph: Option<String>,
 }
 
 impl DataFlags {
@@ -69,6 +72,7 @@ impl DataFlags {
         overlay.set_some("compute.precision", self.precision);
         overlay.set_some("compute.threads", self.threads);
         overlay.set_some("compute.kernels", self.no_kernels.then_some(false));
+        overlay.set_some("compute.graph", self.graph);
         overlay
     }
 }
