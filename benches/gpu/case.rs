@@ -33,7 +33,7 @@ pub struct Case {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
-    /// Seconds from the start of the process to the end of the first step.
+    /// Seconds from the start of the process to the end of the first step, and before that step.
     FirstStep,
     /// Steps on one batch that is on the device: images a second.
     Eager,

@@ -18,6 +18,8 @@ use super::case::{Case, Part};
 
 const CLASSES: usize = 100;
 const RATE: f64 = 0.05;
+/// Images that are drawn; the others are the same.
+const DIFFERENT: usize = 512;
 
 type Task = DistillTask<AnyNetwork, AnyNetwork, MethodLoss>;
 
@@ -75,18 +77,20 @@ impl Bench {
     pub fn measure(&mut self, part: Part) -> Result<Value, Box<dyn Error>> {
         match part {
             Part::FirstStep => {
+                let before = self.started.elapsed().as_secs_f64();
                 self.eager()?;
                 self.device.sync()?;
-                Ok(json!(self.started.elapsed().as_secs_f64()))
+                let total = self.started.elapsed().as_secs_f64();
+                Ok(json!({ "seconds": total, "before": before }))
             }
             Part::Eager => self.speed(Self::eager),
             Part::Loader => self.with_loader(),
             Part::Resident => {
-                self.to_device()?;
+                self.settle()?;
                 self.speed(Self::step)
             }
             Part::Record => {
-                self.to_device()?;
+                self.settle()?;
                 let started = Instant::now();
                 let (steps, task) = self.steps_and_task()?;
                 let (task, recorded) = steps.record(task);
@@ -101,7 +105,7 @@ impl Bench {
                 }
                 self.speed(Self::step)
             }
-            Part::Epoch => self.one_epoch(),
+            Part::Epoch => Ok(json!(self.one_epoch()?)),
         }
     }
 
@@ -134,7 +138,7 @@ impl Bench {
         Ok(json!(speed))
     }
 
-    fn to_device(&mut self) -> Result<(), Box<dyn Error>> {
+    fn settle(&mut self) -> Result<(), Box<dyn Error>> {
         if self.on_device.is_none() {
             let task = self.task.as_mut().ok_or("the task is lost")?;
             DeviceSteps::check(task, &self.optimizer, &self.loader)?;
@@ -164,7 +168,8 @@ impl Bench {
         Ok(())
     }
 
-    fn one_epoch(&mut self) -> Result<Value, Box<dyn Error>> {
+    /// Seconds of an epoch.
+    fn one_epoch(&mut self) -> Result<f64, Box<dyn Error>> {
         self.epoch += 1;
         self.device.sync()?;
         let started = Instant::now();
@@ -181,7 +186,7 @@ impl Bench {
         }
         self.task = Some(task);
         self.device.sync()?;
-        Ok(json!(started.elapsed().as_secs_f64()))
+        Ok(started.elapsed().as_secs_f64())
     }
 
     /// Images a second, after three steps to warm up. As PyTorch's side, it waits for each step.
@@ -208,13 +213,17 @@ impl Bench {
 
 /// Images of CIFAR's shape without anything on them.
 fn images(count: usize) -> Result<ImageSet, Box<dyn Error>> {
+    const BYTES: usize = 3 * 32 * 32;
     let mut state = 1_u32;
-    let pixels = (0..count * 3 * 32 * 32).map(|_| {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 24) as u8
-    });
-    let labels = (0..count).map(|index| (index % CLASSES) as u32);
-    let (pixels, labels) = (pixels.collect(), labels.collect());
+    let different: Vec<u8> = (0..DIFFERENT.min(count) * BYTES)
+        .map(|_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        })
+        .collect();
+    let mut pixels = different.repeat(count.div_ceil(DIFFERENT));
+    pixels.truncate(count * BYTES);
+    let labels = (0..count).map(|index| (index % CLASSES) as u32).collect();
     Ok(ImageSet::new(
         pixels,
         labels,

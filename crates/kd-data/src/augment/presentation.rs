@@ -22,7 +22,7 @@ enum Way {
     /// Not at all, or by the host.
     AsTheyAre,
     Flip,
-    CropFlip(CropFlip),
+    CropFlip(Box<CropFlip>),
 }
 
 impl Presentation {
@@ -43,7 +43,7 @@ impl Presentation {
             way: match *augmentation {
                 Augmentation::Flip => Way::Flip,
                 Augmentation::CropFlip { pad, padding } => {
-                    Way::CropFlip(CropFlip::new(pad, padding, size, device))
+                    Way::CropFlip(Box::new(CropFlip::new(pad, padding, size, device)))
                 }
                 _ => Way::AsTheyAre,
             },
