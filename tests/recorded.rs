@@ -13,8 +13,8 @@ use kd_spot::{RoutingConfig, RoutingMode};
 use kd_tests::{Tiny, lines_without_seconds};
 use kd_train::{
     DataInfo, DeviceSteps, DistillTask, EpochMetrics, FrozenTeacher, GraphMode, NoopObserver,
-    NotRecorded, Observer, OptimizerConfig, OptimizerName, Parts, Rates, Recipe, RunOptions,
-    TaskConfig, TrainError, run_with,
+    NotRecorded, Observer, OptimizerConfig, OptimizerName, Parts, Rates, Recipe, RunHistory,
+    RunOptions, TaskConfig, TrainError, run_with,
 };
 
 /// Images of seven whole batches, and a short one.
@@ -259,6 +259,31 @@ fn a_recorded_step_is_the_step() {
 }
 
 #[test]
+fn a_run_that_is_recorded_is_the_run() {
+    let Some(device) = gpu_name("a_run_that_is_recorded_is_the_run") else {
+        return;
+    };
+    let _alone = alone();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    // Between the epochs, the student is evaluated and written.
+    let losses = [GraphMode::Off, GraphMode::On].map(|mode| {
+        let mut recipe = recipe(&["ce", "kd"], RoutingMode::Always, mode);
+        recipe.compute.device = Some(device.clone());
+        let out = folder.path().join(format!("{mode:?}"));
+        go_on(&recipe, &out, &mut NoopObserver).expect("a run");
+        let history = RunHistory::read(&out).expect("a history");
+        let losses = history.epochs.iter();
+        let losses = losses.map(|epoch| [epoch.train.loss, epoch.test.loss]);
+        losses.collect::<Vec<_>>()
+    });
+    let [expected, found] = losses;
+    assert_eq!(expected.len(), 3);
+    for (found, expected) in found.iter().flatten().zip(expected.iter().flatten()) {
+        assert!((found - expected).abs() < 1e-3, "{found} is not {expected}");
+    }
+}
+
+#[test]
 fn what_needs_the_host_is_named() {
     let _alone = alone();
     let device = kd_train::device_by_name("flex").expect("flex is a default");
@@ -282,12 +307,18 @@ fn what_needs_the_host_is_named() {
     );
 }
 
-/// The GPU that `KD_TEST_DEVICE` names; without it, the test says that it is skipped.
-#[allow(clippy::print_stderr)]
+/// The GPU that `KD_TEST_DEVICE` names.
 fn gpu(test: &str) -> Option<Device> {
+    let name = gpu_name(test)?;
+    Some(kd_train::device_by_name(&name).expect("a device"))
+}
+
+/// Its name; without it, the test says that it is skipped.
+#[allow(clippy::print_stderr)]
+fn gpu_name(test: &str) -> Option<String> {
     let name = std::env::var("KD_TEST_DEVICE").ok();
     if name.is_none() {
         eprintln!("skipped: {test}: set KD_TEST_DEVICE to a GPU, for example wgpu");
     }
-    name.map(|name| kd_train::device_by_name(&name).expect("a device"))
+    name
 }
