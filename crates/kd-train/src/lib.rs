@@ -58,9 +58,9 @@ pub use device::{compiled_devices, default_device, device_by_name};
 pub use error::TrainError;
 pub use metrics::{EpochMetrics, NamedValues, PeerMetrics, TestMetrics, TrainMetrics};
 pub use recipe::{
-    ComputeConfig, DataConfig, DataSource, Difference, Dtype, GraphMode, OneOrMany, Overlay, Precision,
-    Recipe, Schedule, SchedulerConfig, SchedulerName, Shorthand, StudentConfig, TeacherConfig,
-    TrainConfig,
+    ComputeConfig, DataConfig, DataSource, Difference, Dtype, GraphMode, OneOrMany, Overlay,
+    Precision, Recipe, Schedule, SchedulerConfig, SchedulerName, Shorthand, StudentConfig,
+    TeacherConfig, TrainConfig,
 };
 pub use route::{RouteReport, RoutedImage, route};
 pub use run::{
