@@ -8,7 +8,7 @@ use burn::optim::{
     GradientsParams, LearningRate, ModuleOptimizer, Optimizer, RecordState, StateSink, StateSource,
     join_path,
 };
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
 
 use super::places::Place;
 
@@ -81,19 +81,26 @@ struct Exchange {
     found: Arc<Mutex<Vec<Option<Place>>>>,
 }
 
-/// What `burn::optim::SgdState` is, with a velocity that can be read.
+/// What `burn::optim::SgdState` is, with a velocity that can be read. What comes from a record waits for
+/// the device of its parameter: Burn reads records for its default device, which nobody asked for.
 #[derive(Clone)]
-struct Velocity<const D: usize>(Tensor<D>);
+enum Velocity<const D: usize> {
+    There(Tensor<D>),
+    Recorded(TensorData),
+}
 
 impl<const D: usize> RecordState for Velocity<D> {
     fn state_flatten(&self, prefix: &str, out: &mut StateSink) {
-        let prefix = join_path(prefix, "momentum");
-        out.push_tensor(&prefix, "velocity", self.0.clone().into_data());
+        let data = match self {
+            Self::There(velocity) => velocity.clone().into_data(),
+            Self::Recorded(data) => data.clone(),
+        };
+        out.push_tensor(&join_path(prefix, "momentum"), "velocity", data);
     }
 
-    fn state_unflatten(prefix: &str, source: &mut StateSource, device: &Device) -> Option<Self> {
+    fn state_unflatten(prefix: &str, source: &mut StateSource, _device: &Device) -> Option<Self> {
         let data = source.take_tensor(&join_path(prefix, "momentum"), "velocity")?;
-        Some(Self(Tensor::from_data(data, device)))
+        Some(Self::Recorded(data))
     }
 }
 
@@ -107,13 +114,19 @@ impl Optimizer for Exchange {
         gradient: Tensor<D>,
         state: Option<Velocity<D>>,
     ) -> (Tensor<D>, Option<Velocity<D>>) {
-        let velocity = state.map(|velocity| velocity.0.into_dispatch());
+        let velocity = state.map(|velocity| match velocity {
+            Velocity::There(velocity) => velocity,
+            Velocity::Recorded(data) => Tensor::from_data(data, &parameter.device()),
+        });
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        found.push(velocity);
-        (parameter, Some(Velocity(gradient)))
+        found.push(velocity.map(Tensor::into_dispatch));
+        (parameter, Some(Velocity::There(gradient)))
     }
 
     fn to_device<const D: usize>(state: Velocity<D>, device: &Device) -> Velocity<D> {
-        Velocity(state.0.to_device(device))
+        match state {
+            Velocity::There(velocity) => Velocity::There(velocity.to_device(device)),
+            recorded => recorded,
+        }
     }
 }
