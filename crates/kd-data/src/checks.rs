@@ -3,9 +3,10 @@
 use crate::{ImageSet, Limits, Splits};
 
 /// Warns of numbers of images that are not the official `[train, test]`, of labels that are all the
-/// same, and of classes without images.
+/// same, of classes without images, of images that are all the same, and of images of a single color,
+/// as a file has that was filled with zeros.
 ///
-/// Of a split with a limit only the labels are looked at.
+/// Of a split with a limit only labels and pixels are looked at; pixels only where they are in memory.
 pub(crate) fn warn(dataset: &str, splits: &Splits, limits: Limits, official: Option<[usize; 2]>) {
     for warning in warnings(dataset, splits, limits, official) {
         tracing::warn!("{warning}");
@@ -47,8 +48,26 @@ fn warnings(
                 ));
             }
         }
+        if let Some(warning) = odd_pixels(set, name) {
+            warnings.push(format!("{dataset}: {warning}"));
+        }
     }
     warnings
+}
+
+/// What is odd about the pixels of the images that are in memory.
+fn odd_pixels(set: &ImageSet, name: &str) -> Option<String> {
+    let same = |i: usize| set.are_the_same(0, i) == Some(true);
+    if set.len() > 1 && (1..set.len()).all(same) {
+        return Some(format!("all {name} images are the same"));
+    }
+    let of_one_color = |i: &usize| set.is_of_one_color(*i) == Some(true);
+    let mut odd = (0..set.len()).filter(of_one_color);
+    let first = odd.next()?;
+    let (count, all) = (1 + odd.count(), set.len());
+    Some(format!(
+        "{count} of {all} {name} images have a single color, the first is image {first}"
+    ))
 }
 
 /// The label of all images, if there are several and it is one of several classes.
@@ -71,8 +90,12 @@ mod tests {
     use crate::Normalization;
 
     fn set(labels: &[u32]) -> ImageSet {
-        let pixels = vec![0; 3 * labels.len()];
-        let set = ImageSet::new(pixels, labels.to_vec(), [1, 1], 3, Normalization::CIFAR10);
+        of_pixels((0..6 * labels.len()).map(|i| i as u8).collect(), labels)
+    }
+
+    /// Images of two pixels.
+    fn of_pixels(pixels: Vec<u8>, labels: &[u32]) -> ImageSet {
+        let set = ImageSet::new(pixels, labels.to_vec(), [1, 2], 3, Normalization::CIFAR10);
         set.expect("valid")
     }
 
@@ -111,5 +134,39 @@ mod tests {
             test: Some(3),
         };
         assert!(found(&[0, 1], &[0, 1, 2], limits).is_empty());
+    }
+
+    #[test]
+    fn images_that_show_nothing_are_named() {
+        let ordinary: Vec<u8> = (0..18).collect();
+        let found = |pixels: Vec<u8>, limits: Limits| {
+            let splits = Splits {
+                train: of_pixels(pixels, &[0, 1, 2]),
+                test: of_pixels(ordinary.clone(), &[0, 1, 2]),
+            };
+            warnings("Set", &splits, limits, Some([3, 3]))
+        };
+        let limits = Limits {
+            train: Some(3),
+            ..Limits::default()
+        };
+        for limits in [Limits::default(), limits] {
+            assert_eq!(
+                found(vec![0; 18], limits),
+                ["Set: all training images are the same"]
+            );
+            // The end of a file that was filled up.
+            let mut cut = ordinary.clone();
+            cut[6..].fill(0);
+            assert_eq!(
+                found(cut, limits),
+                ["Set: 2 of 3 training images have a single color, the first is image 1"]
+            );
+        }
+        let again = [&ordinary[..6]; 3].concat();
+        assert_eq!(
+            found(again, Limits::default()),
+            ["Set: all training images are the same"]
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! Image sets.
 
 mod dev_split;
+mod fingerprint;
 mod pixels;
 
 use std::borrow::Cow;
@@ -201,6 +202,16 @@ impl ImageSet {
     /// Image `i` as it is stored, of any size.
     pub(crate) fn picture(&self, i: usize) -> Result<Cow<'_, Picture>, DataError> {
         self.pixels.picture(self.row(i), self.fit)
+    }
+
+    /// Whether all pixels of image `i` have one color; `None` if that would have to be decoded first.
+    pub(crate) fn is_of_one_color(&self, i: usize) -> Option<bool> {
+        self.pixels.is_of_one_color(self.row(i), self.fit)
+    }
+
+    /// Whether images `i` and `j` are the same; `None` if they would have to be decoded first.
+    pub(crate) fn are_the_same(&self, i: usize, j: usize) -> Option<bool> {
+        self.pixels.are_the_same(self.row(i), self.row(j), self.fit)
     }
 
     /// Whether images are decoded when they are wanted, as they are too many to hold.

@@ -39,6 +39,36 @@ impl Pixels {
         }
     }
 
+    /// Whether the image of a row has one color; `None` if it is in a file.
+    pub(super) fn is_of_one_color(&self, row: usize, fit: Fit) -> Option<bool> {
+        let constant = |plane: &[u8]| plane.iter().all(|value| *value == plane[0]);
+        match self {
+            Self::Planes(bytes) => {
+                let count = fit.size[0] * fit.size[1];
+                let image = &bytes[3 * row * count..3 * (row + 1) * count];
+                Some(image.chunks_exact(count).all(constant))
+            }
+            Self::Pictures(pictures) => {
+                let rgb = &pictures[row].rgb;
+                Some(rgb.chunks_exact(3).all(|pixel| *pixel == rgb[..3]))
+            }
+            Self::Files(_) => None,
+        }
+    }
+
+    /// Whether the images of two rows are the same; `None` if they are in files.
+    pub(super) fn are_the_same(&self, row: usize, other: usize, fit: Fit) -> Option<bool> {
+        match self {
+            Self::Planes(bytes) => {
+                let count = 3 * fit.size[0] * fit.size[1];
+                let image = |row: usize| &bytes[row * count..(row + 1) * count];
+                Some(image(row) == image(other))
+            }
+            Self::Pictures(pictures) => Some(pictures[row] == pictures[other]),
+            Self::Files(_) => None,
+        }
+    }
+
     /// The image of a row as it is stored.
     pub(super) fn picture(&self, row: usize, fit: Fit) -> Result<Cow<'_, Picture>, DataError> {
         match self {
