@@ -128,6 +128,7 @@ pub mod logits;
 mod loss;
 pub mod maps;
 mod method;
+mod norms;
 mod pair;
 mod pool;
 mod range;

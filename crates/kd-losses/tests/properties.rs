@@ -3,7 +3,9 @@
 mod common;
 
 use burn::tensor::{Device, Tensor};
-use common::{Loss, Scaled, Scene, Zeros, copy, error, map_features, scalar, visit};
+use common::{
+    Constant, Loss, Map, Rounding, Scaled, Scene, Zeros, copy, error, map_features, scalar, visit,
+};
 use kd_losses::{Features, Gate, LossConfig, Method, Reads};
 use proptest::prelude::*;
 
@@ -114,6 +116,41 @@ fn zeros_and_equal_samples_are_finite() {
             "all zeros",
         );
         again(random.rows(&[0, 0, 1, 1]), "equal samples");
+    }
+}
+
+/// What a short last batch and a dead or converged student come to.
+#[test]
+fn report_f14_degenerate_features_are_finite() {
+    let scenes: [(&str, &dyn Map); 3] = [
+        ("constant maps", &Constant),
+        ("rounding", &Rounding),
+        ("zeros", &Zeros),
+    ];
+    for method in methods() {
+        let name = method.name();
+        for rows in [&[0][..], &[0, 0], &[0, 1]] {
+            let check = |scene: Scene, what: &str| {
+                let loss = scene.init(&method);
+                let what = format!("{what}, rows {rows:?}");
+                assert_finite(name, &what, &scene.rows(rows), &loss, &[]);
+            };
+            for (what, map) in scenes {
+                let scene = Scene::new(&method, 4, 17);
+                let student = map_features(&scene.student, map);
+                check(Scene { student, ..scene }, what);
+                let scene = Scene::new(&method, 4, 17);
+                let teacher = map_features(&scene.teacher, map);
+                check(Scene { teacher, ..scene }, what);
+            }
+            let scene = Scene::new(&method, 4, 17);
+            let same = Scene {
+                student: scene.teacher.clone(),
+                networks: [scene.networks[1].clone(), scene.networks[1].clone()],
+                ..scene
+            };
+            check(same, "a student that is the teacher");
+        }
     }
 }
 

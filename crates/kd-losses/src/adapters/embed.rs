@@ -6,17 +6,14 @@ use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 
-/// Where the square of a norm counts as 0: 1e-12 for the norm itself.
-const SMALLEST_SQUARE: f64 = 1e-24;
+use crate::norms::unit;
 
 /// Rows divided by their Euclidean norm, `[batch, length]`.
 ///
-/// A row of zeros stays a row of zeros, and its gradient passes unchanged. The `Normalize` of
-/// RepDistiller and of spot-adaptive distillation divides 0 by 0 there.
+/// A row of zeros stays a row of zeros, and its gradient is 0. The `Normalize` of RepDistiller and of
+/// spot-adaptive distillation divides 0 by 0 there.
 pub fn normalize(rows: Tensor<2>) -> Tensor<2> {
-    let squares = rows.clone().square().sum_dim(1);
-    let zero = squares.clone().lower_elem(SMALLEST_SQUARE);
-    rows / squares.mask_fill(zero, 1.0).sqrt()
+    unit(rows, 0.0)
 }
 
 /// Configuration of [`Embed`].
@@ -137,7 +134,7 @@ mod tests {
         assert_eq!(values(normalized), [0.6, -0.8, 0.0, 0.0]);
         // (1 − n (n·1)) / norm for the first row, with n = (0.6, −0.8).
         let gradient = values(rows.grad(&grads).expect("a gradient"));
-        for (found, expected) in gradient.iter().zip([1.12 / 5.0, 0.84 / 5.0, 1.0, 1.0]) {
+        for (found, expected) in gradient.iter().zip([1.12 / 5.0, 0.84 / 5.0, 0.0, 0.0]) {
             assert!((found - expected).abs() < 1e-6, "{gradient:?}");
         }
     }

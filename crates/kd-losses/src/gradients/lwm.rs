@@ -16,6 +16,10 @@ use crate::{
     Requirements, Setup, Site, Step,
 };
 
+/// How large the means of a sample's gradient may be, relative to those of its absolute values, for the
+/// rounding of sums that are 0.
+const ROUNDING: f64 = 1e-5;
+
 /// What the channels' weights are multiplied with: the public implementation differs from the
 /// paper.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,7 +87,9 @@ impl LwmLossConfig {
 /// ```
 ///
 /// for maps `a` of each network and the part of the network above them: Grad-CAM's maps (Selvaraju
-/// et al. 2017, <https://arxiv.org/abs/1610.02391>). Norms are clamped at 1e-12. The paper sums
+/// et al. 2017, <https://arxiv.org/abs/1610.02391>). A map of zeros stays one, and has no gradient; so
+/// has the map of a sample whose `α` are but rounding, as those below a batch norm that sees a single
+/// sample: its gradient has the mean 0 over positions. The paper sums
 /// over positions and takes the teacher's best class of a growing classifier; the mean and the
 /// label are Knowledge-Distillation-Zoo's, for which see [`LwmConvention`] too. Maps `Q` of
 /// different sizes meet at the smaller one, by average pooling before the ReLU.
@@ -158,13 +164,29 @@ impl LwmLoss {
 
     /// The class activation map `[batch, 1, height, width]` before its ReLU.
     fn activation(&self, gradient: Tensor<4>, map: Tensor<4>) -> Tensor<4> {
-        let weights = gradient.clone().mean_dim(2).mean_dim(3);
+        let weights = channel_weights(&gradient);
         let weighted = match self.convention {
             LwmConvention::Paper => map,
             LwmConvention::Zoo => gradient,
         };
         (weights * weighted).sum_dim(1)
     }
+}
+
+/// The means over positions `[batch, channels, 1, 1]`; 0 for a sample all of whose means are rounding
+/// beside the gradient itself.
+fn channel_weights(gradient: &Tensor<4>) -> Tensor<4> {
+    let mean = |gradient: Tensor<4>| gradient.mean_dim(2).mean_dim(3);
+    let weights = mean(gradient.clone());
+    let square = |means: Tensor<4>| means.square().sum_dim(1);
+    let constant = match gradient.is_autodiff() {
+        true => gradient.clone().inner(),
+        false => gradient.clone(),
+    };
+    let floor = square(mean(constant.clone().abs())) * ROUNDING.powi(2);
+    let rounding = square(mean(constant)).lower_equal(floor);
+    let shape = weights.dims();
+    weights.mask_fill(rounding.expand(shape), 0.0)
 }
 
 /// The rectified map of each sample as a vector of norm 1; a map of zeros stays one.
@@ -300,6 +322,39 @@ mod tests {
             let gradient = zeros.grad(&value.backward()).expect("a gradient");
             assert!(gradient.abs().max().into_scalar::<f32>() == 0.0);
             assert!(value.into_scalar::<f32>().is_finite());
+        }
+    }
+
+    /// Below a batch norm that sees one sample, the gradient has the mean 0 over positions.
+    #[test]
+    fn report_f14_a_map_that_is_0_but_for_rounding_is_0() {
+        let device = Device::default();
+        let fill = Distribution::Normal(0.0, 1.0);
+        let map = crate::testing::random::<4>([1, 5, 2, 2], fill, &device);
+        let labels = Tensor::<1, Int>::from_ints([1], &device);
+        // A batch norm of a single sample, and logits that are no sums over positions.
+        let bend = crate::testing::random::<4>([1, 5, 2, 2], fill, &device);
+        for convention in BOTH {
+            let student = map.clone().autodiff().require_grad();
+            let loss = loss(convention);
+            let upper = |map: Tensor<4>| {
+                let bend = match map.is_autodiff() {
+                    true => bend.clone().autodiff(),
+                    false => bend.clone(),
+                };
+                let centered = map.clone() - map.mean_dim(2).mean_dim(3);
+                let variance = centered.clone().square().mean_dim(2).mean_dim(3);
+                sums(relu(centered / (variance + 1e-5).sqrt() + bend))
+            };
+            let value = loss.forward(
+                (student.clone(), upper),
+                (map.clone(), sums),
+                labels.clone(),
+            );
+            let gradient = student.grad(&value.backward()).expect("a gradient");
+            assert_eq!(gradient.abs().max().into_scalar::<f32>(), 0.0);
+            let value: f32 = value.into_scalar();
+            assert!(value > 0.0 && value < 1.0, "{value}");
         }
     }
 

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::gate::sample_sums;
 use crate::info::Register;
+use crate::norms::unit_channels;
 use crate::pool::{pool_to, smaller};
 use crate::range::within;
 use crate::{
@@ -20,9 +21,6 @@ use crate::{
 
 /// Added to the norms.
 const EPSILON: f64 = 1e-6;
-
-/// Where the square of a norm is clamped before its root, which keeps its gradient finite.
-const SMALLEST_SQUARE: f64 = 1e-24;
 
 /// Configuration of [`AfdLoss`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -157,9 +155,7 @@ impl AfdLoss {
 
 /// The channels `[batch, channels, positions]`, divided by their norms.
 fn unit(map: Tensor<4>) -> Tensor<3> {
-    let rows: Tensor<3> = map.flatten(2, 3);
-    let squares = rows.clone().square().sum_dim(2);
-    rows / (squares.clamp_min(SMALLEST_SQUARE).sqrt() + EPSILON)
+    unit_channels(map.flatten(2, 3), EPSILON)
 }
 
 impl Register for AfdLossConfig {

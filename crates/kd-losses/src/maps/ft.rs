@@ -9,15 +9,13 @@ use super::at::power;
 use crate::adapters::{Paraphraser, ParaphraserConfig, Translator, TranslatorConfig};
 use crate::gate::sample_means;
 use crate::info::Register;
+use crate::norms::unit;
 use crate::pool::{before_power, pool_to, smaller};
 use crate::range::{at_least_one, positive, within};
 use crate::{
     DistillationLoss, Gate, LossConfig, LossError, LossWeights, MethodInfo, Pair, ParameterInfo,
     Pretrain, Requirements, Setup, Site, Step,
 };
-
-/// Square of a norm below which a factor counts as zero: 1e-12 for the norm itself.
-const SMALLEST_SQUARE: f64 = 1e-24;
 
 /// How factors are made and compared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -281,8 +279,7 @@ impl FtLoss {
                 .flatten(1, 3),
             FtConvention::Zoo => factor.flatten(1, 3),
         };
-        let squares = rows.clone().square().sum_dim(1);
-        rows / squares.clamp_min(SMALLEST_SQUARE).sqrt()
+        unit(rows, 0.0)
     }
 
     /// How well the paraphraser gives the teacher's map back: the loss of its pretraining.

@@ -7,14 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::gate::sample_sums;
 use crate::info::Register;
+use crate::norms::unit_channels;
 use crate::pool::{pool_to, smaller};
 use crate::{
     DistillationLoss, Gate, LossConfig, LossError, LossWeights, MethodInfo, ParameterInfo,
     Requirements, Setup, Site, Step,
 };
-
-/// Where the square of a norm is clamped before its root: 1e-12 for the norm itself.
-const SMALLEST_SQUARE: f64 = 1e-24;
 
 /// Configuration of [`NstLoss`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,9 +108,7 @@ impl NstLoss {
 
 /// The channels `[batch, channels, positions]`, each of norm 1.
 fn channels(map: Tensor<4>) -> Tensor<3> {
-    let rows: Tensor<3> = map.flatten(2, 3);
-    let squares = rows.clone().square().sum_dim(2);
-    rows / squares.clamp_min(SMALLEST_SQUARE).sqrt()
+    unit_channels(map.flatten(2, 3), 0.0)
 }
 
 /// The discrepancy of each sample, `[batch]`.

@@ -168,7 +168,7 @@ impl KdSvdLoss {
     pub fn decompose(&self, map: Tensor<4>) -> SingularVectors {
         let leading = Leading::new(self.matrix(map), self.k);
         let values = leading.values();
-        let norm = values.clone().square().sum_dim(2).sqrt().clamp_min(1e-12);
+        let norm = values.clone().square().sum_dim(2).clamp_min(1e-24).sqrt();
         SingularVectors {
             vectors: leading.vectors(),
             values: values / norm,

@@ -6,13 +6,11 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::info::Register;
+use crate::norms::unit;
 use crate::{
     DistillationLoss, Gate, LossConfig, LossError, LossWeights, MethodInfo, ParameterInfo,
     Requirements, Setup, Site, Step,
 };
-
-/// Where the square of a norm counts as 0: 1e-12 for the norm itself.
-const SMALLEST_SQUARE: f64 = 1e-24;
 
 /// The small number that is added to norms and probabilities.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -123,9 +121,7 @@ impl PktLoss {
 
     /// The probabilities `[batch, batch]`; 0 for pairs that are not chosen.
     fn probabilities(&self, rows: Tensor<2>, gate: &Gate) -> Tensor<2> {
-        let squares = rows.clone().square().sum_dim(1);
-        let zero = squares.clone().lower_elem(SMALLEST_SQUARE);
-        let rows = rows / (squares.mask_fill(zero, 1.0).sqrt() + self.epsilon);
+        let rows = unit(rows, self.epsilon);
         // Rounding may bring the cosine of opposite rows below −1, and a probability below 0.
         let kernel = ((rows.clone().matmul(rows.transpose()) + 1.0) / 2.0).clamp_min(0.0);
         match gate.pairs() {

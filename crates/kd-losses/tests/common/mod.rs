@@ -161,6 +161,31 @@ impl Map for Scaled {
     }
 }
 
+/// Maps that are the same at all positions, but for what rounding may leave.
+pub struct Constant;
+
+impl Map for Constant {
+    fn two(&self, tensor: Tensor<2>) -> Tensor<2> {
+        tensor
+    }
+    fn four(&self, tensor: Tensor<4>) -> Tensor<4> {
+        let mean = tensor.clone().mean_dim(2).mean_dim(3);
+        mean + tensor * 1e-7
+    }
+}
+
+/// Nothing but what rounding leaves where all is 0.
+pub struct Rounding;
+
+impl Map for Rounding {
+    fn two(&self, tensor: Tensor<2>) -> Tensor<2> {
+        tensor * 1e-7
+    }
+    fn four(&self, tensor: Tensor<4>) -> Tensor<4> {
+        tensor * 1e-7
+    }
+}
+
 /// Some samples.
 pub struct Rows(pub Tensor<1, Int>);
 
