@@ -92,6 +92,22 @@ pub enum ModelError {
         /// The tensor.
         key: String,
     },
+    /// A batch norm's running variance is negative.
+    #[error(
+        "{}: `{key}` of {network} holds {value}, expected a variance of at least 0: the file is damaged, \
+         or the run that wrote it had diverged",
+        path.display()
+    )]
+    NegativeVariance {
+        /// The file.
+        path: PathBuf,
+        /// The network.
+        network: String,
+        /// The tensor.
+        key: String,
+        /// The first number that is negative.
+        value: f32,
+    },
     /// Keys or shapes in a weights file are not those of the network.
     #[error("{}: weights do not fit {model}: {}", path.display(), first_of(problems))]
     Mismatch {

@@ -15,7 +15,7 @@ use super::listing::Entry;
 use super::sets::{StateSet, shown};
 use super::state_dict::{load_by_path, load_entries};
 use super::views::View;
-use super::{ReadOptions, WeightsInfo, pytorch, safetensors};
+use super::{ReadOptions, WeightsInfo, pytorch, safetensors, sound};
 use crate::{AnyNetwork, Architecture, ModelError};
 
 /// A weights file that is known to be one, whose numbers are not yet in a network.
@@ -125,7 +125,8 @@ impl WeightsFile {
     /// Those of [`identify`](Self::identify); [`ModelError::Classes`] if the weights were trained for
     /// another number of classes, [`ModelError::Mismatch`] with every missing, unexpected and
     /// mis-shaped key otherwise; [`ModelError::NotFinite`] if a number is not finite,
-    /// [`ModelError::Format`] if the file is damaged.
+    /// [`ModelError::NegativeVariance`] if a running variance is below 0, [`ModelError::Format`] if the
+    /// file is damaged.
     pub fn into_network(
         self,
         architecture: Option<Architecture>,
@@ -156,6 +157,7 @@ impl WeightsFile {
             classes,
             ..
         } = identity;
+        sound::check(&self.path, architecture.name(), &entries)?;
         let network = form.blank(architecture, classes, device);
         load_entries(network, entries).map_err(|problems| ModelError::Mismatch {
             path: self.path.clone(),
@@ -175,6 +177,7 @@ impl WeightsFile {
         let view = self.choose_for(&module)?;
         let entries = self.numbers(&view)?;
         self.say(&view);
+        sound::check(&self.path, "the module", &entries)?;
         load_by_path(module, entries).map_err(|problems| ModelError::Mismatch {
             path: self.path.clone(),
             model: "the module".to_owned(),

@@ -31,6 +31,7 @@ mod pytorch;
 mod safetensors;
 mod save;
 mod sets;
+mod sound;
 mod state_dict;
 mod views;
 
