@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
 use burn::store::ModuleRecord;
+use burn::tensor::Bytes;
 use kd_core::Network;
 use kd_losses::DistillationLoss;
 use serde::{Deserialize, Serialize};
@@ -174,7 +175,8 @@ fn load_module<M: Module>(place: &Path, file: &str, module: M) -> Result<M, Trai
         path: path.clone(),
         reason,
     };
-    let record = ModuleRecord::load(&path).map_err(|error| unusable(error.to_string()))?;
+    let record = ModuleRecord::from_bytes(whole(&path)?);
+    let record = record.map_err(|error| unusable(error.to_string()))?;
     let module = module.try_load_record(record);
     module.map_err(|error| unusable(error.to_string()))
 }
@@ -186,11 +188,22 @@ fn load_optimizer(
 ) -> Result<ModuleOptimizer, TrainError> {
     let path = place.join(file);
     optimizer
-        .load(&path)
+        .from_bytes(whole(&path)?)
         .map_err(|error| TrainError::Checkpoint {
             path: path.clone(),
             reason: error.to_string(),
         })
+}
+
+/// The bytes of a file. Burn would read it bit by bit while it is used, and panic if it goes meanwhile.
+fn whole(path: &Path) -> Result<Bytes, TrainError> {
+    let bytes = fs::read(path).map_err(|error| TrainError::io(path, error))?;
+    Ok(Bytes::from_bytes_vec(bytes))
+}
+
+/// Whether there is a checkpoint.
+pub(crate) fn exists(folder: &Path) -> Result<bool, TrainError> {
+    Ok(!checkpoints(folder)?.is_empty())
 }
 
 /// All whole checkpoints with their epochs.

@@ -1,5 +1,6 @@
 //! TensorBoard event files: records of protocol buffer messages with checksums.
 
+use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -52,7 +53,8 @@ pub(crate) struct EventLog {
 
 impl EventLog {
     /// Starts the log in `folder` with the epochs that are already complete. The log of an
-    /// earlier session is replaced: it may hold an epoch that the checkpoint does not.
+    /// earlier session is replaced, as it may hold an epoch that the checkpoint does not; its epochs
+    /// keep their times.
     pub(crate) fn start(
         folder: &Path,
         history: &[EpochMetrics],
@@ -69,14 +71,17 @@ impl EventLog {
         let path = earlier.unwrap_or_else(|| {
             folder.join(format!("events.out.tfevents.{:.0}.kd", wall_time().floor()))
         });
+        let times = std::fs::read(&path).map_or_else(|_| BTreeMap::new(), |bytes| times(&bytes));
+        let time = |step: i64| times.get(&step).copied().unwrap_or_else(wall_time);
         let version = Event {
-            wall_time: wall_time(),
+            wall_time: time(0),
             step: 0,
             what: Some(What::FileVersion("brain.Event:2".to_owned())),
         };
         let mut bytes = record(&version);
         for metrics in history {
-            bytes.extend(record(&scalars(metrics, &spots)));
+            let time = time(metrics.epoch as i64);
+            bytes.extend(record(&scalars(metrics, &spots, time)));
         }
         write_atomically(&path, &bytes)?;
         Ok(Self { path, spots })
@@ -87,12 +92,14 @@ impl EventLog {
         OpenOptions::new()
             .append(true)
             .open(&self.path)
-            .and_then(|mut file| file.write_all(&record(&scalars(metrics, &self.spots))))
+            .and_then(|mut file| {
+                file.write_all(&record(&scalars(metrics, &self.spots, wall_time())))
+            })
             .map_err(|error| TrainError::io(&self.path, error))
     }
 }
 
-fn scalars(metrics: &EpochMetrics, spots: &[String]) -> Event {
+fn scalars(metrics: &EpochMetrics, spots: &[String], wall_time: f64) -> Event {
     let EpochMetrics { train, test, .. } = metrics;
     let values = [
         ("learning_rate", Some(metrics.lr)),
@@ -127,10 +134,39 @@ fn scalars(metrics: &EpochMetrics, spots: &[String]) -> Event {
     });
     let value = parts.chain(terms).chain(shares).chain(peers).collect();
     Event {
-        wall_time: wall_time(),
+        wall_time,
         step: metrics.epoch as i64,
         what: Some(What::Summary(Summary { value })),
     }
+}
+
+/// The time of each step in a log, the first where there are several: that of epoch 0 is the log's. What
+/// follows a record that is damaged is left out.
+fn times(mut bytes: &[u8]) -> BTreeMap<i64, f64> {
+    let mut times = BTreeMap::new();
+    while let Some((event, rest)) = first_event(bytes) {
+        bytes = rest;
+        if event.wall_time.is_finite() {
+            times.entry(event.step).or_insert(event.wall_time);
+        }
+    }
+    times
+}
+
+/// The event of the first record, if that is whole, and what follows.
+fn first_event(bytes: &[u8]) -> Option<(Event, &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<8>()?;
+    let (sum, rest) = rest.split_first_chunk::<4>()?;
+    if masked_checksum(length) != u32::from_le_bytes(*sum) {
+        return None;
+    }
+    let length = usize::try_from(u64::from_le_bytes(*length)).ok()?;
+    let (message, rest) = rest.split_at_checked(length)?;
+    let (sum, rest) = rest.split_first_chunk::<4>()?;
+    if masked_checksum(message) != u32::from_le_bytes(*sum) {
+        return None;
+    }
+    Some((Event::decode(message).ok()?, rest))
 }
 
 /// A record: length, its checksum, the message, its checksum.
@@ -242,6 +278,47 @@ mod tests {
                 .iter()
                 .any(|scalar| scalar.tag == "train/routing")
         );
+    }
+
+    #[test]
+    fn report_f10_events_keep_their_times() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("events.out.tfevents.1000.kd");
+        // A log of long ago, whose last record was cut off.
+        let version = Event {
+            wall_time: 1000.5,
+            step: 0,
+            what: Some(What::FileVersion("brain.Event:2".to_owned())),
+        };
+        let mut bytes = record(&version);
+        bytes.extend(record(&scalars(&metrics(1), &[], 1001.25)));
+        bytes.extend(record(&scalars(&metrics(2), &[], 1002.25)));
+        let third = record(&scalars(&metrics(3), &[], 1003.25));
+        bytes.extend(&third[..third.len() - 1]);
+        std::fs::write(&path, &bytes).expect("a file");
+
+        let before = wall_time();
+        let history = [metrics(1), metrics(2), metrics(3)];
+        let log = EventLog::start(folder.path(), &history, Vec::new()).expect("a log");
+        log.append(&metrics(4)).expect("an epoch");
+        assert_eq!(log.path, path);
+        let events = events(&std::fs::read(&path).expect("a file"));
+        let times: Vec<f64> = events.iter().map(|event| event.wall_time).collect();
+        assert_eq!(times[..3], [1000.5, 1001.25, 1002.25]);
+        assert!(times.len() == 5 && times[3..].iter().all(|time| *time >= before));
+    }
+
+    #[test]
+    fn damaged_logs_are_read_up_to_the_damage() {
+        let mut bytes = record(&scalars(&metrics(1), &[], 7.0));
+        let whole = bytes.len();
+        bytes.extend(record(&scalars(&metrics(2), &[], 8.0)));
+        for end in 0..bytes.len() {
+            let steps: Vec<i64> = times(&bytes[..end]).into_keys().collect();
+            assert_eq!(steps, if end < whole { vec![] } else { vec![1] });
+        }
+        bytes[..8].fill(0xff);
+        assert!(times(&bytes).is_empty());
     }
 
     #[test]
