@@ -169,10 +169,7 @@ impl Observer for Kill {
 
 /// Runs until it is killed.
 fn killed(out: &Path, mut kill: Kill) {
-    let options = RunOptions {
-        resume: true,
-        ..RunOptions::new(out)
-    };
+    let options = RunOptions::resuming(out);
     let session = AssertUnwindSafe(|| run_with(&recipe(), parts(), &options, &mut kill));
     assert!(catch_unwind(session).is_err(), "it was to be killed");
 }
@@ -207,10 +204,7 @@ fn a_run_of_own_parts_that_was_killed_continues_to_the_same_numbers() {
         kill(false, epoch);
         assert_eq!(lines_without_seconds(&out), expected[..epoch]);
     }
-    let options = RunOptions {
-        resume: true,
-        ..RunOptions::new(&out)
-    };
+    let options = RunOptions::resuming(&out);
     run_with(&recipe(), parts(), &options, &mut NoopObserver).expect("a run");
     assert_eq!(lines_without_seconds(&out), expected);
     let record = |run: &Path| std::fs::read(run.join("routing.json")).expect("a record");

@@ -11,13 +11,13 @@ kd=${KD:-kd}
 data=(--data cifar100 --root "${KD_DATA:?names the folder of CIFAR-100}" --limit-test 2000)
 teacher=$out/teacher/student.safetensors
 
-"$kd" train --student resnet20 "${data[@]}" --limit-train 10000 --epochs 12 --resume --out "$out/teacher"
+"$kd" train --student resnet20 "${data[@]}" --limit-train 10000 --epochs 12 --resume=auto --out "$out/teacher"
 for seed in 0 1 2; do
     for routing in always adaptive anti random; do
         policy=()
         case $routing in adaptive | anti) policy=(--routing-gamma 2) ;; esac
         common=(--student resnet8 --teacher-weights "$teacher" "${data[@]}" --limit-train 5000
-            --epochs 6 --seed "$seed" -r 1 -a 1 --routing "$routing" "${policy[@]}" --resume)
+            --epochs 6 --seed "$seed" -r 1 -a 1 --routing "$routing" "${policy[@]}" --resume=auto)
         "$kd" distill --method at -b 1000 "${common[@]}" --out "$out/at-$routing-$seed"
         "$kd" distill --method '{ name: hint, whole_batch: true }' -b 1 "${common[@]}" \
             --out "$out/hint-$routing-$seed"

@@ -216,6 +216,61 @@ matrix:
     assert!(matches!(state, RunState::Complete(result) if result.seed == 3));
 }
 
+/// Teachers of a sweep are in its folder: where that has moved, their contents tell that they are the
+/// same, and a run that is complete is not repeated.
+#[test]
+fn report_f8_a_sweep_that_moved_runs_nothing_again() {
+    let folder = tempdir().expect("a folder");
+    let text = "
+base:
+  data: { name: procedural, limit_train: 32, limit_test: 16, batch_size: 16 }
+  train: { epochs: 1 }
+matrix:
+  - { teacher: resnet8, student: resnet8, methods: [kd], seeds: [3] }
+";
+    let file = folder.path().join("sweep.yaml");
+    fs::write(&file, text).expect("a file");
+    let carried_out = |out: &Path| {
+        let options = PlanOptions {
+            out: out.to_owned(),
+            ..PlanOptions::default()
+        };
+        let plan = Plan::by_file(&file, &options).expect("a plan");
+        let report = carried_out(&plan, out, &mut InProcess);
+        (report, plan)
+    };
+    let (out, moved) = (folder.path().join("out"), folder.path().join("moved"));
+    let (report, plan) = carried_out(&out);
+    assert_eq!((plan.cells.len(), report.failed), (2, Vec::new()));
+    fs::rename(&out, &moved).expect("moved");
+    let student = moved.join("resnet8-resnet8-kd-always-seed3");
+    let written = || {
+        let result = fs::metadata(student.join("result.json")).expect("a result");
+        result.modified().expect("a time")
+    };
+    let before = written();
+    let (report, _) = carried_out(&moved);
+    assert_eq!((report.complete, report.failed), (2, Vec::new()));
+    assert_eq!(written(), before);
+    let recipe = fs::read_to_string(student.join("recipe.yaml")).expect("a recipe");
+    assert!(recipe.contains(&moved.display().to_string()), "{recipe}");
+    // Another teacher in the place of the first.
+    let again = folder.path().join("again");
+    fs::rename(&moved, &again).expect("moved");
+    let weights = again.join(&plan.cells[0].name).join("student.safetensors");
+    let mut bytes = fs::read(&weights).expect("weights");
+    let place = bytes.len() - 4;
+    bytes[place] ^= 1;
+    fs::write(&weights, bytes).expect("a file");
+    let (report, _) = carried_out(&again);
+    assert_eq!(report.failed.len(), 1);
+    let (name, reason) = &report.failed[0];
+    assert!(
+        name.contains("-kd-") && reason.contains("`teacher.weights` had the contents"),
+        "{reason}"
+    );
+}
+
 /// Compares with a file, or writes it if `KD_BLESS` is set.
 fn golden(name: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))

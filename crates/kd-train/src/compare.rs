@@ -52,10 +52,7 @@ pub fn compare(
     // All recipes first: a mistake is not to be found after hours.
     let plan = plan(overlay.recipe()?, out)?;
     let mut run = |label: &str, folder: &str, recipe: &Recipe| {
-        let options = RunOptions {
-            out: out.join(folder),
-            resume: true,
-        };
+        let options = RunOptions::resuming(out.join(folder));
         announce(label);
         let reused = options.out.join("result.json").exists();
         Ok::<_, TrainError>((run(recipe, &options, observer)?, reused))

@@ -3,6 +3,8 @@
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
+use crate::non_finite::{Moment, NonFinite};
+
 /// What can stop a run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -108,19 +110,8 @@ pub enum TrainError {
         epochs: usize,
     },
     /// A loss became infinite or NaN.
-    #[error(
-        "the loss `{term}` is {value} at epoch {epoch}, step {step}: try a lower learning rate or weight"
-    )]
-    NonFinite {
-        /// The epoch, from 1.
-        epoch: usize,
-        /// The step in the epoch, from 1.
-        step: usize,
-        /// The term's name, `total`, `routing`, or `test ce`.
-        term: String,
-        /// The value.
-        value: f64,
-    },
+    #[error("{0}")]
+    NonFinite(Box<NonFinite>),
 }
 
 impl TrainError {
@@ -132,35 +123,17 @@ impl TrainError {
         }
     }
 
-    /// Says that a loss that is not finite was one on the test images after `epoch`.
-    pub(crate) fn at_test(self, epoch: usize) -> Self {
-        match self {
-            Self::NonFinite { step, value, .. } => Self::NonFinite {
-                epoch,
-                step,
-                term: "test ce".to_owned(),
-                value,
-            },
-            other => other,
+    /// Completes what is known of a loss that is not finite.
+    pub(crate) fn non_finite(mut self, complete: impl FnOnce(&mut NonFinite)) -> Self {
+        if let Self::NonFinite(found) = &mut self {
+            complete(found);
         }
+        self
     }
 
-    /// Says of which network of mutual learning, counted from 1, a loss is not finite.
-    pub(crate) fn of_network(self, number: usize) -> Self {
-        match self {
-            Self::NonFinite {
-                epoch,
-                step,
-                term,
-                value,
-            } => Self::NonFinite {
-                epoch,
-                step,
-                term: format!("network {number}: {term}"),
-                value,
-            },
-            other => other,
-        }
+    /// Says that a loss that is not finite was one on the test images after `epoch`.
+    pub(crate) fn at_test(self, epoch: usize) -> Self {
+        self.non_finite(|found| found.moment = Moment::Test(epoch))
     }
 
     pub(crate) fn conflict(field: &'static str, other: impl Into<String>) -> Self {

@@ -47,6 +47,7 @@ pub mod compare;
 mod device;
 mod error;
 mod metrics;
+mod non_finite;
 mod recipe;
 mod route;
 mod run;
@@ -57,6 +58,7 @@ pub use cache::{CachePlace, CacheReport, TeacherCache, TeacherCacheConfig};
 pub use device::{compiled_devices, default_device, device_by_name};
 pub use error::TrainError;
 pub use metrics::{EpochMetrics, NamedValues, PeerMetrics, TestMetrics, TrainMetrics};
+pub use non_finite::{Moment, NonFinite, Origin};
 pub use recipe::{
     ComputeConfig, DataConfig, DataSource, Difference, Dtype, GraphMode, OneOrMany, Overlay,
     Precision, Recipe, Schedule, SchedulerConfig, SchedulerName, Shorthand, StudentConfig,
@@ -64,9 +66,9 @@ pub use recipe::{
 };
 pub use route::{RouteReport, RoutedImage, route};
 pub use run::{
-    EvaluatedOn, NoopObserver, Observer, Parts, PeerResult, PretrainEpoch, RoutingRecord,
-    RunHistory, RunOptions, RunResult, RunStart, RunState, Setting, StepProgress, Trained,
-    load_teacher, run, run_with, warn_of_other_normalization,
+    EvaluatedOn, NoopObserver, Observer, Parts, PeerResult, PretrainEpoch, Resume, RoutingRecord,
+    RunHistory, RunOptions, RunResult, RunStart, RunState, Setting, StepProgress, TeacherStart,
+    Trained, load_teacher, run, run_with, warn_of_other_data,
 };
 #[cfg(feature = "learner")]
 pub use task::BatchLoader;

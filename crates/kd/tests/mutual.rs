@@ -133,7 +133,13 @@ fn networks_start_from_given_weights() {
 #[test]
 fn an_interrupted_run_continues_to_the_same_numbers() {
     let folder = tempdir().expect("a folder");
-    let special = ["--networks", "resnet8,resnet8", "--epochs", "3", "--resume"];
+    let special = [
+        "--networks",
+        "resnet8,resnet8",
+        "--epochs",
+        "3",
+        "--resume=auto",
+    ];
     let whole = folder.path().join("whole");
     kd().args(arguments(&whole, &special)).assert().success();
     let killed = folder.path().join("killed");

@@ -59,10 +59,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let folder = Path::new("runs/distill_cifar100");
     let train = |name: &str, recipe: Recipe| -> Result<RunResult, Box<dyn Error>> {
         println!("{name}");
-        let options = RunOptions {
-            out: folder.join(name),
-            resume: true,
-        };
+        let options = RunOptions::resuming(folder.join(name));
         Ok(run(&recipe.resolved()?, &options, &mut Lines)?)
     };
 

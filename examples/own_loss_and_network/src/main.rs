@@ -84,10 +84,7 @@ fn distill(
         file.into_module(wide(setting)).expect("it is the same network")
     })
     .with_term(EitherConfig::Right(DirectionConfig { enough: 0.95 }), 2.0);
-    let options = RunOptions {
-        resume: true,
-        ..RunOptions::new(folder.join(run))
-    };
+    let options = RunOptions::resuming(folder.join(run));
     Ok(run_with(&recipe, parts, &options, observer)?)
 }
 

@@ -20,6 +20,10 @@ pub(crate) struct SweepFolder {
     out: PathBuf,
 }
 
+/// Whether data set and weights are where a run had them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct InPlace(pub(crate) bool);
+
 /// The right to run a cell. It goes with the processes that hold it, however they end.
 #[derive(Debug)]
 pub(crate) struct Claim(pub(crate) File);
@@ -67,16 +71,17 @@ impl SweepFolder {
         self.out.join(RECORDS).is_dir()
     }
 
-    /// Whether the run of a cell, if there is one, is that of the plan.
-    pub(crate) fn check(&self, cell: &Cell) -> Result<(), SweepError> {
+    /// Whether the run of a cell, if there is one, is that of the plan; whether its data set and weights
+    /// are where they were. Of a run whose are not, only the run itself can tell if they are the same.
+    pub(crate) fn check(&self, cell: &Cell) -> Result<InPlace, SweepError> {
         let run = self.run(&cell.name);
         let path = run.join("recipe.yaml");
         if !path.is_file() {
-            return Ok(());
+            return Ok(InPlace(true));
         }
         let earlier = Overlay::read(path)?.finish()?;
-        match cell.recipe.difference(&earlier)? {
-            None => Ok(()),
+        match cell.recipe.difference_but_places(&earlier)? {
+            None => Ok(InPlace(cell.recipe.difference(&earlier)?.is_none())),
             Some(difference) => Err(SweepError::Plan(format!(
                 "{}: holds a run of another recipe: {difference}; choose another --out",
                 run.display()

@@ -56,10 +56,7 @@ pub struct InProcess;
 
 impl Launcher for InProcess {
     fn launch(&mut self, order: &Order<'_>) -> Result<Box<dyn Running>, SweepError> {
-        let options = RunOptions {
-            out: order.out.to_owned(),
-            resume: true,
-        };
+        let options = RunOptions::resuming(order.out);
         let outcome = kd_train::run(order.recipe, &options, &mut NoopObserver);
         let outcome = outcome.map(|_| ()).map_err(|error| error.to_string());
         Ok(Box::new(Ended(Some(outcome))))
@@ -104,7 +101,7 @@ impl Launcher for Processes {
             .arg(order.config)
             .arg("--out")
             .arg(order.out)
-            .arg("--resume")
+            .arg("--resume=auto")
             .env(PARENT, std::process::id().to_string())
             .stdin(Stdio::from(copy(order.claim)?))
             .stdout(Stdio::from(copy(&log)?))

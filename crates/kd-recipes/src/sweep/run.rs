@@ -9,7 +9,7 @@ use kd_train::{RunResult, RunState};
 
 use super::cell::Cell;
 use super::error::SweepError;
-use super::folder::{Claim, SweepFolder};
+use super::folder::{Claim, InPlace, SweepFolder};
 use super::launcher::{Launcher, Order, Running};
 use super::memory::{available_mib, fits};
 use super::overview::{CellProgress, Overview, epochs, has_epochs, left};
@@ -248,7 +248,9 @@ impl<'a> Sweeper<'a> {
         }
         if let RunState::Complete(result) = RunState::of(&self.folder.run(&cell.name)) {
             match self.folder.check(cell) {
-                Ok(()) => self.complete(index, &result, observer),
+                Ok(InPlace(true)) => self.complete(index, &result, observer),
+                // Its process compares the contents, and is complete at once if they are the same.
+                Ok(InPlace(false)) => {}
                 Err(error) => self.fail(index, error.to_string(), observer),
             }
         } else if let Some(reason) = self.failed_elsewhere(index) {

@@ -10,6 +10,7 @@ use crate::TrainError;
 /// Fields that change the time a run takes, but not its numbers, or only by rounding on a GPU.
 const WITHOUT_EFFECT: [&str; 6] = [
     "name",
+    "data.download",
     "data.workers",
     "teacher.cache",
     "teacher.cache_mib",
@@ -43,6 +44,27 @@ impl Recipe {
     ///
     /// [`TrainError::Key`] if a recipe cannot be written, as with a number that is not finite.
     pub fn difference(&self, earlier: &Self) -> Result<Option<Difference>, TrainError> {
+        self.first_difference(earlier, |_, _, _| false)
+    }
+
+    /// The same, where it does not count either in which place the data set and the weights are: they
+    /// may have moved. Whether they are the same is told by a run that is continued, which knows their
+    /// checksums.
+    ///
+    /// # Errors
+    ///
+    /// As [`difference`](Self::difference).
+    pub fn difference_but_places(&self, earlier: &Self) -> Result<Option<Difference>, TrainError> {
+        self.first_difference(earlier, |path, earlier, now| {
+            is_place(path) && earlier.is_string() && now.is_string()
+        })
+    }
+
+    fn first_difference(
+        &self,
+        earlier: &Self,
+        skips: impl Fn(&str, &Value, &Value) -> bool + Copy,
+    ) -> Result<Option<Difference>, TrainError> {
         let value = |recipe: &Self| {
             serde_json::to_value(recipe).map_err(|error| TrainError::Key {
                 path: "recipe".to_owned(),
@@ -54,31 +76,42 @@ impl Recipe {
         let first = ["student", "peers", "teacher", "train", "optimizer"];
         let found = first
             .iter()
-            .find_map(|section| differ(section, &earlier[section], &now[section]));
-        Ok(found.or_else(|| differ("", &earlier, &now)))
+            .find_map(|section| differ(section, (&earlier[section], &now[section]), skips));
+        Ok(found.or_else(|| differ("", (&earlier, &now), skips)))
     }
 }
 
-fn differ(path: &str, earlier: &Value, now: &Value) -> Option<Difference> {
+/// Whether a field says where something is that a run reads.
+fn is_place(path: &str) -> bool {
+    match path.split('.').collect::<Vec<_>>()[..] {
+        ["data", "root"] | ["student" | "teacher", "weights"] => true,
+        ["teacher", "weights", _] | ["peers", _, "weights"] => true,
+        _ => false,
+    }
+}
+
+fn differ(
+    path: &str,
+    (earlier, now): (&Value, &Value),
+    skips: impl Fn(&str, &Value, &Value) -> bool + Copy,
+) -> Option<Difference> {
     if let (Value::Object(earlier), Value::Object(now)) = (earlier, now) {
         return now.iter().find_map(|(key, value)| {
             let path = match path {
                 "" => key.clone(),
                 path => format!("{path}.{key}"),
             };
-            differ(&path, earlier.get(key).unwrap_or(&Value::Null), value)
+            let earlier = earlier.get(key).unwrap_or(&Value::Null);
+            differ(&path, (earlier, value), skips)
         });
     }
     if let (Value::Array(earlier), Value::Array(now)) = (earlier, now)
         && earlier.len() == now.len()
     {
         let mut pairs = earlier.iter().zip(now).enumerate();
-        return pairs.find_map(|(index, (earlier, now))| {
-            let path = format!("{path}.{index}");
-            differ(&path, earlier, now)
-        });
+        return pairs.find_map(|(index, pair)| differ(&format!("{path}.{index}"), pair, skips));
     }
-    let same = earlier == now || WITHOUT_EFFECT.contains(&path);
+    let same = earlier == now || WITHOUT_EFFECT.contains(&path) || skips(path, earlier, now);
     (!same).then(|| Difference {
         path: path.to_owned(),
         earlier: earlier.clone(),

@@ -23,6 +23,7 @@ pub use difference::Difference;
 pub use networks::{StudentConfig, TeacherConfig};
 pub use one_or_many::OneOrMany;
 pub use overlay::Overlay;
+pub(crate) use scheduler::default_milestones;
 pub use scheduler::{Schedule, SchedulerConfig, SchedulerName};
 pub use shorthand::Shorthand;
 pub use train::TrainConfig;

@@ -260,7 +260,7 @@ impl SchedulerName {
 
 /// The milestones of the field's protocol (150, 180 and 210 of 240 epochs) for any number of
 /// epochs.
-fn default_milestones(epochs: usize) -> Vec<usize> {
+pub(crate) fn default_milestones(epochs: usize) -> Vec<usize> {
     let mut milestones: Vec<usize> = [150, 180, 210]
         .map(|milestone| milestone * epochs / 240)
         .into_iter()

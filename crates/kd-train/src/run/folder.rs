@@ -3,10 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use super::files::{TEMPORARY, write_atomically, write_json};
+use super::inputs::Inputs;
 use super::lock::LOCK;
 use super::{RoutingRecord, RunResult};
-use crate::recipe::Beside;
 use crate::{EpochMetrics, Overlay, Recipe, TrainError};
+
+/// The file of what the run was started with.
+const INPUTS: &str = "inputs.json";
 
 /// A folder that belongs to one recipe.
 #[derive(Debug)]
@@ -15,43 +18,31 @@ pub(crate) struct RunFolder {
 }
 
 impl RunFolder {
-    /// An empty or absent folder for a new run, or one of the same recipe to continue it. Nothing
-    /// is written yet.
-    pub(crate) fn find(
-        path: &Path,
-        (recipe, beside): (&Recipe, Beside),
-        resume: bool,
-    ) -> Result<Self, TrainError> {
-        let folder = Self {
-            path: path.to_owned(),
-        };
-        let occupied = |reason: String| TrainError::Occupied {
-            path: path.to_owned(),
-            reason,
-        };
+    /// A folder, be it there or not.
+    pub(crate) fn at(path: &Path) -> Result<Self, TrainError> {
         if path.exists() && !path.is_dir() {
-            return Err(occupied("is not a folder".to_owned()));
+            return Err(TrainError::Occupied {
+                path: path.to_owned(),
+                reason: "is not a folder".to_owned(),
+            });
         }
-        if folder.recipe_path().exists() {
-            if !resume {
-                let hint = "continue it with --resume or choose another --out";
-                return Err(occupied(format!("holds another run; {hint}")));
-            }
-            let earlier = folder.overlay()?.recipe()?.resolved_beside(beside)?;
-            if let Some(difference) = recipe.difference(&earlier)? {
-                return Err(occupied(format!(
-                    "holds a run of another recipe: {difference}; choose another --out"
-                )));
-            }
-            return Ok(folder);
+        Ok(Self {
+            path: path.to_owned(),
+        })
+    }
+
+    /// Whether a new run may have it: it is absent or empty, but for what a start left that was cut
+    /// off.
+    pub(crate) fn check_empty(&self) -> Result<(), TrainError> {
+        let rubbish =
+            |name: &String| name.starts_with(TEMPORARY) || [LOCK, INPUTS].contains(&name.as_str());
+        match self.entries()?.iter().all(rubbish) {
+            true => Ok(()),
+            false => Err(TrainError::Occupied {
+                path: self.path.clone(),
+                reason: "is not empty and holds no run; choose another --out".to_owned(),
+            }),
         }
-        let rubbish = |name: &String| name.starts_with(TEMPORARY) || name == LOCK;
-        if !folder.entries()?.iter().all(rubbish) {
-            return Err(occupied(
-                "is not empty and holds no run; choose another --out".to_owned(),
-            ));
-        }
-        Ok(folder)
     }
 
     /// The folder of a run that is there.
@@ -73,17 +64,32 @@ impl RunFolder {
         Overlay::read(self.recipe_path())
     }
 
-    /// Takes the folder, of which this process has the lock: writes the recipe if it is not there.
-    pub(crate) fn take(&self, recipe: &Recipe) -> Result<(), TrainError> {
-        self.sweep()?;
-        if self.recipe_path().exists() {
-            return Ok(());
-        }
+    /// Writes the recipe, with which the folder holds a run.
+    pub(crate) fn write_recipe(&self, recipe: &Recipe) -> Result<(), TrainError> {
         let text = serde_saphyr::to_string(recipe).map_err(|error| TrainError::RecipeFile {
             path: self.recipe_path(),
             reason: error.to_string(),
         })?;
         write_atomically(&self.recipe_path(), text.as_bytes())
+    }
+
+    /// What the run was started with, if that was written down.
+    pub(crate) fn inputs(&self) -> Result<Option<Inputs>, TrainError> {
+        let path = self.path.join(INPUTS);
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(TrainError::io(path, error)),
+        };
+        let inputs = serde_json::from_slice(&bytes);
+        inputs.map(Some).map_err(|error| TrainError::RecipeFile {
+            path,
+            reason: error.to_string(),
+        })
+    }
+
+    pub(crate) fn write_inputs(&self, inputs: &Inputs) -> Result<(), TrainError> {
+        write_json(&self.path.join(INPUTS), inputs)
     }
 
     fn entries(&self) -> Result<Vec<String>, TrainError> {
@@ -98,7 +104,7 @@ impl RunFolder {
     }
 
     /// Removes files whose writing was cut off.
-    fn sweep(&self) -> Result<(), TrainError> {
+    pub(crate) fn sweep(&self) -> Result<(), TrainError> {
         for name in self.entries()? {
             let path = self.path.join(&name);
             if name.starts_with(TEMPORARY) && path.is_file() {
@@ -108,7 +114,7 @@ impl RunFolder {
         Ok(())
     }
 
-    fn recipe_path(&self) -> PathBuf {
+    pub(crate) fn recipe_path(&self) -> PathBuf {
         self.path.join("recipe.yaml")
     }
 
@@ -160,6 +166,17 @@ impl RunFolder {
         let result = self.result()?;
         tracing::info!(folder = %self.path.display(), "the run is complete already");
         Some(result)
+    }
+
+    /// Removes the outcome of a run that goes on.
+    pub(crate) fn forget_result(&self) -> Result<(), TrainError> {
+        let path = self.path.join("result.json");
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(TrainError::io(path, error))
+            }
+            _ => Ok(()),
+        }
     }
 
     pub(crate) fn write_result(&self, result: &RunResult) -> Result<(), TrainError> {

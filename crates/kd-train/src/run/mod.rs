@@ -2,9 +2,12 @@
 
 pub(crate) mod checkpoint;
 pub(crate) mod events;
+mod extension;
 pub(crate) mod files;
 pub(crate) mod folder;
+mod found;
 mod history;
+mod inputs;
 mod lock;
 mod memory;
 mod observer;
@@ -16,6 +19,7 @@ mod rates;
 mod result;
 mod routing_record;
 mod state;
+mod teacher;
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -28,23 +32,28 @@ use kd_models::weights::count_parameters;
 use kd_spot::{GateCounts, RoutingMode};
 
 pub use history::RunHistory;
-pub use observer::{NoopObserver, Observer, PretrainEpoch, RunStart, StepProgress};
-pub use parts::{Parts, Setting, Trained, load_teacher, warn_of_other_normalization};
+pub use observer::{NoopObserver, Observer, PretrainEpoch, RunStart, StepProgress, TeacherStart};
+pub use parts::{Parts, Setting, Trained, load_teacher};
 pub use result::{EvaluatedOn, PeerResult, RunResult};
 pub use routing_record::RoutingRecord;
 pub use state::RunState;
+pub use teacher::warn_of_other_data;
 
 use self::checkpoint::State;
 use self::events::EventLog;
+use self::extension::Extension;
 use self::folder::RunFolder;
+use self::found::Found;
+use self::inputs::Inputs;
 use self::lock::RunLock;
 use self::on_device::OnDevice;
 use self::parts::{PeerPart, TeacherPart};
-use self::peers::{Peer, PeerMeters};
+use self::peers::{Peer, PeerMeters, both};
 use self::phase::{Objective, Phase, phases};
 use self::rates::{rates, rates_at};
 use self::result::best;
 use crate::metrics::twelve_digits;
+use crate::non_finite::Moment;
 use crate::task::LossMeter;
 use crate::{
     DataInfo, DistillTask, EpochMetrics, Recipe, TeacherCache, TeacherCacheConfig, TrainError,
@@ -59,8 +68,26 @@ const EVALUATION_BATCH: usize = 100;
 pub struct RunOptions {
     /// The run's folder.
     pub out: PathBuf,
-    /// Continue the run that the folder holds, if it holds one of the same recipe.
-    pub resume: bool,
+    /// Whether the run that the folder holds is continued.
+    pub resume: Resume,
+    /// Whether a run that is continued may be made longer: the recipe may have more epochs than the
+    /// run. Milestones stay where they were unless the recipe names others than the usual ones; other
+    /// schedules are those of the longer run from there on. What becomes of it is told by
+    /// [`RunStart::notes`].
+    pub extend: bool,
+}
+
+/// Whether a run is continued. One that is needs the same recipe, and images and weights of the same
+/// contents, wherever they are now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Resume {
+    /// It starts; a folder that holds a run is refused.
+    #[default]
+    No,
+    /// It is continued; a folder without a run is refused.
+    Required,
+    /// It is continued if the folder holds it, and starts otherwise.
+    IfThere,
 }
 
 impl RunOptions {
@@ -68,7 +95,16 @@ impl RunOptions {
     pub fn new(out: impl Into<PathBuf>) -> Self {
         Self {
             out: out.into(),
-            resume: false,
+            resume: Resume::No,
+            extend: false,
+        }
+    }
+
+    /// A run in `out` that is continued if it is there.
+    pub fn resuming(out: impl Into<PathBuf>) -> Self {
+        Self {
+            resume: Resume::IfThere,
+            ..Self::new(out)
         }
     }
 }
@@ -109,22 +145,48 @@ where
     C: LossConfig + From<kd_losses::Method>,
 {
     let beside = parts.beside();
-    let recipe = &recipe.clone().resolved_beside(beside)?;
-    let find = || RunFolder::find(&options.out, (recipe, beside), options.resume);
-    if let Some(result) = find()?.complete() {
+    let asked = &recipe.clone().resolved_beside(beside)?;
+    let find = || Found::at((asked, beside), options);
+    let found = find()?;
+    if let Some(result) = found.complete_in_place() {
         return Ok(result);
     }
+    let recipe = &found.recipe;
     let plain = recipe.compute.open()?;
     let splits = recipe.load_data()?;
+    let inputs = match parts.are_of_recipe {
+        true => Inputs::of(recipe, &splits)?,
+        false => Inputs::of_images(&splits)?,
+    };
+    found.check(&inputs)?;
+    if let Some(result) = found.complete() {
+        // It only moved.
+        let _lock = RunLock::take(&options.out)?;
+        found.take(&found.check(&inputs)?)?;
+        return Ok(result);
+    }
     let (runner, task) = Runner::new(recipe, parts, splits.train, splits.test, plain)?;
     let _lock = RunLock::take(&options.out)?;
     // Another process may have been at it until now.
-    let folder = find()?;
-    if let Some(result) = folder.complete() {
+    let found = find()?;
+    let inputs = found.check(&inputs)?;
+    if let Some(result) = found.complete() {
         return Ok(result);
     }
-    folder.take(recipe)?;
-    runner.run(task, &folder, observer)
+    found.take(&inputs)?;
+    let session = Session {
+        folder: &found.folder,
+        inputs,
+        extension: found.extension.as_ref(),
+    };
+    runner.run(task, session, observer)
+}
+
+/// The folder of a run, and what is known of the run from it.
+struct Session<'a> {
+    folder: &'a RunFolder,
+    inputs: Inputs,
+    extension: Option<&'a Extension>,
 }
 
 /// By class and spot, the share of samples that were distilled; absent for a class without images.
@@ -197,7 +259,7 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
         let (make, save_teacher) = match parts.teacher {
             Some(TeacherPart { files, make, save }) => {
                 for file in &files {
-                    parts::warn_of_other_normalization(file, train.set())?;
+                    warn_of_other_data(file, train.set(), recipe.data.name)?;
                 }
                 (Some(make), Some(save))
             }
@@ -240,9 +302,10 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
     fn run<L: DistillationLoss>(
         &self,
         task: DistillTask<S, T, L>,
-        folder: &RunFolder,
+        session: Session<'_>,
         observer: &mut dyn Observer,
     ) -> Result<RunResult, TrainError> {
+        let folder = session.folder;
         // An optimizer without velocities, for the start of a phase.
         let fresh = task.optimizer.clone();
         let (mut task, mut state) = checkpoint::load(&folder.checkpoints(), task)?;
@@ -261,6 +324,8 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
             completed: state.history.len(),
             steps: self.train.batches(),
             params,
+            notes: self.notes(&session, &state),
+            teacher: self.teacher(&task, session)?,
         });
 
         for (index, phase) in self.phases.iter().enumerate() {
@@ -320,15 +385,19 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
         if let Some(cache) = self.cache.borrow_mut().as_mut() {
             cache.flush()?;
         }
+        let named = |name: &str, error: TrainError| {
+            let error = error.at_test(epoch + 1);
+            error.non_finite(|found| name.clone_into(&mut found.network))
+        };
         let test = task
             .evaluate(&self.test, &self.plain)
-            .map_err(|error| error.at_test(epoch + 1))?;
+            .map_err(|error| named(&self.names.student, error))?;
         let teacher = task
             .evaluate_teacher(&self.test, &self.plain)
-            .map_err(|error| error.at_test(epoch + 1))?;
+            .map_err(|error| named(self.names.teacher.as_deref().unwrap_or_default(), error))?;
         let peers = task
             .evaluate_peers(&self.test, &self.plain)
-            .map_err(|error| error.at_test(epoch + 1))?;
+            .map_err(|error| named("one of peers", error))?;
         let last = phase.schedule.factor(epoch, usize::MAX);
         state.history.push(EpochMetrics {
             epoch: epoch + 1,
@@ -435,8 +504,8 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
         let training = self.plain.clone().autodiff();
         self.seed(epoch, &mut task);
         task.set_epoch(epoch + 1);
-        let mut meter = LossMeter::new(epoch + 1);
-        let mut peers = PeerMeters::new(task.model.peers.len(), epoch + 1);
+        let mut meter = LossMeter::new(Moment::Training(epoch + 1));
+        let mut peers = PeerMeters::new(&self.peers, epoch + 1);
         let classes = self.train.set().classes();
         let routing = task.model.routing.as_ref();
         let mut counts = routing.map(|r| GateCounts::new(classes, r.spots().len(), &self.plain));
@@ -461,8 +530,10 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
             if let (Some(counts), Some(gates)) = (&mut counts, &output.gates) {
                 counts.add(gates, output.labels.clone());
             }
-            peers.add(output.peers, &output.labels)?;
-            meter.add(&output.losses, output.logits, output.labels)?;
+            let of_peers = peers.add(output.peers, &output.labels);
+            let logits = (output.logits, output.teacher);
+            let added = meter.add(&output.losses, logits, output.labels);
+            both(added, of_peers).map_err(|error| self.blamed(error, &task))?;
             observer.step(&StepProgress {
                 phase: phase.name.clone(),
                 epoch: epoch + 1,
@@ -471,16 +542,17 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
             });
         }
         batches.finish()?;
-        let (metrics, by_class) = Self::metrics(meter, counts.as_ref())?;
-        Ok((task, metrics, peers.finish()?, by_class))
+        let means = both(meter.finish(), peers.finish());
+        let (metrics, peers) = means.map_err(|error| self.blamed(error, &task))?;
+        let (metrics, by_class) = Self::metrics(metrics, counts.as_ref())?;
+        Ok((task, metrics, peers, by_class))
     }
 
     /// What an epoch was, and what was distilled of each class.
     fn metrics(
-        meter: LossMeter,
+        mut metrics: TrainMetrics,
         counts: Option<&GateCounts>,
     ) -> Result<(TrainMetrics, ByClass), TrainError> {
-        let mut metrics = meter.finish()?;
         let mut by_class = Vec::new();
         if let Some(counts) = counts {
             let shares = counts.read()?;
@@ -511,7 +583,7 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
         let weight = self.recipe.train.pretrain_weight.unwrap_or(1.0);
         let factor = self.phases[phase].schedule.factor(epoch, 0);
         task.set_rates(rates(self.recipe).scaled(factor));
-        let mut meter = LossMeter::new(epoch + 1);
+        let mut meter = LossMeter::new(Moment::Training(epoch + 1));
         let mut batches = self.train.epoch(number, &training);
         for (step, batch) in batches.by_ref().enumerate() {
             if observer.stops() {

@@ -59,6 +59,22 @@ pub struct RunStart {
     pub steps: usize,
     /// Trainable parameters of the student.
     pub params: usize,
+    /// The teacher; absent if the student learns from labels alone, or from its peers.
+    pub teacher: Option<TeacherStart>,
+    /// What else is to be known of the run, each in one line: what becomes of the schedule of a run that
+    /// is made longer.
+    pub notes: Vec<String>,
+}
+
+/// What is known of a teacher before the first step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TeacherStart {
+    /// Its name.
+    pub name: String,
+    /// Its top-1 accuracy on the images of evaluation, in percent.
+    pub top1: f64,
+    /// The number of these images.
+    pub images: usize,
 }
 
 /// An epoch of a phase before the main one.

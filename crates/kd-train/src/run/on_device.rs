@@ -6,6 +6,7 @@ use kd_losses::DistillationLoss;
 use super::phase::Phase;
 use super::rates::rates_at;
 use super::{AfterEpoch, Runner};
+use crate::non_finite::Moment;
 use crate::recipe::GraphMode;
 use crate::run::{Observer, StepProgress};
 use crate::task::{LossMeter, WINDOW};
@@ -64,7 +65,7 @@ impl<S: Network, T: Network> Runner<'_, S, T> {
             (task, recorded) = steps.record(task);
             say(recorded);
         }
-        let mut meter = LossMeter::new(epoch + 1);
+        let mut meter = LossMeter::new(Moment::Training(epoch + 1));
         let mut told = 0;
         self.tell(
             phase,
@@ -77,7 +78,8 @@ impl<S: Network, T: Network> Runner<'_, S, T> {
             task = steps.step(task)?;
             let next = steps.next_step();
             if next.is_multiple_of(WINDOW) {
-                self.read(steps, next - WINDOW, &mut meter)?;
+                let read = self.read(steps, next - WINDOW, &mut meter);
+                read.map_err(|error| self.blamed(error, &task))?;
             }
             self.tell(phase, epoch, (&mut told, next), &meter, observer);
         }
@@ -94,8 +96,9 @@ impl<S: Network, T: Network> Runner<'_, S, T> {
             );
         }
         let next = steps.next_step();
-        self.read(steps, (next - 1) / WINDOW * WINDOW, &mut meter)?;
-        let (metrics, by_class) = Self::metrics(meter, steps.counts())?;
+        let read = self.read(steps, (next - 1) / WINDOW * WINDOW, &mut meter);
+        read.map_err(|error| self.blamed(error, &task))?;
+        let (metrics, by_class) = Self::metrics(meter.finish()?, steps.counts())?;
         Ok((task, metrics, Vec::new(), by_class))
     }
 

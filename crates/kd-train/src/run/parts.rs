@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use kd_core::{Network, Site};
-use kd_data::{ImageSet, Normalization};
 use kd_losses::{LossConfig, Method, Pretrain, TermConfig};
 use kd_models::weights::{self, Form, ReadOptions, WeightsFile, WeightsInfo};
 use kd_models::{AnyNetwork, Architecture};
@@ -54,6 +53,8 @@ pub struct Parts<S, T, C = Method> {
     pub(crate) peers: Vec<PeerPart<S>>,
     pub(crate) teacher: Option<TeacherPart<T>>,
     pub(crate) losses: Vec<TermConfig<C>>,
+    /// Whether the networks are those that the recipe names.
+    pub(crate) are_of_recipe: bool,
 }
 
 /// A further network of mutual learning.
@@ -82,6 +83,7 @@ impl<S: Network + 'static, T: Network + 'static, C: LossConfig> Parts<S, T, C> {
             peers: Vec::new(),
             teacher: None,
             losses: Vec::new(),
+            are_of_recipe: false,
         }
     }
 
@@ -174,6 +176,7 @@ impl Parts<AnyNetwork, AnyNetwork> {
             peers,
             teacher,
             losses: Vec::new(),
+            are_of_recipe: true,
         })
     }
 }
@@ -259,35 +262,6 @@ pub fn load_teacher(
     let plain = setting.device.clone().without_autodiff();
     let network = file.into_network(architecture, Some(setting.classes), &plain)?;
     Ok(FrozenTeacher::new(name.name(), &network))
-}
-
-/// Warns if a weights file says that its network was trained on images that were normalized
-/// otherwise.
-///
-/// # Errors
-///
-/// If the file cannot be read.
-pub fn warn_of_other_normalization(path: &Path, images: &ImageSet) -> Result<(), TrainError> {
-    if let Some(warning) = other_normalization(&WeightsFile::open(path)?, images.normalization()) {
-        tracing::warn!("{}: {warning}", path.display());
-    }
-    Ok(())
-}
-
-fn other_normalization(file: &WeightsFile, images: Normalization) -> Option<String> {
-    let info = file.info()?;
-    let stated = Normalization {
-        mean: info.mean?,
-        std: info.std?,
-    };
-    let Normalization { mean, std } = images;
-    (stated != images).then(|| {
-        format!(
-            "trained on images normalized by mean {:?} and std {:?}, but these are by mean {mean:?} and \
-             std {std:?}: see data.normalization",
-            stated.mean, stated.std
-        )
-    })
 }
 
 impl Trained<'_> {

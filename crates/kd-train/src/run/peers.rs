@@ -8,6 +8,7 @@ use kd_models::weights::count_parameters;
 use super::folder::RunFolder;
 use super::result::{PeerResult, best_by};
 use super::{SaveWith, Trained};
+use crate::non_finite::{Moment, Origin};
 use crate::task::LossMeter;
 use crate::{
     DistillTask, EpochMetrics, PeerMetrics, PeerOutput, TestMetrics, TrainError, TrainMetrics,
@@ -23,12 +24,17 @@ pub(super) struct Peer<S> {
 }
 
 /// Means of losses and accuracies over an epoch, of each of them.
-pub(super) struct PeerMeters(Vec<LossMeter>);
+pub(super) struct PeerMeters(Vec<(String, LossMeter)>);
 
 impl PeerMeters {
     /// Starts an epoch (counted from 1).
-    pub(super) fn new(peers: usize, epoch: usize) -> Self {
-        Self((0..peers).map(|_| LossMeter::new(epoch)).collect())
+    pub(super) fn new<S>(peers: &[Peer<S>], epoch: usize) -> Self {
+        let meters = peers.iter();
+        let meter = |peer: &Peer<S>| {
+            let meter = LossMeter::new(Moment::Training(epoch));
+            (peer.name.clone(), meter)
+        };
+        Self(meters.map(meter).collect())
     }
 
     /// Adds a step.
@@ -37,23 +43,53 @@ impl PeerMeters {
         outputs: Vec<PeerOutput>,
         labels: &Tensor<1, Int>,
     ) -> Result<(), TrainError> {
-        for (index, (meter, output)) in self.0.iter_mut().zip(outputs).enumerate() {
-            meter
-                .add(&output.losses, output.logits, labels.clone())
-                .map_err(|error| error.of_network(FIRST + index))?;
-        }
-        Ok(())
+        let meters = self.0.iter_mut().zip(outputs).enumerate();
+        let added = meters.map(|(index, ((name, meter), output))| {
+            let logits = (output.logits, None);
+            let added = meter.add(&output.losses, logits, labels.clone());
+            added.map_err(|error| of_network(error, index, name))
+        });
+        // Each is read, so that the cause is among what is found.
+        let added: Vec<_> = added.collect();
+        let all = added.into_iter();
+        all.fold(Ok(()), |all, one| both(all, one).map(drop))
     }
 
     /// The means of the epoch.
     pub(super) fn finish(self) -> Result<Vec<TrainMetrics>, TrainError> {
-        let meters = self.0.into_iter().enumerate();
-        let means = meters.map(|(index, meter)| {
-            let means = meter.finish();
-            let means = means.map_err(|error| error.of_network(FIRST + index))?;
-            Ok(means.rounded())
-        });
-        means.collect()
+        let (mut all, mut result) = (Vec::new(), Ok(()));
+        for (index, (name, meter)) in self.0.into_iter().enumerate() {
+            match meter.finish() {
+                Ok(means) => all.push(means.rounded()),
+                Err(error) => {
+                    let error = of_network(error, index, &name);
+                    result = both(result, Err::<(), _>(error)).map(drop);
+                }
+            }
+        }
+        result.map(|()| all)
+    }
+}
+
+/// Says of which network of mutual learning a loss is not finite.
+fn of_network(error: TrainError, index: usize, name: &str) -> TrainError {
+    error.non_finite(|found| {
+        found.term = format!("network {}: {}", FIRST + index, found.term);
+        name.clone_into(&mut found.network);
+    })
+}
+
+/// Two results for the same steps; of two errors the one that tells more: networks learn from each
+/// other, so that one whose outputs are not finite spoils the losses of all.
+pub(super) fn both<A, B>(
+    one: Result<A, TrainError>,
+    other: Result<B, TrainError>,
+) -> Result<(A, B), TrainError> {
+    let is_cause = |error: &TrainError| matches!(error, TrainError::NonFinite(found) if found.origin == Origin::Network);
+    match (one, other) {
+        (Ok(one), Ok(other)) => Ok((one, other)),
+        (Err(one), Err(other)) if is_cause(&other) && !is_cause(&one) => Err(other),
+        (Err(error), _) | (_, Err(error)) => Err(error),
     }
 }
 

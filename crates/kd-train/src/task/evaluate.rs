@@ -1,11 +1,13 @@
 //! Accuracy on a set of images.
 
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use kd_core::Network;
 use kd_data::Loader;
 use kd_losses::cross_entropy;
+use kd_models::weights::tensors;
 
 use super::{LossMeter, Losses};
+use crate::non_finite::Moment;
 use crate::{TestMetrics, TrainError};
 
 /// How many classes stand before the label in the order of the logits: 0 means that the label
@@ -53,12 +55,23 @@ pub fn evaluate<N: Network>(
     loader: &Loader,
     device: &Device,
 ) -> Result<TestMetrics, TrainError> {
-    let mut meter = LossMeter::new(0);
+    let logits = |images| network.forward(images);
+    evaluate_by(logits, loader, device)
+        .map_err(|error| error.non_finite(|found| found.tensor = first_not_finite(network)))
+}
+
+/// The same of anything that gives logits `[batch, classes]` for images.
+pub(crate) fn evaluate_by(
+    logits: impl Fn(Tensor<4>) -> Tensor<2>,
+    loader: &Loader,
+    device: &Device,
+) -> Result<TestMetrics, TrainError> {
+    let mut meter = LossMeter::new(Moment::Measured);
     let mut batches = loader.epoch(0, device);
     for batch in batches.by_ref() {
-        let logits = network.forward(batch.images);
+        let logits = logits(batch.images);
         let losses = Losses::single("ce", cross_entropy(logits.clone(), batch.labels.clone()));
-        meter.add(&losses, logits, batch.labels)?;
+        meter.add(&losses, (logits, None), batch.labels)?;
     }
     batches.finish()?;
     let means = meter.finish()?.rounded();
@@ -67,6 +80,14 @@ pub fn evaluate<N: Network>(
         top1: means.top1,
         top5: means.top5,
     })
+}
+
+/// The first tensor of a network, statistics included, that holds a number that is not finite.
+pub(crate) fn first_not_finite<N: Network>(network: &N) -> Option<String> {
+    let tensors = tensors(&network.valid(), str::to_owned).ok()?;
+    let finite = |data: &TensorData| data.iter::<f32>().all(f32::is_finite);
+    let mut broken = tensors.into_iter().filter(|(_, data)| !finite(data));
+    broken.next().map(|(key, _)| key)
 }
 
 #[cfg(test)]

@@ -10,17 +10,21 @@ use super::losses::Losses;
 use super::rank_of_labels;
 use crate::TrainError;
 use crate::metrics::{NamedValues, TrainMetrics};
+use crate::non_finite::{Moment, NonFinite, Origin};
 
 /// Steps between two readings.
 pub(crate) const WINDOW: usize = 16;
 /// Names of what is metered besides the terms.
 const TOTAL: &str = "total";
 const ROUTING: &str = "routing";
+/// What a step leaves behind its losses: the images that are right at the first choice and among five,
+/// and the sums of the network's and the teacher's logits, which are finite only if all of these are.
+const MORE: usize = 4;
 
 /// Means of losses and accuracies over an epoch.
 #[derive(Debug)]
 pub(crate) struct LossMeter {
-    epoch: usize,
+    moment: Moment,
     /// Names of the losses that a step leaves behind, the total last but for the routing.
     names: Vec<String>,
     pending: Vec<(usize, Tensor<1>)>,
@@ -28,30 +32,34 @@ pub(crate) struct LossMeter {
     images: f64,
     sums: Vec<f64>,
     correct: [f64; 2],
+    /// Whether outputs are looked at, and not only losses.
+    watches: bool,
 }
 
 impl LossMeter {
-    /// Starts an epoch (counted from 1).
-    pub(crate) fn new(epoch: usize) -> Self {
+    /// Starts to add up.
+    pub(crate) fn new(moment: Moment) -> Self {
         Self {
-            epoch,
+            moment,
             names: Vec::new(),
             pending: Vec::new(),
             steps: 0,
             images: 0.0,
             sums: Vec::new(),
             correct: [0.0; 2],
+            watches: true,
         }
     }
 
-    /// Adds the losses of a batch, and the rank of each label among its logits.
+    /// Adds the losses of a batch, the rank of each label among its logits, and whether these and the
+    /// teacher's are finite.
     pub(crate) fn add(
         &mut self,
         losses: &Losses,
-        logits: Tensor<2>,
+        logits: (Tensor<2>, Option<Tensor<2>>),
         labels: Tensor<1, Int>,
     ) -> Result<(), TrainError> {
-        let [batch, _] = logits.dims();
+        let [batch, _] = logits.0.dims();
         self.push(batch, Row::new(losses, logits, labels))
     }
 
@@ -64,7 +72,8 @@ impl LossMeter {
     ) -> Result<(), TrainError> {
         let zero = loss.clone().inner().zeros_like();
         let losses = Losses::single(name, loss.clone());
-        self.push(batch, Row::of(&losses, [zero.clone(), zero]))
+        self.watches = false;
+        self.push(batch, Row::of(&losses, [(); MORE].map(|()| zero.clone())))
     }
 
     fn push(&mut self, batch: usize, row: Row) -> Result<(), TrainError> {
@@ -96,7 +105,7 @@ impl LossMeter {
             return Ok(());
         }
         let values: Vec<f64> = Tensor::cat(tensors, 0).into_data().iter::<f64>().collect();
-        let rows = values.chunks_exact(self.names.len() + 2);
+        let rows = values.chunks_exact(self.names.len() + MORE);
         batches
             .into_iter()
             .zip(rows)
@@ -106,15 +115,8 @@ impl LossMeter {
     /// Adds the values of a [`Row`] that were read.
     pub(crate) fn add_row(&mut self, batch: usize, row: &[f64]) -> Result<(), TrainError> {
         self.steps += 1;
-        for (name, value) in self.names.iter().zip(row) {
-            if !value.is_finite() {
-                return Err(TrainError::NonFinite {
-                    epoch: self.epoch,
-                    step: self.steps,
-                    term: name.clone(),
-                    value: *value,
-                });
-            }
+        if let Some(error) = self.non_finite(row) {
+            return Err(error);
         }
         self.images += batch as f64;
         for (sum, value) in self.sums.iter_mut().zip(row) {
@@ -124,6 +126,28 @@ impl LossMeter {
             *sum += value;
         }
         Ok(())
+    }
+
+    /// The first loss of a row that is not finite, and what it comes from.
+    fn non_finite(&self, row: &[f64]) -> Option<TrainError> {
+        let parts = self.names.len();
+        let mut named = self.names.iter().zip(row);
+        let (term, value) = named.find(|(_, value)| !value.is_finite())?;
+        let origin = match row[parts + 2..parts + MORE] {
+            [_, teacher] if !teacher.is_finite() => Origin::Teacher,
+            [own, _] if !own.is_finite() => Origin::Network,
+            _ if !self.watches => Origin::Pretrain,
+            _ => Origin::Term,
+        };
+        Some(TrainError::NonFinite(Box::new(NonFinite {
+            term: term.clone(),
+            value: *value,
+            step: self.steps,
+            moment: self.moment,
+            origin,
+            network: String::new(),
+            tensor: None,
+        })))
     }
 
     /// Names and means so far, as far as they have been read from the device.
@@ -163,25 +187,37 @@ impl LossMeter {
 pub(crate) struct Row {
     /// Names of the losses, the total last but for the routing.
     pub(crate) names: Vec<String>,
-    /// The losses, and how many labels are the first and among the first five: `[losses + 2]`.
+    /// The losses, how many labels are the first and among the first five, and the sums of the logits:
+    /// `[losses + 4]`.
     pub(crate) values: Tensor<1>,
 }
 
 impl Row {
-    /// Of the losses of a batch, its logits and its labels.
-    pub(crate) fn new(losses: &Losses, logits: Tensor<2>, labels: Tensor<1, Int>) -> Self {
-        let rank = rank_of_labels(logits.inner(), labels.inner());
-        let correct = [1, 5].map(|top| rank.clone().lower_elem(top).float().sum());
-        Self::of(losses, correct)
+    /// Of the losses of a batch, its logits, the teacher's if there is one, and its labels.
+    pub(crate) fn new(
+        losses: &Losses,
+        (logits, teacher): (Tensor<2>, Option<Tensor<2>>),
+        labels: Tensor<1, Int>,
+    ) -> Self {
+        let plain = |logits: Tensor<2>| match logits.is_autodiff() {
+            true => logits.inner(),
+            false => logits,
+        };
+        let logits = plain(logits);
+        let rank = rank_of_labels(logits.clone(), labels.inner());
+        let [first, five] = [1, 5].map(|top| rank.clone().lower_elem(top).float().sum());
+        let own = logits.sum();
+        let teacher = teacher.map_or_else(|| own.zeros_like(), |teacher| plain(teacher).sum());
+        Self::of(losses, [first, five, own, teacher])
     }
 
-    fn of(losses: &Losses, correct: [Tensor<1>; 2]) -> Self {
+    fn of(losses: &Losses, more: [Tensor<1>; MORE]) -> Self {
         let terms = losses.terms.iter().map(|(name, _)| name.clone());
         let routing = losses.routing.as_ref().map(|_| ROUTING.to_owned());
         let names = terms.chain([TOTAL.to_owned()]).chain(routing).collect();
         let terms = losses.terms.iter().map(|(_, loss)| loss);
         let all = terms.chain([&losses.total]).chain(&losses.routing);
-        let values = all.map(|loss| loss.clone().inner()).chain(correct);
+        let values = all.map(|loss| loss.clone().inner()).chain(more);
         Self {
             names,
             values: Tensor::cat(values.collect(), 0),

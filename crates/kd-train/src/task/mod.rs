@@ -33,6 +33,7 @@ pub use ema::Ema;
 pub(crate) use ensemble::check_logits_are_enough;
 pub use ensemble::{Average, EnsembleConfig};
 pub use evaluate::{evaluate, rank_of_labels};
+pub(crate) use evaluate::{evaluate_by, first_not_finite};
 use in_place::InPlaceSgd;
 #[cfg(feature = "learner")]
 pub use learner::BatchLoader;

@@ -39,6 +39,8 @@ pub struct StepOutput {
     pub losses: Losses,
     /// The student's logits `[batch, classes]`.
     pub logits: Tensor<2>,
+    /// The teacher's logits `[batch, classes]`, if there is a teacher.
+    pub teacher: Option<Tensor<2>>,
     /// The labels `[batch]`.
     pub labels: Tensor<1, Int>,
     /// What was chosen to be distilled, if there is routing.
@@ -142,6 +144,7 @@ impl<S: Network, T: Network, L: DistillationLoss> DistillModel<S, T, L> {
         StepOutput {
             losses,
             logits: student.logits,
+            teacher: teacher.map(|teacher| teacher.logits),
             labels: batch.labels.clone(),
             gates,
             grafted,

@@ -36,6 +36,7 @@ impl<S: Network, T: Network, L: DistillationLoss> DistillModel<S, T, L> {
         StepOutput {
             losses,
             logits,
+            teacher: None,
             labels: batch.labels.clone(),
             gates: None,
             grafted: None,

@@ -323,7 +323,7 @@ impl DeviceSteps {
             counts.add(gates, output.labels.clone());
             *counts = GateCounts::of(assign(place, counts.tensor().clone()));
         }
-        let row = Row::new(&output.losses, output.logits, output.labels);
+        let row = Row::new(&output.losses, (output.logits, output.teacher), output.labels);
         let columns = row.values.dims()[0];
         let rows = self.rows.take();
         let rows = rows.unwrap_or_else(|| Tensor::zeros([WINDOW, columns], &self.device));

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use kd_data::{Loader, LoaderConfig};
 use kd_models::weights::WeightsFile;
-use kd_train::{TrainError, evaluate, warn_of_other_normalization};
+use kd_train::{TrainError, evaluate, warn_of_other_data};
 
 use super::error::CliError;
 use super::flags::{DataFlags, ReadFlags, architecture};
@@ -41,12 +41,18 @@ pub fn run(args: Args) -> Result<(), CliError> {
     let recipe = args.data.overlay().finish()?;
     let device = recipe.compute.open()?;
     let test = recipe.load_data()?.test;
-    warn_of_other_normalization(&args.weights, &test)?;
+    warn_of_other_data(&args.weights, &test, recipe.data.name)?;
     named.check_input([test.channels(), test.height(), test.width()])?;
     let network = file.into_network(model, Some(test.classes()), &device)?;
     let loader =
         Loader::new(test, LoaderConfig::evaluate(args.batch_size)).map_err(TrainError::from)?;
-    let metrics = evaluate(&network, &loader, &device)?;
+    let metrics = evaluate(&network, &loader, &device).map_err(|error| match error {
+        TrainError::NonFinite(mut found) => {
+            found.network = args.weights.display().to_string();
+            TrainError::NonFinite(found)
+        }
+        other => other,
+    })?;
     if args.json {
         output::text(&serde_json::to_string_pretty(&metrics)?);
     } else {

@@ -6,7 +6,7 @@ use clap::Args;
 use kd_models::Architecture;
 use kd_models::weights::ReadOptions;
 use kd_recipes::Needs;
-use kd_train::{Overlay, Recipe, RunOptions};
+use kd_train::{Overlay, Recipe, Resume, RunOptions};
 
 use super::base::Base;
 use super::error::CliError;
@@ -146,9 +146,21 @@ pub struct RunFlags {
     /// Run directory [default: runs/…]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Continue the run in the run directory
-    #[arg(long)]
-    resume: bool,
+    /// Continue the run in the run directory; with =auto, start it if it is not there. Images and weights
+    /// may have moved, if they are the same
+    #[arg(
+        long,
+        value_name = "auto",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "required",
+        hide_possible_values = true
+    )]
+    resume: Option<ResumeFlag>,
+    /// With --resume: go on to more epochs than the run was made for. Milestones stay where they were
+    /// unless --milestones names others; other schedules are those of the longer run from there on
+    #[arg(long, requires = "resume")]
+    extend: bool,
     /// Recipe in YAML, or a file of spot-adaptive-pytorch, ASKD or mdistiller; flags take precedence
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -164,11 +176,30 @@ pub struct RunFlags {
     assignments: Vec<String>,
 }
 
+/// Whether a run is continued.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum ResumeFlag {
+    /// It has to be there.
+    Required,
+    /// If it is there.
+    Auto,
+}
+
+impl From<ResumeFlag> for Resume {
+    fn from(flag: ResumeFlag) -> Self {
+        match flag {
+            ResumeFlag::Required => Self::Required,
+            ResumeFlag::Auto => Self::IfThere,
+        }
+    }
+}
+
 /// Where to run.
 #[derive(Debug)]
 pub struct Place {
     out: Option<PathBuf>,
-    resume: bool,
+    resume: Resume,
+    extend: bool,
     /// The recipe that trains the teacher.
     needs: Option<Needs>,
     /// Epochs, if a flag says how many.
@@ -190,6 +221,7 @@ impl Place {
         RunOptions {
             out: self.folder(&name),
             resume: self.resume,
+            extend: self.extend,
         }
     }
 
@@ -246,7 +278,8 @@ impl RunFlags {
         }
         let place = Place {
             out: self.out.or(base.out),
-            resume: self.resume,
+            resume: self.resume.map_or(Resume::No, Resume::from),
+            extend: self.extend,
             needs: base.needs,
             epochs: self.epochs,
         };

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use kd_train::{
     CacheReport, EpochMetrics, Observer, PretrainEpoch, RunResult, RunStart, StepProgress,
+    TeacherStart,
 };
 
 use super::{interrupt, output};
@@ -68,6 +69,14 @@ impl Observer for Progress {
             "{}: {} parameters, {} epochs of {} steps{continued}",
             start.title, start.params, start.epochs, start.steps
         ));
+        if let Some(TeacherStart { name, top1, images }) = &start.teacher {
+            self.line(&format!(
+                "teacher {name}: {top1:.2} % of the {images} test images are right"
+            ));
+        }
+        for note in &start.notes {
+            self.line(note);
+        }
         self.start = Some(start.clone());
         self.losses.clear();
     }

@@ -1,7 +1,7 @@
 //! The teacher that a recipe needs, trained at first need.
 
 use kd_recipes::{Needs, recipe, shorten};
-use kd_train::{Overlay, run as run_recipe};
+use kd_train::{Overlay, Resume, run as run_recipe};
 
 use super::error::CliError;
 use super::flags::Place;
@@ -43,7 +43,7 @@ pub fn trained(overlay: &mut Overlay, place: &Place) -> Result<(), CliError> {
     }
     let mut options = place.beside(&needs.recipe);
     // One that is there is taken as it is; one that was stopped goes on.
-    options.resume = true;
+    options.resume = Resume::IfThere;
     overlay.set("teacher.weights", weights(needs, place)?);
     // What is wrong with the student's recipe is not to be found after hours.
     overlay.clone().finish()?;

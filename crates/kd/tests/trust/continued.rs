@@ -1,16 +1,15 @@
 //! A run that was killed continues to the same numbers.
 
-mod common;
-
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
 use burn::tensor::Device;
-use common::{kd, metrics};
 use kd::models::weights::{WeightsFile, state_dict};
 use tempfile::tempdir;
+
+use super::common::{self, kd, metrics};
 
 fn arguments(out: &Path) -> Vec<String> {
     [
@@ -26,7 +25,7 @@ fn arguments(out: &Path) -> Vec<String> {
         "--batch-size",
         "16",
         "--nesterov",
-        "--resume",
+        "--resume=auto",
         "--out",
     ]
     .iter()
@@ -89,7 +88,7 @@ fn interrupt(method: &[&str], reached: impl Fn(&Path) -> bool) {
             "20",
             "--batch-size",
             "16",
-            "--resume",
+            "--resume=auto",
         ];
         let places = [
             "--teacher-weights".to_owned(),
