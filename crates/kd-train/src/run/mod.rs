@@ -257,17 +257,19 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
         }
 
         let (make, save_teacher) = match parts.teacher {
-            Some(TeacherPart { files, make, save }) => {
-                for file in &files {
-                    warn_of_other_data(file, train.set(), recipe.data.name)?;
-                }
-                (Some(make), Some(save))
-            }
+            Some(TeacherPart { files, make, save }) => (Some((files, make)), Some(save)),
             None => (None, None),
         };
         // A teacher that is drawn is the same in a continuation.
         plain.seed(recipe.train.seed);
-        let teacher = make.map(|make| make(&setting)).transpose()?;
+        let made = |(files, make): (Vec<PathBuf>, parts::Make<_>)| {
+            let teacher = make(&setting)?;
+            for file in &files {
+                warn_of_other_data(file, train.set(), recipe.data.name)?;
+            }
+            Ok::<_, TrainError>(teacher)
+        };
+        let teacher = make.map(made).transpose()?;
         plain.seed(recipe.train.seed);
         let student = (parts.make_student)(&setting)?;
         let (networks, peers) = make_peers(parts.peers, &setting)?;

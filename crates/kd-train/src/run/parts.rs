@@ -39,7 +39,7 @@ pub struct Trained<'a> {
     pub top1: Option<f64>,
 }
 
-type Make<T> = Box<dyn FnOnce(&Setting) -> Result<T, TrainError>>;
+pub(crate) type Make<T> = Box<dyn FnOnce(&Setting) -> Result<T, TrainError>>;
 type Save<T> = Box<dyn Fn(&T, &Path, &Trained<'_>) -> Result<(), TrainError>>;
 
 /// The student, the teacher and further losses of a [run](crate::run_with): any two networks, and

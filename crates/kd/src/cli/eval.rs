@@ -41,9 +41,9 @@ pub fn run(args: Args) -> Result<(), CliError> {
     let recipe = args.data.overlay().finish()?;
     let device = recipe.compute.open()?;
     let test = recipe.load_data()?.test;
-    warn_of_other_data(&args.weights, &test, recipe.data.name)?;
     named.check_input([test.channels(), test.height(), test.width()])?;
     let network = file.into_network(model, Some(test.classes()), &device)?;
+    warn_of_other_data(&args.weights, &test, recipe.data.name)?;
     let loader =
         Loader::new(test, LoaderConfig::evaluate(args.batch_size)).map_err(TrainError::from)?;
     let metrics = evaluate(&network, &loader, &device).map_err(|error| match error {
