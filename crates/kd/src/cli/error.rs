@@ -155,7 +155,8 @@ fn again(resume: bool) -> String {
     let mut arguments: Vec<String> = std::env::args_os()
         .map(|argument| quoted(&argument.to_string_lossy()))
         .collect();
-    if resume && !arguments.iter().any(|argument| argument == RESUME) {
+    let resumes = |argument: &String| argument.split('=').next() == Some(RESUME);
+    if resume && !arguments.iter().any(resumes) {
         arguments.push(RESUME.to_owned());
     }
     arguments.join(" ")
