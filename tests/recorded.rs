@@ -59,10 +59,7 @@ fn parts() -> Parts<Tiny, Tiny> {
 }
 
 fn go_on(recipe: &Recipe, out: &Path, observer: &mut dyn Observer) -> Result<(), TrainError> {
-    let options = RunOptions {
-        resume: true,
-        ..RunOptions::new(out)
-    };
+    let options = RunOptions::resuming(out);
     run_with(recipe, parts(), &options, observer).map(drop)
 }
 

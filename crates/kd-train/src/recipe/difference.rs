@@ -8,7 +8,7 @@ use super::Recipe;
 use crate::TrainError;
 
 /// Fields that change the time a run takes, but not its numbers, or only by rounding on a GPU.
-const WITHOUT_EFFECT: [&str; 6] = [
+const WITHOUT_EFFECT: [&str; 7] = [
     "name",
     "data.download",
     "data.workers",

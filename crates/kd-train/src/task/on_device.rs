@@ -70,7 +70,7 @@ pub struct DeviceSteps {
     first_step: Tensor<1, Int>,
     counts: Option<GateCounts>,
     names: Vec<String>,
-    /// The [`Row`]s of the last steps, `[WINDOW, losses + 2]`, step after step from the start of the
+    /// The [`Row`]s of the last steps, `[WINDOW, losses + 4]`, step after step from the start of the
     /// epoch.
     rows: Option<Tensor<2>>,
     graph: Option<Graph>,
@@ -323,7 +323,11 @@ impl DeviceSteps {
             counts.add(gates, output.labels.clone());
             *counts = GateCounts::of(assign(place, counts.tensor().clone()));
         }
-        let row = Row::new(&output.losses, (output.logits, output.teacher), output.labels);
+        let row = Row::new(
+            &output.losses,
+            (output.logits, output.teacher),
+            output.labels,
+        );
         let columns = row.values.dims()[0];
         let rows = self.rows.take();
         let rows = rows.unwrap_or_else(|| Tensor::zeros([WINDOW, columns], &self.device));
