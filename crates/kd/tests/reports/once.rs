@@ -49,6 +49,14 @@ fn report_f15_a_flag_that_is_given_twice_is_an_error() {
     }
 }
 
+/// The flags of `kd distill` that may be repeated.
+const DISTILL: &[&str] = &[
+    "--set",
+    "--teacher",
+    "--teacher-ignore-keys",
+    "--teacher-weights",
+];
+
 /// The help says which flags may be repeated: exactly those that can be.
 #[test]
 fn report_f15_flags_that_may_be_repeated_say_so() {
@@ -57,11 +65,11 @@ fn report_f15_flags_that_may_be_repeated_say_so() {
         String::from_utf8(output.stdout).expect("text")
     };
     for (command, flags) in [
-        ("distill", &["--set", "--teacher", "--teacher-weights"][..]),
+        ("distill", DISTILL),
         ("train", &["--set"]),
         ("mutual", &["--set"]),
         ("sweep", &["--set"]),
-        ("eval", &[]),
+        ("eval", &["--ignore-keys"]),
     ] {
         let mut found: Vec<String> = Vec::new();
         let mut flag = String::new();
