@@ -1,12 +1,12 @@
 //! Launches of the parts of a training step, with the kernels of `kd-kernels` and without.
 //!
 //! ```sh
-//! KD_TEST_DEVICE=wgpu cargo test --features wgpu --test gpu -- --ignored --nocapture launches
+//! KD_TEST_DEVICE=wgpu cargo test --features wgpu --test gpu -- --ignored --nocapture --test-threads 1 launches
 //! ```
 
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Int, Tensor};
-use kd_kernels::gpu::launches::count;
+use kd_kernels::gpu::launches::{Launches, count};
 use kd_kernels::optim::{Sgd, Tensors, sgd};
 use kd_kernels::set_enabled;
 use kd_nn::{Activation, BatchNormConfig, conv2d, cross_entropy, divergence};
@@ -14,14 +14,14 @@ use kd_nn::{Activation, BatchNormConfig, conv2d, cross_entropy, divergence};
 use crate::support::{device, tensor};
 
 /// Launches of `work` once its kernels are chosen.
-fn launches(device: &Device, work: impl Fn()) -> usize {
+fn launches(device: &Device, work: impl Fn()) -> Launches {
     let synced = || {
         work();
         device.sync().expect("a device that works");
     };
     synced();
     synced();
-    count(synced).1.values().sum()
+    count(synced).1
 }
 
 /// A convolution, its batch norm, an addition and a ReLU, forward and backward.
@@ -49,7 +49,7 @@ fn losses(device: &Device) {
     loss.backward();
 }
 
-/// A step of SGD over the 65 parameters of `resnet20`, as many as it has of each size or alike.
+/// A step of SGD over 65 tensors of three sizes.
 fn update(device: &Device, by_kernel: bool) {
     let shapes = (0..65).map(|index| 16 + index % 3 * 16);
     let list = |seed: u32| shapes.clone().map(move |size| tensor(seed, [size], device));
@@ -71,31 +71,49 @@ fn update(device: &Device, by_kernel: bool) {
         return;
     }
     let mut lists = [parameters, momenta, gradients];
+    // What is dropped early is not computed.
+    let mut results = Vec::new();
     while let [Some(p), Some(m), Some(g)] = lists.each_mut().map(|list| list.pop::<1>()) {
         let momentum = m * 0.9 + g + p.clone() * 5e-4;
-        drop((p - momentum.clone() * rate.clone(), momentum));
+        results.push([p - momentum.clone() * rate.clone(), momentum]);
     }
+    device.sync().expect("a device that works");
+    drop(results);
+}
+
+/// Prints how many launches `work` takes by the kernels, each of them by name, and by Burn's own.
+#[allow(clippy::print_stdout)]
+fn compare(what: &str, work: impl Fn(bool)) {
+    let Some(device) = device() else { return };
+    let [own, burns] = [true, false].map(|enabled| {
+        set_enabled(enabled);
+        launches(&device, || work(enabled))
+    });
+    set_enabled(true);
+    for (kernel, count) in &own {
+        println!("{count:6} {kernel}");
+    }
+    let total = |launches: &Launches| launches.values().sum::<usize>();
+    println!("{what}: {}, Burn's own {}", total(&own), total(&burns));
 }
 
 #[test]
 #[ignore = "prints figures"]
-#[allow(clippy::print_stdout)]
-fn launches_of_parts() {
+fn launches_of_a_unit() {
     let Some(device) = device() else { return };
-    for (what, work) in [
-        (
-            "convolution, batch norm, addition, ReLU",
-            unit as fn(&Device),
-        ),
-        ("cross-entropy and distillation", losses),
-    ] {
-        let [own, burns] = [true, false].map(|enabled| {
-            set_enabled(enabled);
-            launches(&device, || work(&device))
-        });
-        set_enabled(true);
-        println!("{what}: {own}, Burn's own {burns}");
-    }
-    let [own, burns] = [true, false].map(|kernel| launches(&device, || update(&device, kernel)));
-    println!("SGD of 65 tensors: {own}, Burn's own {burns}");
+    compare("convolution, batch norm, addition, ReLU", |_| unit(&device));
+}
+
+#[test]
+#[ignore = "prints figures"]
+fn launches_of_losses() {
+    let Some(device) = device() else { return };
+    compare("cross-entropy and distillation", |_| losses(&device));
+}
+
+#[test]
+#[ignore = "prints figures"]
+fn launches_of_sgd() {
+    let Some(device) = device() else { return };
+    compare("SGD of 65 tensors", |by_kernel| update(&device, by_kernel));
 }
