@@ -7,6 +7,7 @@ mod case;
 mod compare;
 mod devices;
 mod parameters;
+pub mod readers;
 mod rule;
 mod teacher;
 mod tiny;

@@ -167,7 +167,7 @@ impl DataError {
     pub(crate) fn content(path: &Path, reason: impl Into<String>) -> Self {
         Self::Content {
             path: path.into(),
-            reason: reason.into(),
+            reason: printable(&reason.into()),
         }
     }
 
@@ -175,7 +175,7 @@ impl DataError {
     pub(crate) fn image(path: &Path, reason: String) -> Self {
         Self::Image {
             path: path.into(),
-            reason,
+            reason: printable(&reason),
         }
     }
 
@@ -193,4 +193,13 @@ impl DataError {
             expected: expected.to_string(),
         }
     }
+}
+
+/// A text of which nothing but letters reaches a terminal: what a file says may be part of it.
+fn printable(text: &str) -> String {
+    let letters = text.chars().map(|letter| match letter.is_control() {
+        true => letter.escape_default().to_string(),
+        false => letter.to_string(),
+    });
+    letters.collect()
 }

@@ -30,6 +30,16 @@ const JPEG_TAIL: usize = 64;
 /// Greatest side, in pixels.
 const GREATEST_SIDE: usize = 1 << 15;
 
+/// Most pixels of an image, which PIL does not exceed either.
+const MOST_PIXELS: usize = 178_956_970;
+
+/// Most pixels that a byte of a JPEG file can stand for: a block of 64 takes a bit at least.
+const JPEG_DENSITY: usize = 8 * 64;
+
+/// Most pixels that a byte of a PNG file can stand for: eight a byte, which is the 1032nd part of
+/// what it unfolds to.
+const PNG_DENSITY: usize = 8 * 1032;
+
 /// An image as it comes from a decoder: RGB bytes, pixel by pixel, row by row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Picture {
@@ -58,17 +68,19 @@ impl Kind {
 impl Picture {
     /// The size `[height, width]` of the image of a file, from its header.
     pub(crate) fn size(path: &Path) -> Result<[usize; 2], DataError> {
-        let mut reader = BufReader::new(File::open(path).map_err(DataError::read(path))?);
+        let file = File::open(path).map_err(DataError::read(path))?;
+        let bytes = file.metadata().map_err(DataError::read(path))?.len();
+        let mut reader = BufReader::new(file);
         let size = match Kind::of(&mut reader).map_err(DataError::read(path))? {
-            Some(Kind::Jpeg) => jpeg_size(reader),
-            Some(Kind::Png) => png_size(reader),
+            Some(Kind::Jpeg) => {
+                jpeg_size(reader).and_then(|size| plausible(size, bytes, JPEG_DENSITY))
+            }
+            Some(Kind::Png) => {
+                png_size(reader).and_then(|size| plausible(size, bytes, PNG_DENSITY))
+            }
             None => Err("neither JPEG nor PNG".to_owned()),
         };
-        let [height, width] = size.map_err(|reason| DataError::image(path, reason))?;
-        match height.min(width) {
-            0 => Err(DataError::image(path, "it has no pixels".to_owned())),
-            _ => Ok([height, width]),
-        }
+        size.map_err(|reason| DataError::image(path, reason))
     }
 
     /// Reads and decodes a file. Grayscale becomes RGB, and what is transparent opaque.
@@ -144,6 +156,9 @@ impl Picture {
             let expected = format!("a size that becomes {width}x{height}: {error}");
             DataError::invalid("Picture", "size", found, expected)
         };
+        if height.saturating_mul(width) > MOST_PIXELS {
+            return Err(failed(&format!("more than {MOST_PIXELS} pixels")));
+        }
         let (w, h) = (self.width as u32, self.height as u32);
         let source = ImageRef::new(w, h, &self.rgb, PixelType::U8x3).map_err(|e| failed(&e))?;
         let mut target = Image::new(width as u32, height as u32, PixelType::U8x3);
@@ -200,6 +215,28 @@ fn png_size(reader: impl BufRead + Seek) -> Result<[usize; 2], String> {
     Ok([info.height as usize, info.width as usize])
 }
 
+/// A size `[height, width]` of which no side is 0, if a file of so many bytes can have it: memory is
+/// only asked for what the file can fill.
+fn plausible(size: [usize; 2], bytes: u64, density: usize) -> Result<[usize; 2], String> {
+    let [height, width] = size;
+    let pixels = height.saturating_mul(width);
+    let most = usize::try_from(bytes).unwrap_or(usize::MAX);
+    if pixels == 0 {
+        return Err("it has no pixels".to_owned());
+    }
+    if pixels > MOST_PIXELS {
+        return Err(format!(
+            "{width}x{height} are more than {MOST_PIXELS} pixels"
+        ));
+    }
+    if pixels > most.saturating_mul(density) {
+        return Err(format!(
+            "{width}x{height} pixels do not fit into {bytes} bytes"
+        ));
+    }
+    Ok(size)
+}
+
 /// Decodes strictly, so that a file which was cut off is no half gray image. A file with its end
 /// that is not strictly right is read all the same, as other programs do.
 fn jpeg(bytes: &[u8]) -> Result<Picture, String> {
@@ -210,6 +247,9 @@ fn jpeg(bytes: &[u8]) -> Result<Picture, String> {
             .set_max_height(GREATEST_SIDE)
             .jpeg_set_out_colorspace(ColorSpace::RGB);
         let mut decoder = JpegDecoder::new_with_options(Cursor::new(bytes), options);
+        decoder.decode_headers().map_err(|error| reason(&error))?;
+        let (width, height) = decoder.dimensions().unwrap_or_default();
+        plausible([height, width], bytes.len() as u64, JPEG_DENSITY)?;
         let rgb = decoder.decode().map_err(|error| reason(&error))?;
         let (width, height) = decoder.dimensions().unwrap_or_default();
         Picture::checked(width, height, rgb)
@@ -223,6 +263,8 @@ fn png(bytes: &[u8]) -> Result<Picture, String> {
     let mut decoder = png::Decoder::new(Cursor::new(bytes));
     decoder.set_transformations(png::Transformations::normalize_to_color8());
     let mut reader = decoder.read_info().map_err(|error| reason(&error))?;
+    let sides = [reader.info().height as usize, reader.info().width as usize];
+    plausible(sides, bytes.len() as u64, PNG_DENSITY)?;
     let size = reader.output_buffer_size();
     let mut decoded = vec![0; size.ok_or("its size is too great")?];
     let info = reader

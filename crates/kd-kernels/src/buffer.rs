@@ -16,6 +16,8 @@ pub(crate) type Unwritten = [MaybeUninit<f32>];
 /// `write` has to write every number.
 #[allow(unsafe_code)]
 pub(crate) unsafe fn written(length: usize, write: impl FnOnce(&mut Unwritten)) -> Vec<f32> {
+    #[cfg(test)]
+    let write = crate::guard::watched(write);
     let mut numbers = Vec::with_capacity(length);
     let unwritten = &mut numbers.spare_capacity_mut()[..length];
     write(unwritten);

@@ -22,6 +22,8 @@ mod device;
 #[cfg(feature = "cube")]
 pub mod gpu;
 mod graph;
+#[cfg(all(test, feature = "flex"))]
+mod guard;
 mod many;
 #[cfg(feature = "flex")]
 pub mod mix;

@@ -247,16 +247,16 @@ impl Found<'_> {
         if !path.is_file() {
             return Ok(None);
         }
-        let names = match self.archive.format {
+        let expected = self.layout.classes();
+        let names: Vec<String> = match self.archive.format {
             Format::Binary => {
                 let text = fs::read_to_string(&path).map_err(DataError::read(&path))?;
                 // The official file of CIFAR-10 ends in an empty line.
                 let lines = text.lines().map(str::trim);
                 lines.filter(|l| !l.is_empty()).map(String::from).collect()
             }
-            Format::Python => python::names(&path, self.layout.names_key)?,
+            Format::Python => python::names(&path, self.layout.names_key, expected)?,
         };
-        let expected = self.layout.classes();
         if names.len() != expected {
             return Err(DataError::LabelNames {
                 path,

@@ -52,9 +52,14 @@ impl<'a> Pickle<'a> {
             marks: Vec::new(),
             memo: HashMap::new(),
         };
-        let root = machine
-            .run()
-            .ok_or_else(|| format!("damaged at byte {} of {}", machine.at, bytes.len()))?;
+        let root = machine.run().ok_or_else(|| {
+            let what = if machine.has_room() {
+                "damaged"
+            } else {
+                "more values than data have"
+            };
+            format!("{what} at byte {} of {}", machine.at, bytes.len())
+        })?;
         Ok(Self {
             bytes,
             values: machine.values,
@@ -137,7 +142,18 @@ struct Machine<'a> {
     memo: HashMap<u32, Id>,
 }
 
+/// Values that a pickle may have, and one more for so many of its bytes: most bytes of data are
+/// pixels, and a value takes more memory than it has bytes.
+const VALUES: usize = 1 << 14;
+const BYTES_OF_VALUE: usize = 16;
+
 impl Machine<'_> {
+    /// Whether there may be more values.
+    fn has_room(&self) -> bool {
+        let most = VALUES + self.bytes.len() / BYTES_OF_VALUE;
+        self.values.len() < most && self.memo.len() < most
+    }
+
     fn run(&mut self) -> Option<Id> {
         loop {
             let code = self.take(1)?[0];
@@ -241,7 +257,8 @@ impl Machine<'_> {
             b'b' => {
                 let state = self.pop()?;
                 let object = *self.stack.last()?;
-                self.values[object] = self.values[state].clone();
+                // Moved: copies of one large state would be larger than the file.
+                self.values[object] = std::mem::replace(&mut self.values[state], Value::Other);
                 Some(())
             }
             _ => {
@@ -263,7 +280,7 @@ impl Machine<'_> {
         } else {
             self.memo.insert(key, *self.stack.last()?);
         }
-        Some(())
+        self.has_room().then_some(())
     }
 
     fn take(&mut self, count: usize) -> Option<&[u8]> {
@@ -288,7 +305,7 @@ impl Machine<'_> {
     fn push(&mut self, value: Value) -> Option<()> {
         self.stack.push(self.values.len());
         self.values.push(value);
-        Some(())
+        self.has_room().then_some(())
     }
 
     fn pop(&mut self) -> Option<Id> {

@@ -41,22 +41,32 @@ pub(super) fn read(
     Ok((pixels, labels))
 }
 
-/// The class names under a key.
-pub(super) fn names(path: &Path, key: &str) -> Result<Vec<String>, DataError> {
+/// Most bytes of a class name.
+const LONGEST_NAME: usize = 256;
+
+/// The class names under a key, as many as there are classes.
+pub(super) fn names(path: &Path, key: &str, classes: usize) -> Result<Vec<String>, DataError> {
     let bytes = fs::read(path).map_err(DataError::read(path))?;
     let pickle = parse(path, &bytes)?;
     let file = Dictionary {
         path,
         root: pickle.root(),
     };
-    let text = |name: Node<'_>| String::from_utf8(name.bytes()?.to_vec()).ok();
-    let names = file
-        .get(key)?
-        .items()
-        .map(|names| names.map(text).collect());
-    names
-        .flatten()
-        .ok_or_else(|| file.wrong(key, "a list of names"))
+    let wrong = || file.wrong(key, "a list of names");
+    let names = file.get(key)?.items().ok_or_else(wrong)?;
+    if names.len() != classes {
+        return Err(DataError::LabelNames {
+            path: path.into(),
+            found: names.len(),
+            expected: classes,
+        });
+    }
+    let text = |name: Node<'_>| {
+        let bytes = name.bytes().filter(|bytes| bytes.len() <= LONGEST_NAME)?;
+        String::from_utf8(bytes.to_vec()).ok()
+    };
+    let names: Option<_> = names.map(text).collect();
+    names.ok_or_else(wrong)
 }
 
 fn parse<'a>(path: &Path, bytes: &'a [u8]) -> Result<Pickle<'a>, DataError> {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::{gather::Listed, listing};
 use crate::DataError;
@@ -51,7 +51,17 @@ fn class_ids(path: &Path) -> Result<Vec<String>, DataError> {
         let reason = format!("the class {} is there twice", twice[0]);
         return Err(DataError::content(path, reason));
     }
+    if let Some(path_like) = ids.iter().find(|id| !is_name(id)) {
+        let reason = format!("{path_like} is not the name of a folder");
+        return Err(DataError::content(path, reason));
+    }
     Ok(ids)
+}
+
+/// Whether a text is a name of what is in a folder, and no path that leads out of it.
+fn is_name(text: &str) -> bool {
+    let mut parts = Path::new(text).components();
+    matches!((parts.next(), parts.next()), (Some(Component::Normal(name)), None) if name == text)
 }
 
 fn train(folder: &Path, ids: &[String]) -> Result<Vec<(PathBuf, u32)>, DataError> {
@@ -93,7 +103,7 @@ fn test(folder: &Path, ids: &[String]) -> Result<Vec<(PathBuf, u32)>, DataError>
             .get(&id.to_owned())
             .ok_or_else(|| wrong(format!("the class {id} is not in wnids.txt")))?;
         let path = folder.join("images").join(image);
-        if !path.is_file() {
+        if !(is_name(image) && path.is_file()) {
             return Err(wrong(format!(
                 "the image {image} is not in {}",
                 folder.join("images").display()

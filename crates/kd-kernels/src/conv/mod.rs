@@ -16,6 +16,8 @@
 
 mod autodiff;
 mod axis;
+#[cfg(test)]
+mod bounds;
 mod depthwise;
 mod driver;
 mod epilogue;

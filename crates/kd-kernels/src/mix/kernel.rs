@@ -121,7 +121,37 @@ fn product_sum(own: &[f32], other: &[f32], gradient: &[f32]) -> f32 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::guard::{Edge, Guarded};
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 4 } else { 64 }))]
+
+        #[test]
+        fn nothing_beyond_the_samples_is_touched(batch in 1usize..=5, length in 1usize..=70) {
+            let count = batch * length;
+            let [own, other, gradient] = [3, 5, 7].map(|step: usize| {
+                let number = |index: usize| (index * step % 17) as f32 - 8.0;
+                (0..count).map(number).collect::<Vec<_>>()
+            });
+            let shares: Vec<f32> = (0..batch).map(|index| index as f32 / 4.0).collect();
+            let compute = |[own, other, gradient, shares]: [&[f32]; 4]| {
+                [
+                    forward([own, other], shares),
+                    scaled(gradient, shares, |share| 1.0 - share),
+                    share_gradient([own, other], gradient, batch),
+                ]
+            };
+            let inputs = [&own, &other, &gradient, &shares].map(Vec::as_slice);
+            let expected = compute(inputs);
+            for edge in Edge::BOTH {
+                let guarded = inputs.map(|input| Guarded::new(input, edge));
+                prop_assert_eq!(&compute(guarded.each_ref().map(|input| &**input)), &expected);
+            }
+        }
+    }
 
     #[test]
     fn samples_are_mixed_and_scaled_to_their_ends() {

@@ -450,7 +450,46 @@ impl WithSimd for InputGradients<'_> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::guard::{Edge, Guarded};
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 4 } else { 64 }))]
+
+        #[test]
+        fn nothing_beyond_the_maps_is_touched(
+            batch in 1usize..=4,
+            channels in 1usize..=5,
+            positions in 1usize..=150,
+        ) {
+            let maps = Maps { channels, positions };
+            let numbers = |count: usize, step: usize| -> Vec<f32> {
+                (0..count).map(|index| (index * step % 19) as f32 / 4.0 - 2.0).collect()
+            };
+            let [x, y, dy] = [5, 7, 11].map(|step| numbers(batch * maps.image(), step));
+            let [weight, mean, deviation] = [3, 2, 1].map(|step| numbers(channels, step));
+            let compute = |[x, y, dy, weight, mean, deviation]: [&[f32]; 6]| {
+                let (means, variances) = statistics(maps, x);
+                let mut results = vec![means, variances];
+                for (added, activated) in [(None, None), (Some(y), Some(y))] {
+                    let relu = added.is_some();
+                    results.push(affine(maps, x, weight, mean, added, relu));
+                    let saved = Saved { x, activated, weight, mean, deviation };
+                    let found = backward(maps, saved, dy, relu);
+                    results.extend([found.x, found.weight, found.bias, found.residual]);
+                }
+                results
+            };
+            let inputs = [&x, &y, &dy, &weight, &mean, &deviation].map(Vec::as_slice);
+            let expected = compute(inputs);
+            for edge in Edge::BOTH {
+                let guarded = inputs.map(|input| Guarded::new(input, edge));
+                prop_assert_eq!(&compute(guarded.each_ref().map(|input| &**input)), &expected);
+            }
+        }
+    }
 
     /// Two images of two channels of nineteen positions.
     const MAPS: Maps = Maps {

@@ -104,3 +104,49 @@ pub(super) fn backward(
         });
     dx
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::guard::{Edge, Guarded};
+
+    fn pair(range: std::ops::RangeInclusive<usize>) -> impl Strategy<Value = [usize; 2]> {
+        [range.clone(), range]
+    }
+
+    prop_compose! {
+        /// Windows, and the size of maps that they fit.
+        fn windows()(
+            size in pair(1..=4),
+            stride in pair(1..=4),
+            share in pair(0..=2),
+            more in pair(0..=9),
+        ) -> (Window, [usize; 2]) {
+            let padding = [0, 1].map(|axis| share[axis].min(size[axis] / 2));
+            let map = [0, 1].map(|axis| (size[axis] - padding[axis] + more[axis]).max(1));
+            (Window { size, stride, padding }, map)
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 4 } else { 128 }))]
+
+        #[test]
+        fn nothing_beyond_the_maps_is_touched((window, size) in windows(), maps in 1usize..=40) {
+            let [rows, columns] = window.outputs(size);
+            let numbers = |count: usize| (0..count).map(|index| (index * 7 % 19) as f32 - 9.0);
+            let x: Vec<f32> = numbers(maps * size[0] * size[1]).collect();
+            let dy: Vec<f32> = numbers(maps * rows * columns).collect();
+            let out = forward(&x, size, window);
+            prop_assert_eq!(out.len(), dy.len());
+            let dx = backward(&x, &out, &dy, size, window);
+            for edge in Edge::BOTH {
+                let [x, y, dy] = [&x, &out, &dy].map(|input| Guarded::new(input, edge));
+                prop_assert_eq!(&forward(&x, size, window), &out);
+                prop_assert_eq!(&backward(&x, &y, &dy, size, window), &dx);
+            }
+        }
+    }
+}
