@@ -37,20 +37,18 @@ fn check(shape: ConvShape, absent: usize) {
     // Images without gradients are left out.
     dy[..absent.min(shape.batch) * shape.image_out()].fill(0.0);
 
-    let epilogues = |bias, residual| {
-        let whole = Epilogue {
-            bias: Some(bias),
-            residual: Some(residual),
-            relu: true,
-        };
-        [Epilogue::default(), whole]
-    };
     let both = GradMask {
         input: true,
         weight: true,
     };
     let compute = |[x, weight, bias, residual, dy]: [&[f32]; 5]| {
-        let outputs = epilogues(bias, residual).map(|after| forward(shape, x, weight, after));
+        let whole = Epilogue {
+            bias: Some(bias),
+            residual: Some(residual),
+            relu: true,
+        };
+        let epilogues = [Epilogue::default(), whole];
+        let outputs = epilogues.map(|after| forward(shape, x, weight, after));
         let masks = [GradMask::INPUT, GradMask::WEIGHT, both];
         let gradients = masks.map(|mask| backward(shape, x, weight, dy, mask));
         (outputs, gradients)
