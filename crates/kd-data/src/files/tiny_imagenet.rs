@@ -58,10 +58,12 @@ fn class_ids(path: &Path) -> Result<Vec<String>, DataError> {
     Ok(ids)
 }
 
-/// Whether a text is a name of what is in a folder, and no path that leads out of it.
+/// Whether a text is a name of what is in a folder, and no path that leads out of it; of letters that
+/// can be shown.
 fn is_name(text: &str) -> bool {
     let mut parts = Path::new(text).components();
-    matches!((parts.next(), parts.next()), (Some(Component::Normal(name)), None) if name == text)
+    let plain = matches!((parts.next(), parts.next()), (Some(Component::Normal(name)), None) if name == text);
+    plain && !text.contains(char::is_control)
 }
 
 fn train(folder: &Path, ids: &[String]) -> Result<Vec<(PathBuf, u32)>, DataError> {
