@@ -22,7 +22,7 @@ pub enum RecipesError {
     },
     /// A file or command line of another program says something unknown, or something that kd
     /// cannot do.
-    #[error("{origin}: {key} {reason}")]
+    #[error("{}", kd_train::one_line(&format!("{origin}: {key} {reason}")))]
     Foreign {
         /// The file, or `command line`.
         origin: String,

@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use crate::non_finite::{Moment, NonFinite};
+use crate::yaml::one_line;
 
 /// What can stop a run.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +29,7 @@ pub enum TrainError {
         other: String,
     },
     /// A key that no recipe has.
-    #[error("{path}: unknown key{}", suggestion.as_ref().map_or_else(String::new, |name| format!("; did you mean `{name}`?")))]
+    #[error("{}: unknown key{}", one_line(path), suggestion.as_ref().map_or_else(String::new, |name| format!("; did you mean `{name}`?")))]
     UnknownKey {
         /// The key, with those that lead to it.
         path: String,
@@ -36,7 +37,7 @@ pub enum TrainError {
         suggestion: Option<String>,
     },
     /// A key's value cannot be understood.
-    #[error("{path}: {reason}")]
+    #[error("{}: {}", one_line(path), one_line(reason))]
     Key {
         /// The key, with those that lead to it.
         path: String,

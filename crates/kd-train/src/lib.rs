@@ -77,4 +77,4 @@ pub use task::{
     Losses, NotRecorded, OptimizerConfig, OptimizerName, PeerOutput, Rates, StepOutput, TaskConfig,
     evaluate, rank_of_labels,
 };
-pub use yaml::from_yaml;
+pub use yaml::{from_yaml, one_line};

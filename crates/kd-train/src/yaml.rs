@@ -15,6 +15,13 @@ pub fn from_yaml<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     })
 }
 
-pub(crate) fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+/// A text as a part of a message: in one line, and without control characters. What a file says may be
+/// in it, and is not to speak to a terminal.
+pub fn one_line(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let letters = line.chars().map(|letter| match letter.is_control() {
+        true => letter.escape_default().to_string(),
+        false => letter.to_string(),
+    });
+    letters.collect()
 }

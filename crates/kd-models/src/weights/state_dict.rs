@@ -114,7 +114,8 @@ fn apply<M: Module>(
         .map(|(path, data)| bridge::from_data(data, path, None))
         .collect();
     let result = module.apply(tensors, None, Some(Box::new(PyTorchToBurnAdapter)), true);
-    let errors = result.errors.iter().map(ToString::to_string);
+    let errors = result.errors.iter();
+    let errors = errors.map(|error| error.to_string().escape_debug().to_string());
     let missing = result
         .missing
         .iter()
@@ -122,6 +123,6 @@ fn apply<M: Module>(
     let unused = result
         .unused
         .iter()
-        .map(|path| format!("unexpected `{path}`"));
+        .map(|path| format!("unexpected `{}`", path.escape_debug()));
     errors.chain(missing).chain(unused).collect()
 }
