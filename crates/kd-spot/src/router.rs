@@ -131,7 +131,7 @@ impl RouterConfig {
 
 /// Adds to the logits of the teacher: every other one.
 fn in_favor(bias: Param<Tensor<1>>, amount: f64) -> Param<Tensor<1>> {
-    bias.map(|bias| {
+    bias.init_mapper(move |bias| {
         let tracked = bias.is_autodiff();
         let bias = bias.inner();
         let places = Tensor::<1, Int>::arange(0..bias.dims()[0] as i64, &bias.device());

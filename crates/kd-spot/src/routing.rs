@@ -86,8 +86,7 @@ impl<T: Network> Routing<T> {
         }
         if mode.has_policy() {
             let router = config.router().init(cuts, student, shapes, device)?;
-            initialize(&router);
-            routing.router = Some(router);
+            routing.router = Some(initialize(router));
             let folded = || teacher.for_inference();
             if config.is_sakd_joint() {
                 // A copy with running statistics of its own.

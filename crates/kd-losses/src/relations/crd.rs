@@ -4,6 +4,7 @@ use burn::config::Config;
 use burn::module::{Module, RunningState};
 use burn::tensor::activation::log_sigmoid;
 use burn::tensor::{Device, Distribution, IndexingUpdateOp, Int, Tensor};
+use kd_core::host;
 use kd_nn::Draws;
 use serde::{Deserialize, Serialize};
 
@@ -147,7 +148,7 @@ impl CrdLossConfig {
         let bound = 1.0 / (self.dim as f64 / 3.0).sqrt();
         let bank = || {
             let fill = Distribution::Uniform(-bound, bound);
-            let rows = Tensor::<2>::random([samples, self.dim], fill, &plain);
+            let rows = Tensor::<2>::random([samples, self.dim], fill, &host()).to_device(&plain);
             RunningState::new(Tensor::from_inner(rows))
         };
         let unset = || RunningState::new(Tensor::from_inner(Tensor::full([1], UNSET, &plain)));

@@ -215,6 +215,7 @@ fn iterate(gram: &Tensor<3>, mut basis: Tensor<3>) -> Tensor<3> {
 
 /// Gram and Schmidt's orthonormalization of the columns, each subtracted twice.
 fn orthonormal(columns: Tensor<3>) -> Tensor<3> {
+    let device = columns.device();
     let mut done: Option<Tensor<3>> = None;
     for column in columns.split(1, 2) {
         let unit = |column: Tensor<3>| {
@@ -233,7 +234,7 @@ fn orthonormal(columns: Tensor<3>) -> Tensor<3> {
             Some(done) => Tensor::cat(vec![done, column], 2),
         });
     }
-    done.unwrap_or_else(|| Tensor::zeros([0, 0, 0], &Device::default()))
+    done.unwrap_or_else(|| Tensor::zeros([0, 0, 0], &device))
 }
 
 /// Partners of each index in each of `size - 1` rounds, in which everyone meets everyone once

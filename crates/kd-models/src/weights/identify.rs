@@ -1,6 +1,6 @@
 //! Which network a state dict belongs to.
 
-use burn::tensor::Device;
+use kd_core::host;
 
 use super::Form;
 use super::listing::Listing;
@@ -47,7 +47,7 @@ impl Blanks {
         };
         let place = self.0.iter().position(known).unwrap_or_else(|| {
             // Shapes are the same on every device.
-            let wanted = expected(&form.blank(architecture, 1, &Device::default()));
+            let wanted = expected(&form.blank(architecture, 1, &host()));
             self.0.push((architecture, form, wanted));
             self.0.len() - 1
         });

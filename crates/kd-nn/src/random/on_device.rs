@@ -114,7 +114,7 @@ pub(super) fn units(
             of_a.1,
         ]
     });
-    let columns = words.map(Word::unit).to_vec();
+    let columns = Vec::from(words.map(Word::unit));
     let all: Tensor<2> = Tensor::stack(columns, 1);
     all.flatten::<1>(0, 1).narrow(0, 0, count)
 }

@@ -28,10 +28,10 @@ fn scene_of(name: &str, device: &str, seed: u64, augmentation: Augmentation) -> 
     static DRAWING: std::sync::Mutex<()> = std::sync::Mutex::new(());
     let device = device_by_name(device).expect("a device");
     let guard = DRAWING.lock();
-    device.seed(seed);
+    kd_core::seed(seed, &device);
     let network = Architecture::by_name(name).expect("known");
     let network = network.init(10, &device);
-    kd_core::initialize(&network);
+    let network = kd_core::initialize(network);
     drop(guard);
     let set = ProceduralConfig {
         train: IMAGES,

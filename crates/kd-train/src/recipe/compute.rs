@@ -3,6 +3,7 @@
 use std::error::Error;
 
 use burn::tensor::{Device, FloatDType, IntDType};
+use kd_core::host;
 use serde::{Deserialize, Serialize};
 
 use crate::{TrainError, default_device, device_by_name};
@@ -166,7 +167,10 @@ impl ComputeConfig {
         };
         // F32 is every device's default.
         if self.dtype != Dtype::F32 {
-            let _ = device.clone().configure((wanted, IntDType::I32));
+            // Initial values are drawn on the host.
+            for mut device in [host(), device.clone()] {
+                let _ = device.configure((wanted, IntDType::I32));
+            }
         }
         let found = burn::tensor::Tensor::<1>::zeros([1], device).dtype();
         match found == wanted.into() {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use kd_core::{Network, Site};
+use kd_core::{Network, Site, initialize};
 use kd_losses::{LossConfig, Method, Pretrain, TermConfig};
 use kd_models::weights::{self, Form, ReadOptions, WeightsFile, WeightsInfo};
 use kd_models::{AnyNetwork, Architecture};
@@ -96,7 +96,7 @@ impl<S: Network + 'static, T: Network + 'static, C: LossConfig> Parts<S, T, C> {
         let name = name.into();
         self.teacher = Some(TeacherPart {
             files: Vec::new(),
-            make: Box::new(|setting| Ok(FrozenTeacher::new(name, &make(setting)))),
+            make: Box::new(|setting| Ok(FrozenTeacher::new(name, &initialize(make(setting))))),
             save: Box::new(save_module),
         });
         self
@@ -237,6 +237,30 @@ fn make_teacher(config: TeacherConfig) -> Make<FrozenTeacher<AnyNetwork>> {
         });
         let teachers: Vec<_> = teachers.collect::<Result<_, TrainError>>()?;
         FrozenTeacher::ensemble(teachers, &config.ensemble.clone().unwrap_or_default())
+    })
+}
+
+/// A teacher of the networks that a recipe names, with weights that are drawn: if it is to be read
+/// from files that are not there.
+pub(crate) fn stand_in_teacher(config: &TeacherConfig) -> Option<TeacherPart<AnyNetwork>> {
+    let files = config.weights.as_ref()?.as_slice();
+    let names = config.network.as_ref()?.as_slice().to_vec();
+    if files.iter().all(|file| file.exists()) || names.len() != files.len() {
+        return None;
+    }
+    let ensemble = config.ensemble.clone().unwrap_or_default();
+    let make = move |setting: &Setting| {
+        let plain = setting.device.clone().without_autodiff();
+        let drawn = names.iter().map(|name| {
+            let network = name.init(setting.classes, &plain);
+            FrozenTeacher::new(name.name(), &initialize(network))
+        });
+        FrozenTeacher::ensemble(drawn.collect(), &ensemble)
+    };
+    Some(TeacherPart {
+        files: Vec::new(),
+        make: Box::new(make),
+        save: Box::new(save_module),
     })
 }
 

@@ -146,8 +146,8 @@ impl<C: LossConfig> TaskConfig<C> {
         let routing = self.routing.clone().resolved(optimizer.rate())?;
         let plain = device.clone().without_autodiff();
         // The student's initial weights come first, so that they do not depend on the losses.
-        initialize(&student);
-        peers.iter().for_each(initialize);
+        let student = initialize(student);
+        let peers: Vec<S> = peers.into_iter().map(initialize).collect();
         let shapes = student.feature_shapes(data.input, &plain);
         let of_teacher = match &teacher {
             Some(teacher) => teacher.shapes(data.input, &plain),
@@ -162,8 +162,7 @@ impl<C: LossConfig> TaskConfig<C> {
         }
         let mut losses = Vec::with_capacity(self.losses.len());
         for config in &self.losses {
-            let term = config.init(&setup, device)?;
-            initialize(&term);
+            let term = initialize(config.init(&setup, device)?);
             if let Some(alignment) = &term.alignment {
                 tracing::info!("{}: {alignment} are compared", term.label);
             }

@@ -1,13 +1,16 @@
 //! The optimizer as a recipe says it.
 
-use burn::grad_clipping::GradientClippingConfig;
+mod held;
+
+use burn::grad_clipping::{GradientClipping, GradientClippingConfig};
 use burn::module::{Module, ModuleVisitor, Param, ParamGroup};
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
-use burn::optim::{AdamConfig, AdamWConfig, ModuleOptimizer, SgdConfig};
+use burn::optim::{AdamConfig, AdamWConfig, ModuleOptimizer, Optimizer, SgdConfig};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
+use self::held::Held;
 use super::Groups;
 use crate::TrainError;
 
@@ -188,6 +191,7 @@ impl OptimizerConfig {
         let [beta_1, beta_2] = self.betas.unwrap_or([0.9, 0.999]).map(|beta| beta as f32);
         let epsilon = self.epsilon.unwrap_or(1e-8) as f32;
         let clip = clipping.as_ref().map(GradientClippingConfig::init);
+        let group = (group, clip);
         match self.name {
             OptimizerName::Sgd => {
                 // PyTorch's: no dampening, the first velocity is the gradient.
@@ -199,36 +203,24 @@ impl OptimizerConfig {
                 });
                 let config = SgdConfig::new()
                     .with_momentum(momentum)
-                    .with_weight_decay(penalty)
-                    .with_gradient_clipping(clipping);
-                match base {
-                    Some(base) => base.with_group(group, config.build(), clip),
-                    None => config.init(),
-                }
+                    .with_weight_decay(penalty);
+                with_group(base, config.build(), group)
             }
             OptimizerName::Adam => {
                 let config = AdamConfig::new()
                     .with_beta_1(beta_1)
                     .with_beta_2(beta_2)
                     .with_epsilon(epsilon)
-                    .with_weight_decay(penalty)
-                    .with_grad_clipping(clipping);
-                match base {
-                    Some(base) => base.with_group(group, config.build(), clip),
-                    None => config.init(),
-                }
+                    .with_weight_decay(penalty);
+                with_group(base, config.build(), group)
             }
             OptimizerName::AdamW => {
                 let config = AdamWConfig::new()
                     .with_beta_1(beta_1)
                     .with_beta_2(beta_2)
                     .with_epsilon(epsilon)
-                    .with_weight_decay(decay as f32)
-                    .with_grad_clipping(clipping);
-                match base {
-                    Some(base) => base.with_group(group, config.build(), clip),
-                    None => config.init(),
-                }
+                    .with_weight_decay(decay as f32);
+                with_group(base, config.build(), group)
             }
         }
     }
@@ -242,6 +234,20 @@ impl OptimizerName {
             Self::Adam => "adam",
             Self::AdamW => "adamw",
         }
+    }
+}
+
+/// An optimizer for all parameters, or for a further group of those that `base` has.
+fn with_group(
+    base: Option<ModuleOptimizer>,
+    optimizer: impl Optimizer,
+    (group, clip): (ParamGroup, Option<GradientClipping>),
+) -> ModuleOptimizer {
+    let optimizer = Held(optimizer);
+    match (base, clip) {
+        (Some(base), clip) => base.with_group(group, optimizer, clip),
+        (None, Some(clip)) => ModuleOptimizer::from(optimizer).with_grad_clipping(clip),
+        (None, None) => ModuleOptimizer::from(optimizer),
     }
 }
 
