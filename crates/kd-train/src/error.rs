@@ -66,6 +66,16 @@ pub enum TrainError {
     /// The device is unknown or not part of this build.
     #[error("device: {0}")]
     Device(String),
+    /// The memory of a device is used up.
+    #[error(
+        "the device's memory does not hold {}: lower {}",
+        batch.map_or_else(|| "what is computed".to_owned(), |images| format!("batches of {images} images")),
+        if batch.is_some() { "data.batch_size (--batch-size)" } else { "the batch size" }
+    )]
+    Memory {
+        /// The number of images in a batch, if there is one.
+        batch: Option<usize>,
+    },
     /// The data cannot be used.
     #[error(transparent)]
     Data(#[from] kd_data::DataError),

@@ -55,7 +55,10 @@ mod task;
 mod yaml;
 
 pub use cache::{CachePlace, CacheReport, TeacherCache, TeacherCacheConfig};
-pub use device::{compiled_devices, default_device, device_by_name};
+pub use device::{
+    DeviceInfo, GPU_CACHE_VARIABLE, GpuCache, KernelWatch, compiled_devices, default_device,
+    default_gpu_cache, device_by_name, devices, gpu_name, guard_device, quiet_device_panics,
+};
 pub use error::TrainError;
 pub use metrics::{EpochMetrics, NamedValues, PeerMetrics, TestMetrics, TrainMetrics};
 pub use non_finite::{Moment, NonFinite, Origin};
@@ -68,7 +71,7 @@ pub use route::{RouteReport, RoutedImage, route};
 pub use run::{
     EvaluatedOn, NoopObserver, Observer, Parts, PeerResult, PretrainEpoch, Resume, RoutingRecord,
     RunHistory, RunOptions, RunResult, RunStart, RunState, Setting, StepProgress, TeacherStart,
-    Trained, load_teacher, run, run_with, warn_of_other_data,
+    Trained, load_teacher, run, run_with, warm_up, warn_of_other_data,
 };
 #[cfg(feature = "learner")]
 pub use task::BatchLoader;

@@ -418,3 +418,51 @@ fn a_loss_that_is_not_finite_stops_the_run_and_names_epoch_step_and_part() {
     );
     assert!(!out.join("result.json").exists());
 }
+
+#[test]
+fn devices_are_listed_with_the_default_one_first() {
+    let output = kd().args(["devices", "--json"]).output().expect("kd runs");
+    let devices: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(devices[0]["name"], "flex");
+    kd().arg("devices")
+        .assert()
+        .success()
+        .stdout(predicate::str::contains("CPU"));
+}
+
+#[test]
+fn a_cpu_needs_no_warm_up() {
+    let flags = ["--recipe", "sakd-cifar100-resnet56-resnet20-at"];
+    kd().arg("warm-up")
+        .args(flags)
+        .assert()
+        .success()
+        .stdout(predicate::str::contains("`flex` is a CPU"));
+}
+
+/// On a machine without any driver for Vulkan or OpenGL.
+#[cfg(feature = "wgpu")]
+#[test]
+fn a_gpu_that_is_not_there_is_an_error_of_one_line() {
+    let nowhere = "/nowhere/driver.json";
+    let flags = ["train", "--model", "resnet8", "--device", "wgpu"];
+    let output = kd()
+        .args(flags)
+        .env("VK_DRIVER_FILES", nowhere)
+        .env("VK_ICD_FILENAMES", nowhere)
+        .env("__EGL_VENDOR_LIBRARY_FILENAMES", nowhere)
+        .output()
+        .expect("kd runs");
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{message}");
+    // Mesa writes on standard error by itself.
+    assert_eq!(
+        message.lines().last(),
+        Some(
+            "error: device: `wgpu` cannot be used: this machine has no GPU that has a driver for \
+             Vulkan, Metal or WebGPU"
+        ),
+        "{message}"
+    );
+    assert!(!message.contains("panicked"), "{message}");
+}

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
-use kd_train::{NoopObserver, Recipe, RunOptions};
+use kd_train::{GPU_CACHE_VARIABLE, GpuCache, NoopObserver, Recipe, RunOptions};
 
 use super::error::SweepError;
 use super::memory::peak_mib;
@@ -106,6 +106,9 @@ impl Launcher for Processes {
             .stdin(Stdio::from(copy(order.claim)?))
             .stdout(Stdio::from(copy(&log)?))
             .stderr(Stdio::from(log));
+        if let Some(cache) = GpuCache::in_use() {
+            command.env(GPU_CACHE_VARIABLE, cache.folder());
+        }
         if let (None, Some(threads)) = (order.recipe.compute.threads, order.threads) {
             command.arg("--threads").arg(threads.to_string());
         }

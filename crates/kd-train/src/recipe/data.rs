@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use kd_data::{Augmentation, Cifar, ImageFiles, Limits, Normalization, ProceduralConfig, Splits};
+use kd_data::{
+    Augmentation, Cifar, ImageFiles, ImageSet, Limits, Normalization, ProceduralConfig, Splits,
+};
 use serde::{Deserialize, Serialize};
 
 use super::networks::absolute;
@@ -119,6 +121,31 @@ impl DataConfig {
             DataSource::Procedural => self.draw()?,
             _ => self.read()?,
         };
+        self.finish(splits, seed)
+    }
+
+    /// The same, but as many blank images of the same size for those of CIFAR.
+    pub(super) fn load_sample(&self, seed: u64) -> Result<Splits, TrainError> {
+        let classes = match self.name {
+            DataSource::Cifar10 => 10,
+            DataSource::Cifar100 => 100,
+            _ => return self.load(seed),
+        };
+        let blank = |images: usize, limit: Option<usize>| {
+            let images = limit.map_or(images, |limit| limit.min(images));
+            let labels = (0..images).map(|image| (image % classes) as u32).collect();
+            let pixels = vec![0; images * 3 * 32 * 32];
+            ImageSet::new(pixels, labels, [32, 32], classes, Normalization::CIFAR100)
+        };
+        let splits = Splits {
+            train: blank(50_000, self.limit_train)?,
+            test: blank(10_000, self.limit_test.filter(|_| self.dev_split.is_none()))?,
+        };
+        self.finish(splits, seed)
+    }
+
+    /// What is done with images wherever they are from.
+    fn finish(&self, splits: Splits, seed: u64) -> Result<Splits, TrainError> {
         let splits = match self.normalization {
             Some(normalization) => Splits {
                 train: splits.train.with_normalization(normalization)?,

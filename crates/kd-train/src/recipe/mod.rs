@@ -205,6 +205,11 @@ impl Recipe {
         self.data.load(self.train.seed)
     }
 
+    /// Images of the shape and number of those that the recipe names, which need not be there.
+    pub(crate) fn load_sample(&self) -> Result<Splits, TrainError> {
+        self.data.load_sample(self.train.seed)
+    }
+
     /// What happens to training images of a size `[H, W]`.
     pub(crate) fn augmentation(&self, size: [usize; 2]) -> Augmentation {
         let standard = || self.data.augmentation();

@@ -20,12 +20,13 @@ mod result;
 mod routing_record;
 mod state;
 mod teacher;
+mod warm_up;
 
 use std::path::PathBuf;
 use std::time::Instant;
 
 use burn::tensor::Device;
-use kd_core::{Network, Reads};
+use kd_core::{Network, Reads, seed};
 use kd_data::{ImageSet, Loader, LoaderConfig};
 use kd_losses::{DistillationLoss, LossConfig};
 use kd_models::weights::count_parameters;
@@ -38,6 +39,7 @@ pub use result::{EvaluatedOn, PeerResult, RunResult};
 pub use routing_record::RoutingRecord;
 pub use state::RunState;
 pub use teacher::warn_of_other_data;
+pub use warm_up::warm_up;
 
 use self::checkpoint::State;
 use self::events::EventLog;
@@ -57,7 +59,7 @@ use crate::non_finite::Moment;
 use crate::task::LossMeter;
 use crate::{
     DataInfo, DistillTask, EpochMetrics, Recipe, TeacherCache, TeacherCacheConfig, TrainError,
-    TrainMetrics,
+    TrainMetrics, gpu_name, guard_device,
 };
 
 /// Images in a batch of evaluation; it does not change the numbers.
@@ -165,21 +167,23 @@ where
         found.take(&found.check(&inputs)?)?;
         return Ok(result);
     }
-    let (runner, task) = Runner::new(recipe, parts, splits.train, splits.test, plain)?;
-    let _lock = RunLock::take(&options.out)?;
-    // Another process may have been at it until now.
-    let found = find()?;
-    let inputs = found.check(&inputs)?;
-    if let Some(result) = found.complete() {
-        return Ok(result);
-    }
-    found.take(&inputs)?;
-    let session = Session {
-        folder: &found.folder,
-        inputs,
-        extension: found.extension.as_ref(),
-    };
-    runner.run(task, session, observer)
+    guard_device(recipe.data.batch_size, || {
+        let (runner, task) = Runner::new(recipe, parts, splits.train, splits.test, plain)?;
+        let _lock = RunLock::take(&options.out)?;
+        // Another process may have been at it until now.
+        let found = find()?;
+        let inputs = found.check(&inputs)?;
+        if let Some(result) = found.complete() {
+            return Ok(result);
+        }
+        found.take(&inputs)?;
+        let session = Session {
+            folder: &found.folder,
+            inputs,
+            extension: found.extension.as_ref(),
+        };
+        runner.run(task, session, observer)
+    })
 }
 
 /// The folder of a run, and what is known of the run from it.
@@ -261,7 +265,7 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
             None => (None, None),
         };
         // A teacher that is drawn is the same in a continuation.
-        plain.seed(recipe.train.seed);
+        seed(recipe.train.seed, &plain);
         let made = |(files, make): (Vec<PathBuf>, parts::Make<_>)| {
             let teacher = make(&setting)?;
             for file in &files {
@@ -270,7 +274,7 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
             Ok::<_, TrainError>(teacher)
         };
         let teacher = make.map(made).transpose()?;
-        plain.seed(recipe.train.seed);
+        seed(recipe.train.seed, &plain);
         let student = (parts.make_student)(&setting)?;
         let (networks, peers) = make_peers(parts.peers, &setting)?;
         let mut config = recipe.task::<C>();
@@ -328,6 +332,7 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
             params,
             notes: self.notes(&session, &state),
             teacher: self.teacher(&task, session)?,
+            gpu: gpu_name(&self.plain),
         });
 
         for (index, phase) in self.phases.iter().enumerate() {

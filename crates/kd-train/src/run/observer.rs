@@ -75,6 +75,8 @@ pub struct TeacherStart {
     pub top1: f64,
     /// The number of these images.
     pub images: usize,
+    /// The name of the GPU; `None` on a CPU.
+    pub gpu: Option<String>,
 }
 
 /// An epoch of a phase before the main one.

@@ -3,6 +3,7 @@
 mod base;
 mod compare;
 mod deploy;
+mod devices;
 mod distill;
 mod distill_flags;
 mod error;
@@ -28,11 +29,15 @@ mod tables;
 mod teacher;
 mod text_path;
 mod train;
+mod tuning;
+mod warm_up;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use kd_train::{GpuCache, guard_device, quiet_device_panics};
 
 use error::CliError;
 
@@ -50,6 +55,10 @@ const EXIT_CODES: &str = "A flag is given once, unless its help says that it may
     after_help = EXIT_CODES
 )]
 struct Cli {
+    /// Folder that keeps the compiled and tuned kernels of GPUs [default: KD_GPU_CACHE, or kd/gpu
+    /// among the user's caches]
+    #[arg(long, value_name = "DIR", global = true)]
+    gpu_cache: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -82,6 +91,10 @@ enum Command {
     Route(route::Args),
     /// Fold a trained network into its plain form, for use elsewhere.
     Deploy(deploy::Args),
+    /// List the devices that this build and machine have.
+    Devices(devices::Args),
+    /// Compile and tune the kernels of a run on a GPU ahead of it.
+    WarmUp(warm_up::Args),
     /// List the networks, or explain one.
     Models(models::Args),
     /// List the distillation methods.
@@ -96,6 +109,7 @@ impl Command {
             Self::Distill(args) => args.flags.run.base = base,
             Self::Recipe(args) => args.flags.run.base = base,
             Self::Mutual(args) => args.run.base = base,
+            Self::WarmUp(args) => args.flags.run.base = base,
             // No other command is given one.
             _ => {}
         }
@@ -103,7 +117,7 @@ impl Command {
 }
 
 /// What is logged unless `KD_LOG` says otherwise: warnings, and what was made of a weights file.
-const SHOWN: &str = "warn,kd_models::weights=info";
+const SHOWN: &str = "warn,kd_models::weights=info,wgpu_hal=off,wgpu_core=off";
 
 /// Runs the command. What goes wrong is one line on standard error.
 pub fn main() -> ExitCode {
@@ -144,7 +158,12 @@ fn command(arguments: Vec<OsString>) -> Result<(), CliError> {
     if let Some(foreign) = foreign {
         cli.command.start_from(base::Base::foreign(foreign));
     }
-    cli.run()
+    quiet_device_panics();
+    if let Some(folder) = &cli.gpu_cache {
+        GpuCache::new(folder).start();
+    }
+    // A run says the size of its batches itself.
+    guard_device(None, || cli.run())
 }
 
 impl Cli {
@@ -162,6 +181,8 @@ impl Cli {
             Command::Plot(args) => plot::run(args),
             Command::Route(args) => route::run(args),
             Command::Deploy(args) => deploy::run(args),
+            Command::Devices(args) => devices::run(&args),
+            Command::WarmUp(args) => warm_up::run(args),
             Command::Models(args) => models::run(&args),
             Command::Methods(args) => methods::run(&args),
         }

@@ -8,12 +8,14 @@ use kd_train::{
     TeacherStart,
 };
 
+use super::tuning::Tuning;
 use super::{interrupt, output};
 
 /// Shows a run.
-#[derive(Debug)]
 pub struct Progress {
     bar: ProgressBar,
+    /// Of a GPU, until its first step.
+    tuning: Option<Tuning>,
     start: Option<RunStart>,
     /// The latest means of the losses: an epoch's first steps have none yet.
     losses: Vec<(String, f64)>,
@@ -24,8 +26,27 @@ impl Progress {
     pub fn new() -> Self {
         Self {
             bar: ProgressBar::hidden(),
+            tuning: None,
             start: None,
             losses: Vec::new(),
+        }
+    }
+
+    /// The bar as it is while steps are made.
+    fn show_steps(&self) {
+        let template = "{bar:24} {percent:>3} %  {elapsed} of {duration}, {eta} left  {msg}";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            self.bar.set_style(style);
+        }
+    }
+
+    /// After the first step, a GPU has its kernels.
+    fn end_tuning(&mut self) {
+        if let Some(tuning) = self.tuning.take() {
+            self.bar.disable_steady_tick();
+            self.line(&tuning.summary());
+            self.show_steps();
+            self.bar.reset_eta();
         }
     }
 
@@ -47,10 +68,6 @@ impl Observer for Progress {
         interrupt::watch();
         let steps = ((start.pretrain + start.epochs) * start.steps) as u64;
         let bar = ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::stderr());
-        let template = "{bar:24} {percent:>3} %  {elapsed} of {duration}, {eta} left  {msg}";
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style);
-        }
         // An epoch of the main phase follows those of the phases before.
         let before = match start.completed {
             0 => 0,
@@ -61,6 +78,7 @@ impl Observer for Progress {
         // Earlier epochs took none of this session's time.
         bar.reset_eta();
         self.bar = bar;
+        self.show_steps();
         let continued = match start.completed {
             0 => String::new(),
             epochs => format!(", continued after epoch {epochs}"),
@@ -77,11 +95,17 @@ impl Observer for Progress {
         for note in &start.notes {
             self.line(note);
         }
+        if let Some(gpu) = &start.gpu {
+            let tuning = Tuning::begin(gpu);
+            tuning.show_on(&self.bar);
+            self.tuning = Some(tuning);
+        }
         self.start = Some(start.clone());
         self.losses.clear();
     }
 
     fn step(&mut self, progress: &StepProgress) {
+        self.end_tuning();
         self.bar.inc(1);
         if self.bar.is_hidden() {
             return;

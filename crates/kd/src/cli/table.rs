@@ -10,7 +10,7 @@ use kd_recipes::{NamedRecipe, StudyInfo};
 use kd_train::compare::Row;
 
 use super::plot::named;
-use kd_train::{PeerResult, RouteReport, RunResult};
+use kd_train::{DeviceInfo, PeerResult, RouteReport, RunResult};
 
 /// A table whose columns from `numbers` on are aligned to the right.
 fn table(header: &[&str], numbers: usize, rows: Vec<Vec<String>>) -> Table {
@@ -22,6 +22,22 @@ fn table(header: &[&str], numbers: usize, rows: Vec<Vec<String>>) -> Table {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table
+}
+
+/// Devices, and why others are none.
+pub fn devices(devices: &[DeviceInfo]) -> String {
+    let rows = devices.iter().map(|device| {
+        let memory = device
+            .memory
+            .map(|bytes| format!("{:.1} GiB", bytes as f64 / 1_073_741_824.0));
+        let what = device.trouble.as_ref().unwrap_or(&device.what);
+        vec![
+            device.name.clone(),
+            what.clone(),
+            memory.unwrap_or_default(),
+        ]
+    });
+    table(&["device", "what", "memory"], 2, rows.collect()).to_string()
 }
 
 /// One run's outcome, in a few lines.

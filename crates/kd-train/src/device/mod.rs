@@ -1,6 +1,18 @@
 //! Devices by name.
 
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+mod gpu;
+mod gpu_cache;
+mod list;
+mod trouble;
+mod watch;
+
 use burn::tensor::Device;
+
+pub use gpu_cache::{GPU_CACHE_VARIABLE, GpuCache, default_gpu_cache};
+pub use list::{DeviceInfo, devices};
+pub use trouble::{guard_device, quiet_device_panics};
+pub use watch::KernelWatch;
 
 use crate::TrainError;
 
@@ -21,17 +33,22 @@ pub fn compiled_devices() -> Vec<&'static str> {
         .collect()
 }
 
-/// Name of the first device that this build holds; `none` if it holds none.
+/// Name of the first device that this build holds: the CPU, unless it was left out; `none` if it
+/// holds none.
 pub fn default_device() -> &'static str {
     compiled_devices().first().copied().unwrap_or("none")
 }
 
-/// The plain (non-autodiff) device of a name: `flex`, `ndarray`, `cuda`, `cuda:1`, `wgpu`.
+/// The plain (non-autodiff) device of a name: `flex`, `ndarray`, `cuda`, `cuda:1`, `wgpu`, `wgpu:1`.
+///
+/// A GPU is looked for and opened here, and here only: its tuned and compiled kernels are kept in the
+/// [default folder](default_gpu_cache), unless [`GpuCache::start`] said another one before.
 ///
 /// # Errors
 ///
 /// [`TrainError::Device`] if there is no such device or it is not part of this build; it lists
-/// what is, and names the feature to add.
+/// what is, and names the feature to add. The same if the machine has no driver, no such GPU, or
+/// lacks what its kernels are compiled with.
 pub fn device_by_name(name: &str) -> Result<Device, TrainError> {
     let (backend, index) = match name.split_once(':') {
         Some((backend, index)) => (backend, Some(index)),
@@ -49,32 +66,46 @@ pub fn device_by_name(name: &str) -> Result<Device, TrainError> {
         )));
     }
     let index = match index {
-        None => 0,
-        Some(text) if backend == "cuda" => text.parse::<usize>().map_err(|_| {
-            TrainError::Device(format!("`{name}`: expected a number after `cuda:`"))
-        })?,
+        None => None,
+        Some(text) if is_gpu(backend) => Some(text.parse::<usize>().map_err(|_| {
+            TrainError::Device(format!("`{name}`: expected a number after `{backend}:`"))
+        })?),
         Some(_) => {
             return Err(TrainError::Device(format!(
-                "`{name}`: only cuda devices have a number"
+                "`{name}`: only GPUs have a number"
             )));
         }
     };
-    open(backend, index).ok_or_else(|| TrainError::Device(format!("`{name}` cannot be opened")))
+    open(backend, index)
+}
+
+/// The name of the card of a GPU that is open; `None` for a CPU.
+pub fn gpu_name(device: &Device) -> Option<String> {
+    if kd_kernels::is_cpu(device) {
+        return None;
+    }
+    #[cfg(any(feature = "cuda", feature = "wgpu"))]
+    return Some(gpu::card(device));
+    #[cfg(not(any(feature = "cuda", feature = "wgpu")))]
+    None
+}
+
+/// Whether a backend is one of GPUs.
+fn is_gpu(backend: &str) -> bool {
+    ["cuda", "wgpu"].contains(&backend)
 }
 
 // Burn deprecates `ndarray`; it stays a second opinion for tests.
 #[allow(deprecated, unused_variables)]
-fn open(backend: &str, index: usize) -> Option<Device> {
+fn open(backend: &str, index: Option<usize>) -> Result<Device, TrainError> {
     match backend {
         #[cfg(feature = "flex")]
-        "flex" => Some(Device::flex()),
+        "flex" => Ok(Device::flex()),
         #[cfg(feature = "ndarray")]
-        "ndarray" => Some(Device::ndarray()),
-        #[cfg(feature = "cuda")]
-        "cuda" => Some(Device::cuda(index)),
-        #[cfg(feature = "wgpu")]
-        "wgpu" => Some(Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)),
-        _ => None,
+        "ndarray" => Ok(Device::ndarray()),
+        #[cfg(any(feature = "cuda", feature = "wgpu"))]
+        _ if is_gpu(backend) => gpu::open(backend, index),
+        _ => Err(TrainError::Device(format!("`{backend}` cannot be opened"))),
     }
 }
 
@@ -109,9 +140,11 @@ mod tests {
     #[test]
     fn the_cpu_is_known_by_its_devices() {
         for name in compiled_devices() {
+            if is_gpu(name) {
+                continue;
+            }
             let device = device_by_name(name).expect("a device of this build");
-            let expected = ["flex", "ndarray"].contains(&name);
-            assert_eq!(kd_kernels::is_cpu(&device), expected, "{name}");
+            assert!(kd_kernels::is_cpu(&device), "{name}");
         }
     }
 
