@@ -10,7 +10,7 @@ use kd_models::{
     AnyNetwork, Architecture, Feature, Foldable, Network, Repository, ResnetConfig, UnitKind,
     VggConfig, VggHead, VggPooling,
 };
-use kd_tests::{Case, assert_close, assert_scalar, cases, devices};
+use kd_tests::{Case, assert_close, assert_scalar, cases, devices, gpu};
 use serde_json::Value;
 
 /// Half of the cases for the slow `ndarray` backend: the small ones, of every family and naming.
@@ -344,11 +344,34 @@ fn check_training(case: &Case, network: &AnyNetwork, device: &Device) {
     }
 }
 
+/// A third of the cases, of every family and kind of unit, for GPUs: each shape is compiled first.
+const ON_GPU: &[&str] = &[
+    "kdr_repmobilenetv2",
+    "kdr_represnet20",
+    "kdr_repshufflev1",
+    "kdr_repvgg8",
+    "kdr_resnet50_cifar",
+    "rep_MobileNetV2",
+    "rep_ShuffleV1",
+    "rep_ShuffleV2",
+    "rep_resnet8x4",
+    "rep_vgg8",
+    "sakd_MobileNetV2_tiny200",
+    "sakd_ResNet18",
+    "sakd_resnet20",
+    "sakd_resnet56",
+    "sakd_resnet8",
+    "sakd_vgg8",
+    "sakd_wrn_16_1",
+    "sakd_wrn_16_2",
+    "zoo_resnet20",
+];
+
 /// Checks all cases, so that one failure does not hide another.
 fn check_all<'a>(names: impl IntoIterator<Item = &'a str>, backend: &str) {
     let Some((_, device)) = devices().into_iter().find(|(name, _)| *name == backend) else {
-        // Only the slow backend is a feature that may be off.
-        assert_eq!(backend, "ndarray", "no such backend: {backend}");
+        // Only the slow backend is a feature that may be off; a GPU is tested alone.
+        assert!(backend == "ndarray" || gpu().is_some(), "no {backend}");
         return;
     };
     let failed: Vec<&str> = names
@@ -368,4 +391,11 @@ fn networks_match_on_flex() {
 #[test]
 fn small_networks_match_on_ndarray() {
     check_all(SMALL.iter().copied(), "ndarray");
+}
+
+#[test]
+fn a_third_of_the_networks_matches_on_a_gpu() {
+    if let Some((backend, _)) = gpu() {
+        check_all(ON_GPU.iter().copied(), backend);
+    }
 }
