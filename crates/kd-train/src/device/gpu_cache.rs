@@ -71,6 +71,7 @@ pub fn default_gpu_cache() -> GpuCache {
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 fn keep_in(folder: &Path) {
     let mut config = CubeClRuntimeConfig::from_current_dir().override_from_env();
+    config.compilation.cache = true;
     config.environment.path = CacheConfig::Directory(folder.to_owned());
     CubeClRuntimeConfig::try_set(config);
 }
