@@ -127,10 +127,7 @@ fn continued(out: &Path) -> Result<(), TrainError> {
     recipe.train.ema_decay = Some(0.9);
     recipe.compute.device = Some("flex".to_owned());
     let parts: Parts<Tiny, Tiny> = Parts::new("tiny", |setting| Tiny::new(2, &setting.device));
-    let options = RunOptions {
-        resume: out.join("recipe.yaml").exists(),
-        ..RunOptions::new(out)
-    };
+    let options = RunOptions::resuming(out);
     run_with(&recipe, parts, &options, &mut NoopObserver).map(|_| ())
 }
 

@@ -64,6 +64,8 @@ pub struct RunStart {
     /// What else is to be known of the run, each in one line: what becomes of the schedule of a run that
     /// is made longer.
     pub notes: Vec<String>,
+    /// The name of the GPU; `None` on a CPU.
+    pub gpu: Option<String>,
 }
 
 /// What is known of a teacher before the first step.
@@ -75,8 +77,6 @@ pub struct TeacherStart {
     pub top1: f64,
     /// The number of these images.
     pub images: usize,
-    /// The name of the GPU; `None` on a CPU.
-    pub gpu: Option<String>,
 }
 
 /// An epoch of a phase before the main one.

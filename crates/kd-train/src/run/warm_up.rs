@@ -8,7 +8,7 @@ use super::parts::stand_in_teacher;
 use super::phase::Objective;
 use super::{Parts, Runner};
 use crate::task::LossMeter;
-use crate::{DistillTask, Recipe, TrainError, guard_device};
+use crate::{DistillTask, Moment, Recipe, TrainError, guard_device};
 
 /// Compiles and tunes what the run of a recipe needs on its device, so that the run itself starts in
 /// seconds: a step of each phase and the evaluation, for whole batches and the last short one. What is
@@ -56,8 +56,9 @@ impl Runner<'_, AnyNetwork, AnyNetwork> {
                 } else {
                     let output;
                     (task, output) = task.step(&batch);
-                    let mut meter = LossMeter::new(0);
-                    let read = meter.add(&output.losses, output.logits, output.labels);
+                    let mut meter = LossMeter::new(Moment::Training(0));
+                    let logits = (output.logits, output.teacher);
+                    let read = meter.add(&output.losses, logits, output.labels);
                     unless_finite(read.and_then(|()| meter.finish()))?;
                 }
                 self.finish_all()?;

@@ -20,8 +20,7 @@ pub fn run(args: Args) -> Result<(), CliError> {
     let recipe = overlay.finish()?;
     let name = recipe.compute.device.as_deref().unwrap_or_default();
     let Some(gpu) = gpu_name(&device_by_name(name)?) else {
-        output::text(&format!("`{name}` is a CPU, which needs no warm-up"));
-        return Ok(());
+        return output::text(&format!("`{name}` is a CPU, which needs no warm-up"));
     };
     let tuning = Tuning::begin(&gpu);
     let bar = tuning.bar();
@@ -32,6 +31,5 @@ pub fn run(args: Args) -> Result<(), CliError> {
     let kept = GpuCache::in_use().map_or_else(String::new, |cache| {
         format!(", kept in {}", cache.folder().display())
     });
-    output::text(&format!("{}{kept}", tuning.summary()));
-    Ok(())
+    output::text(&format!("{}{kept}", tuning.summary()))
 }
