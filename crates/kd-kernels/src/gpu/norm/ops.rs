@@ -20,7 +20,7 @@ pub struct Options {
 #[backend_extension(Cube, Autodiff, Fusion)]
 pub trait BatchOps: Backend {
     /// Output; mean and biased variance of the batch; running mean and variance.
-    #[allow(clippy::too_many_arguments)]
+    #[allow(clippy::too_many_arguments, clippy::type_complexity)]
     #[fusion(meta = |x, weight, _bias, _residual, _chosen, _mean, _variance, _options| {
         let channels = || weight.clone();
         (x.clone(), channels(), channels(), channels(), channels())
