@@ -16,11 +16,12 @@ pub struct Args {
 
 pub fn run(args: Args) -> Result<(), CliError> {
     let (mut overlay, place) = args.flags.overlay()?;
-    teacher::named(&mut overlay, &place);
+    teacher::named(&mut overlay, &place)?;
     let recipe = overlay.finish()?;
     let name = recipe.compute.device.as_deref().unwrap_or_default();
     let Some(gpu) = gpu_name(&device_by_name(name)?) else {
-        return output::text(&format!("`{name}` is a CPU, which needs no warm-up"));
+        output::text(&format!("`{name}` is a CPU, which needs no warm-up"));
+        return Ok(());
     };
     let tuning = Tuning::begin(&gpu);
     let bar = tuning.bar();
@@ -31,5 +32,6 @@ pub fn run(args: Args) -> Result<(), CliError> {
     let kept = GpuCache::in_use().map_or_else(String::new, |cache| {
         format!(", kept in {}", cache.folder().display())
     });
-    output::text(&format!("{}{kept}", tuning.summary()))
+    output::text(&format!("{}{kept}", tuning.summary()));
+    Ok(())
 }
