@@ -430,6 +430,28 @@ fn devices_are_listed_with_the_default_one_first() {
         .stdout(predicate::str::contains("CPU"));
 }
 
+/// Burn's default device is the GPU of a build that has one; this name makes Burn panic. A resumed run
+/// is no part of it: Burn's optimizers ask, though what they load is not put there.
+#[test]
+fn nothing_asks_for_a_default_device() {
+    let folder = tempdir().expect("a folder");
+    let out = folder.path().join("run");
+    let weights = text(&out.join("student.safetensors"));
+    let deployed = text(&folder.path().join("deployed.safetensors"));
+    tiny_run(&out).env("BURN_DEVICE", "none").assert().success();
+    for args in [
+        ["eval", "--weights", &weights, "--limit-test", "20"].as_slice(),
+        &["deploy", "--in", &weights, "--out", &deployed],
+        &["models", "resnet8"],
+        &["devices"],
+    ] {
+        kd().args(args)
+            .env("BURN_DEVICE", "none")
+            .assert()
+            .success();
+    }
+}
+
 #[test]
 fn a_cpu_needs_no_warm_up() {
     let flags = ["--recipe", "sakd-cifar100-resnet56-resnet20-at"];

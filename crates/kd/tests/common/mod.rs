@@ -7,12 +7,9 @@ use std::path::Path;
 
 use assert_cmd::Command;
 
-/// The `kd` binary. Whatever asks Burn for its default device, which in a build for GPUs is one,
-/// panics.
+/// The `kd` binary.
 pub fn kd() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kd"));
-    command.env("BURN_DEVICE", "none");
-    command
+    Command::new(env!("CARGO_BIN_EXE_kd"))
 }
 
 /// What a tiny run is: a resnet8 on 40 images for one epoch.
