@@ -36,6 +36,7 @@ pub const READERS: &[Reader] = &[
     reader("sweep_file", recipes::sweep_file),
     reader("teacher_cache", runs::teacher_cache),
     reader("checkpoint", runs::checkpoint),
+    reader("event_file", runs::event_file),
     reader("run_records", runs::records),
 ];
 

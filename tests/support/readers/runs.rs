@@ -131,6 +131,53 @@ fn continued(out: &Path) -> Result<(), TrainError> {
     run_with(&recipe, parts, &options, &mut NoopObserver).map(|_| ())
 }
 
+/// The log for TensorBoard of a run that is continued, which takes its times from there: messages, each
+/// after a byte that says how long it is, as records with right lengths and checksums; the first byte
+/// says how many, and what follows them stands as it is. No log stops a run.
+pub(super) fn event_file(bytes: &[u8]) {
+    let Some((count, bytes)) = bytes.split_first() else {
+        return;
+    };
+    let out = scratch::folder("event_file").join("run");
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    let path = PATH.get_or_init(|| {
+        continued(&out).expect("a run");
+        let mut files = fs::read_dir(&out).expect("a folder");
+        let is_log = |path: &PathBuf| path.to_string_lossy().contains("events.out.tfevents.");
+        let log = files.find_map(|file| Some(file.ok()?.path()).filter(is_log));
+        log.expect("a log")
+    });
+    scratch::remove(&out.join("result.json"));
+    scratch::write(path, &event_records(*count, bytes));
+    continued(&out).expect("a run that goes on");
+}
+
+fn event_records(count: u8, mut bytes: &[u8]) -> Vec<u8> {
+    let checksum = |bytes: &[u8]| {
+        let sum = crc32c::crc32c(bytes);
+        sum.rotate_right(15).wrapping_add(0xa282_ead8).to_le_bytes()
+    };
+    let mut records = Vec::new();
+    for _ in 0..count {
+        let Some((length, rest)) = bytes.split_first() else {
+            break;
+        };
+        let (message, rest) = rest.split_at(rest.len().min(usize::from(*length)));
+        bytes = rest;
+        let length = (message.len() as u64).to_le_bytes();
+        for part in [
+            length.as_slice(),
+            &checksum(&length),
+            message,
+            &checksum(message),
+        ] {
+            records.extend(part);
+        }
+    }
+    records.extend(bytes);
+    records
+}
+
 /// Records of a run, with what is sound of each.
 const RECORDS: [(&str, &str); 5] = [
     ("recipe.yaml", "student: {network: resnet8}\n"),
