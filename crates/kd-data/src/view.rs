@@ -17,12 +17,13 @@ pub struct View {
 impl View {
     /// Number of offsets along one axis.
     pub(crate) fn offsets(pad: usize) -> usize {
-        2 * pad + 1
+        pad.saturating_mul(2).saturating_add(1)
     }
 
-    /// Number of views.
+    /// Number of views. It saturates: a padding is asked for it before it is known to fit an image.
     pub(crate) fn count(pad: usize) -> usize {
-        2 * Self::offsets(pad) * Self::offsets(pad)
+        let offsets = Self::offsets(pad);
+        offsets.saturating_mul(offsets).saturating_mul(2)
     }
 
     /// `(dy * (2 * pad + 1) + dx) * 2 + flip`.

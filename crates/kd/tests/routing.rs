@@ -22,8 +22,13 @@ fn with_teacher() -> (TempDir, PathBuf) {
 
 /// `kd distill` of a resnet8 on 40 images for two epochs.
 fn distill(weights: &Path, out: &Path, special: &[&str]) -> Assert {
-    kd().args(["distill", "--student", "resnet8", "--epochs", "2"])
-        .args(["--limit-train", "40", "--limit-test", "20"])
+    let resnet8 = ["--student", "resnet8", "--epochs", "2"];
+    distill_into(weights, out, &[&resnet8, special].concat())
+}
+
+/// `kd distill` on 40 images.
+fn distill_into(weights: &Path, out: &Path, special: &[&str]) -> Assert {
+    kd().args(["distill", "--limit-train", "40", "--limit-test", "20"])
         .args(["--batch-size", "16", "--teacher-weights"])
         .arg(weights)
         .arg("--out")
@@ -254,7 +259,7 @@ fn networks_of_other_families_are_distilled_stage_by_stage() {
     let (folder, weights) = with_teacher();
     for (student, method) in [("vgg8", "at"), ("vgg8", "ofd"), ("mobilenetv2", "nst")] {
         let out = folder.path().join(format!("{student}-{method}"));
-        distill(
+        distill_into(
             &weights,
             &out,
             &[

@@ -101,11 +101,12 @@ pub(super) fn numbers<'a>(
 /// The bytes of a tensor in its own order; its storage is known to hold them.
 fn gathered(tensor: &StoredTensor, storage: &[u8]) -> Vec<u8> {
     let size = tensor.storage.element.size;
-    let start = (tensor.storage.start + tensor.offset) * size;
     let count = tensor.len();
     if count == 0 {
+        // Its offset may be anything.
         return Vec::new();
     }
+    let start = (tensor.storage.start + tensor.offset) * size;
     if tensor.is_contiguous() {
         return storage[start..start + count * size].to_vec();
     }

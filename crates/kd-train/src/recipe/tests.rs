@@ -161,7 +161,11 @@ fn an_unknown_key_is_answered_with_the_nearest() {
     assert!(message("losses.0.smooting=1").contains("did you mean `smoothing`?"));
     assert!(message("losses.7.weight=1").starts_with("losses.7.weight: unknown key"));
     assert!(message("optimizer.lr").contains("KEY=VALUE"));
-    assert!(message("optimizer.lr=.nan").starts_with("optimizer.lr: non-finite"));
+    let message_of_nan = message("optimizer.lr=.nan");
+    assert!(
+        message_of_nan.starts_with("optimizer.lr: non-finite"),
+        "{message_of_nan}"
+    );
     assert!(message("optimizer.lr=fast").starts_with("optimizer.lr: invalid type"));
 }
 
@@ -201,7 +205,11 @@ fn a_file_with_a_mistake_names_line_and_key() {
         "{unknown}"
     );
     assert!(message("- 1").contains("map of sections"));
-    assert!(message("optimizer: { lr: .nan }").contains("non-finite float `.nan`"));
+    let non_finite = message("optimizer: { lr: .nan }");
+    assert!(
+        non_finite.contains("non-finite float `.nan`"),
+        "{non_finite}"
+    );
     let term = message("losses:\n- { name: kd, weight: 1, temp: 2 }\n");
     assert!(term.contains("unknown field `temp`"), "{term}");
 }
