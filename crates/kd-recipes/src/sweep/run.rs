@@ -184,8 +184,13 @@ impl<'a> Sweeper<'a> {
                 continue;
             };
             let state = RunState::of(&self.folder.run(&cell.name));
+            // A process may end badly after its run is complete, or refuse a run that another one
+            // completed with other contents.
+            let is_its_own = || matches!(self.folder.check(cell), Ok(InPlace(true)));
             match (state, outcome) {
-                (RunState::Complete(result), _) => self.complete(index, &result, observer),
+                (RunState::Complete(result), outcome) if outcome.is_ok() || is_its_own() => {
+                    self.complete(index, &result, observer);
+                }
                 (_, outcome) => {
                     let reason = outcome.err().unwrap_or_else(|| "no result".to_owned());
                     // Written before the claim goes, so that no other sweep tries it again.

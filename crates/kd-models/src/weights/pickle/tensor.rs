@@ -145,6 +145,14 @@ impl StoredTensor {
         if self.shape.len() != self.stride.len() || self.shape.len() > MOST_AXES {
             return Err("a tensor's shape and strides do not belong together".to_owned());
         }
+        // Without numbers it may claim any extents, whose product others form.
+        let mut extents = self.shape.iter();
+        if extents
+            .try_fold(1, |count: usize, extent| count.checked_mul(*extent))
+            .is_none()
+        {
+            return Err("a tensor's shape is too large".to_owned());
+        }
         match self.end() {
             Some(end) if end <= self.storage.count => Ok(self),
             _ => Err("a tensor reaches beyond the end of its storage".to_owned()),
