@@ -105,7 +105,7 @@ impl Resident {
         self.order.dims()[0] / self.within.dims()[0]
     }
 
-    /// The number of the step whose batch is [next](Self::next), in the memory where it stays, `[1]`.
+    /// The number of the step whose batch is [next](Self::batch), in the memory where it stays, `[1]`.
     pub fn step(&self) -> Tensor<1, Int> {
         self.step.clone()
     }

@@ -83,11 +83,13 @@ impl Recipe {
 
 /// Whether a field says where something is that a run reads.
 fn is_place(path: &str) -> bool {
-    match path.split('.').collect::<Vec<_>>()[..] {
-        ["data", "root"] | ["student" | "teacher", "weights"] => true,
-        ["teacher", "weights", _] | ["peers", _, "weights"] => true,
-        _ => false,
-    }
+    matches!(
+        path.split('.').collect::<Vec<_>>()[..],
+        ["data", "root"]
+            | ["student" | "teacher", "weights"]
+            | ["teacher", "weights", _]
+            | ["peers", _, "weights"]
+    )
 }
 
 fn differ(

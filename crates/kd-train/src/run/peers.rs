@@ -51,8 +51,11 @@ impl PeerMeters {
         });
         // Each is read, so that the cause is among what is found.
         let added: Vec<_> = added.collect();
-        let all = added.into_iter();
-        all.fold(Ok(()), |all, one| both(all, one).map(drop))
+        let mut all = Ok(());
+        for one in added {
+            all = both(all, one).map(drop);
+        }
+        all
     }
 
     /// The means of the epoch.

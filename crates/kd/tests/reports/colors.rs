@@ -30,6 +30,7 @@ fn report_f18_help_in_a_pipe_has_no_colors() {
 
 /// On a terminal, which `script` makes, colors are there but for `NO_COLOR`.
 #[cfg(target_os = "linux")]
+#[allow(clippy::print_stderr)]
 #[test]
 fn report_f18_help_on_a_terminal_has_colors_but_for_no_color() {
     let print = |no_color: Option<&str>| {

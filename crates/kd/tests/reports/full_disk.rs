@@ -15,6 +15,7 @@ struct Disk {
 }
 
 impl Disk {
+    #[allow(clippy::print_stderr)]
     fn of(size: &str) -> Option<Self> {
         let disk = Self {
             folder: tempdir().expect("a folder"),
