@@ -1,11 +1,13 @@
 //! Errors of this crate.
 
+use kd_train::one_line;
+
 /// Why a recipe cannot be had.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecipesError {
     /// No recipe has this name.
-    #[error("no recipe is named `{name}`{}; `kd recipes` lists them", suggestion.as_ref().map_or_else(String::new, |name| format!("; did you mean `{name}`?")))]
+    #[error("no recipe is named `{}`{}; `kd recipes` lists them", one_line(name), suggestion.as_ref().map_or_else(String::new, |name| format!("; did you mean `{name}`?")))]
     Unknown {
         /// The name.
         name: String,
@@ -22,7 +24,7 @@ pub enum RecipesError {
     },
     /// A file or command line of another program says something unknown, or something that kd
     /// cannot do.
-    #[error("{}", kd_train::one_line(&format!("{origin}: {key} {reason}")))]
+    #[error("{}: {} {}", one_line(origin), one_line(key), one_line(reason))]
     Foreign {
         /// The file, or `command line`.
         origin: String,
@@ -32,7 +34,7 @@ pub enum RecipesError {
         reason: String,
     },
     /// A file cannot be read.
-    #[error("{}: {reason}", path.display())]
+    #[error("{}: {}", path.display(), one_line(reason))]
     File {
         /// The file.
         path: std::path::PathBuf,

@@ -11,7 +11,7 @@ use crate::yaml::one_line;
 #[non_exhaustive]
 pub enum TrainError {
     /// A value in the recipe cannot be used.
-    #[error("{field} is {found}, expected {expected}")]
+    #[error("{field} is {}, expected {expected}", one_line(found))]
     Value {
         /// The recipe's field.
         field: &'static str,
@@ -21,7 +21,7 @@ pub enum TrainError {
         expected: String,
     },
     /// Two settings of a recipe exclude each other.
-    #[error("{field} cannot be used with {other}")]
+    #[error("{field} cannot be used with {}", one_line(other))]
     Conflict {
         /// The one.
         field: &'static str,
@@ -48,7 +48,7 @@ pub enum TrainError {
     #[error("optimizer: {0}")]
     Optimizer(String),
     /// A recipe lacks a field that has no default.
-    #[error("{field} is missing: {hint}")]
+    #[error("{field} is missing: {}", one_line(hint))]
     Missing {
         /// The recipe's field.
         field: &'static str,
@@ -56,7 +56,7 @@ pub enum TrainError {
         hint: String,
     },
     /// A recipe file, or a record of a run, cannot be understood.
-    #[error("{}: {reason}", path.display())]
+    #[error("{}: {}", path.display(), one_line(reason))]
     RecipeFile {
         /// The file.
         path: PathBuf,
@@ -64,7 +64,7 @@ pub enum TrainError {
         reason: String,
     },
     /// The device is unknown or not part of this build.
-    #[error("device: {0}")]
+    #[error("device: {}", one_line(.0))]
     Device(String),
     /// The memory of a device is used up.
     #[error(
@@ -105,7 +105,7 @@ pub enum TrainError {
         reason: String,
     },
     /// A checkpoint cannot be used.
-    #[error("{}: unusable checkpoint: {reason}", path.display())]
+    #[error("{}: unusable checkpoint: {}", path.display(), one_line(reason))]
     Checkpoint {
         /// The checkpoint.
         path: PathBuf,

@@ -102,6 +102,7 @@ pub(super) fn numbers<'a>(
 fn gathered(tensor: &StoredTensor, storage: &[u8]) -> Vec<u8> {
     let size = tensor.storage.element.size;
     let count = tensor.len();
+    // Nothing bounds where an empty tensor begins.
     if count == 0 {
         // Its offset may be anything.
         return Vec::new();

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use kd_train::TrainError;
+use kd_train::{TrainError, one_line};
 
 use crate::RecipesError;
 
@@ -11,7 +11,7 @@ use crate::RecipesError;
 #[non_exhaustive]
 pub enum SweepError {
     /// A sweep file cannot be understood.
-    #[error("{}: {reason}", path.display())]
+    #[error("{}: {}", path.display(), one_line(reason))]
     File {
         /// The file.
         path: PathBuf,
@@ -19,7 +19,7 @@ pub enum SweepError {
         reason: String,
     },
     /// The recipe of a cell cannot be carried out.
-    #[error("{cell}: {source}")]
+    #[error("{}: {source}", one_line(cell))]
     Cell {
         /// The name of the cell.
         cell: String,
@@ -27,7 +27,7 @@ pub enum SweepError {
         source: Box<TrainError>,
     },
     /// The cells do not fit together.
-    #[error("{0}")]
+    #[error("{}", one_line(.0))]
     Plan(String),
     /// A shard that is not there.
     #[error("shard {0}, expected K/N with K from 1 to N")]

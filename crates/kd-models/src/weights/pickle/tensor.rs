@@ -145,13 +145,11 @@ impl StoredTensor {
         if self.shape.len() != self.stride.len() || self.shape.len() > MOST_AXES {
             return Err("a tensor's shape and strides do not belong together".to_owned());
         }
-        // Without numbers it may claim any extents, whose product others form.
-        let mut extents = self.shape.iter();
-        if extents
-            .try_fold(1, |count: usize, extent| count.checked_mul(*extent))
-            .is_none()
-        {
-            return Err("a tensor's shape is too large".to_owned());
+        // Nothing else bounds the extents of an empty tensor.
+        let mut extents = self.shape.iter().filter(|extent| **extent > 0);
+        let countable = extents.try_fold(1usize, |count, extent| count.checked_mul(*extent));
+        if countable.is_none() {
+            return Err("a tensor has more numbers than can be counted".to_owned());
         }
         match self.end() {
             Some(end) if end <= self.storage.count => Ok(self),
