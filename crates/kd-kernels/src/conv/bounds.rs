@@ -180,12 +180,14 @@ proptest! {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "hours")]
     fn of_small_maps(shape in small_maps(), absent in 0usize..=9) {
         prop_assert!(small::suits(&shape));
         check(shape, absent);
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "hours")]
     fn in_winograds_form(shape in wide(), absent in 0usize..=2) {
         prop_assert!(winograd::suits(&shape));
         check(shape, absent);
