@@ -45,10 +45,12 @@ pub(super) fn foreign_file(bytes: &[u8]) {
     }
 }
 
-/// A command line of another program, one argument a line.
+/// A command line of another program, one argument a line. A path is shown as it was given: it has no
+/// control characters here.
 pub(super) fn command_line(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
-    match foreign::translate(text.lines().map(str::to_owned).collect()) {
+    let arguments = text.lines().map(|line| line.replace(char::is_control, " "));
+    match foreign::translate(arguments.collect()) {
         Ok(translated) => use_foreign(translated.foreign),
         Err(error) => check(&error),
     }
