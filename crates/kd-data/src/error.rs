@@ -195,8 +195,9 @@ impl DataError {
     }
 }
 
-/// A text of which nothing but letters reaches a terminal: what a file says may be part of it.
-fn printable(text: &str) -> String {
+/// A text as a part of a message, its control characters escaped: what a file says may be in it, and is
+/// not to speak to a terminal.
+pub fn printable(text: &str) -> String {
     let letters = text.chars().map(|letter| match letter.is_control() {
         true => letter.escape_default().to_string(),
         false => letter.to_string(),

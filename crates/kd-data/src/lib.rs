@@ -62,7 +62,7 @@ pub use cifar::{Cifar, Limits};
 pub use dataset::{ImageSet, Splits};
 #[cfg(feature = "download")]
 pub use download::Archive;
-pub use error::DataError;
+pub use error::{DataError, printable};
 pub use files::ImageFiles;
 pub use loader::{Batch, Epoch, Loader, LoaderConfig, Resident};
 pub use normalization::Normalization;

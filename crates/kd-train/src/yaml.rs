@@ -1,5 +1,6 @@
 //! Reading YAML.
 
+use kd_data::printable;
 use serde::de::DeserializeOwned;
 use serde_saphyr::UserMessageFormatter;
 
@@ -18,10 +19,5 @@ pub fn from_yaml<T: DeserializeOwned>(text: &str) -> Result<T, String> {
 /// A text as a part of a message: in one line, and without control characters. What a file says may be
 /// in it, and is not to speak to a terminal.
 pub fn one_line(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let letters = line.chars().map(|letter| match letter.is_control() {
-        true => letter.escape_default().to_string(),
-        false => letter.to_string(),
-    });
-    letters.collect()
+    printable(&text.split_whitespace().collect::<Vec<_>>().join(" "))
 }
