@@ -23,6 +23,7 @@ const MAX_PAD: usize = 90;
 /// only a [random resized crop](Self::RandomResizedCrop) is done on the host, by the threads that
 /// decode the images.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Augmentation {
     /// Nothing: images are only normalized, as in evaluation.
@@ -61,6 +62,7 @@ pub enum Augmentation {
 
 /// What surrounds an image that is cropped with a padding.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Padding {
     /// Black *before* normalization, as in the usual PyTorch transforms, which work on the image

@@ -105,10 +105,30 @@ impl Normalization {
 
 /// What a file holds of statistics without a name.
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Given {
+    /// The mean of each channel.
     mean: [f32; 3],
+    /// The standard deviation of each channel, above 0.
     std: [f32; 3],
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Normalization {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Normalization".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "Statistics by which images are normalized, by name or given.",
+            "anyOf": [
+                { "enum": Self::NAMES.map(|(name, _)| name) },
+                Given::json_schema(generator),
+            ]
+        })
+    }
 }
 
 impl Serialize for Normalization {

@@ -63,6 +63,7 @@ const MOST_IMAGES: usize = 10_000_000;
 /// # Ok::<(), kd_data::DataError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct ProceduralConfig {
     /// Number of classes, 2 to 100. Default: 10.

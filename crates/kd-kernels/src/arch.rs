@@ -21,6 +21,12 @@ pub(crate) fn arch() -> Arch {
 
 /// Whether this machine has vectors that the kernels know.
 pub(crate) fn has_vectors() -> bool {
+    vector_lanes() > 1
+}
+
+/// How many numbers of 32 bits the kernels' vectors hold: 16 with AVX-512, 8 with AVX2, 1 where this
+/// machine has no vectors that they know. `KD_SIMD=avx2` limits it to AVX2.
+pub fn vector_lanes() -> usize {
     struct Lanes;
 
     impl WithSimd for Lanes {
@@ -31,5 +37,5 @@ pub(crate) fn has_vectors() -> bool {
         }
     }
 
-    arch().dispatch(Lanes) > 1
+    arch().dispatch(Lanes)
 }

@@ -43,6 +43,8 @@ mod switch;
 #[cfg(feature = "flex")]
 mod tensors;
 
+#[cfg(feature = "flex")]
+pub use arch::vector_lanes;
 pub use assign::{assign, assign_int};
 pub use device::{is_cpu, is_flex, is_gpu};
 pub use graph::{Graph, GraphError};

@@ -133,6 +133,8 @@ mod pair;
 mod pool;
 mod range;
 pub mod relations;
+#[cfg(feature = "schema")]
+mod schema;
 mod setup;
 mod step;
 mod suggest;

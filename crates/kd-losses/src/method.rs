@@ -94,6 +94,17 @@ macro_rules! methods {
             }
         }
 
+        #[cfg(feature = "schema")]
+        impl Method {
+            /// What each method reads, without its name.
+            pub(crate) fn schemas(
+                generator: &mut schemars::SchemaGenerator,
+            ) -> Vec<(MethodInfo, schemars::Schema)> {
+                use schemars::JsonSchema;
+                vec![$(($config::INFO, $config::json_schema(generator))),+]
+            }
+        }
+
         impl LossConfig for Method {
             type Loss = MethodLoss;
 

@@ -22,6 +22,7 @@ use crate::{Convention, CutPlacement, RouterConfig, RoutingMode, SpotError};
 /// With [`Convention::Sakd`], `random` has a `gamma` (1) and no `probability`, and `joint` has
 /// neither `bias` nor `teacher_lr`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct RoutingConfig {
     /// How the samples are chosen.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Whose rules `random` and `joint` follow: the paper describes neither.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Convention {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// How the samples to distill are chosen, at each spot and in each step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum RoutingMode {

@@ -9,6 +9,7 @@ use crate::{Cuts, SpotError};
 
 /// Where routing cuts the networks.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "Written", into = "Written")]
 pub enum CutPlacement {
     /// Where the losses act.
@@ -26,6 +27,7 @@ pub enum CutPlacement {
 
 /// As it is in a file.
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 enum Written {
     Name(String),

@@ -6,13 +6,14 @@ use std::path::Path;
 use kd_losses::Method;
 use kd_models::Architecture;
 use kd_spot::{RoutingConfig, RoutingMode};
+use serde::Serialize;
 
 use crate::{
     Observer, OneOrMany, Overlay, Recipe, RunOptions, RunResult, Shorthand, TrainError, run,
 };
 
 /// A line of the comparison.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Row {
     /// What was done.
     pub label: String,

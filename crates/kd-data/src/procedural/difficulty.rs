@@ -7,6 +7,7 @@ use crate::DataError;
 /// How hard the procedural images are to tell apart; each field on its own, harder when greater
 /// (only `contrast` works the other way).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Difficulty {
     /// Standard deviation of the pixel noise, independent in every channel, where the whole range

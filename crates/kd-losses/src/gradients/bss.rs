@@ -26,6 +26,7 @@ const NOISE_EPSILON: f64 = 1e-20;
 
 /// Configuration of [`BssLoss`] and its [`BssAttacker`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct BssLossConfig {
     /// Temperature of the divergence, a positive number. Default 4.

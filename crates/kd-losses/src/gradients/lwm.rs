@@ -23,6 +23,7 @@ const ROUNDING: f64 = 1e-5;
 /// What the channels' weights are multiplied with: the public implementation differs from the
 /// paper.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum LwmConvention {
     /// The paper's, which is Grad-CAM's: the map.
@@ -36,6 +37,7 @@ pub enum LwmConvention {
 
 /// Configuration of [`LwmLoss`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct LwmLossConfig {
     /// Stage whose maps are looked at; the stem is 0. Default none: the last of each network.

@@ -15,6 +15,7 @@ use crate::{
 
 /// Configuration of [`CeLoss`].
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct CeLossConfig {
     /// Label smoothing, in `[0, 1)`. Default 0.

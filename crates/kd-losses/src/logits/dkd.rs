@@ -21,6 +21,7 @@ const NEVER: f64 = -1e30;
 
 /// Which parts are in the loss: the public implementations differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum DkdConvention {
     /// The paper's and mdistiller's: `alpha · TCKD + beta · NCKD`.
@@ -33,6 +34,7 @@ pub enum DkdConvention {
 
 /// Configuration of [`DkdLoss`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct DkdLossConfig {
     /// Weight of the target class's part, from 0. Default 1.

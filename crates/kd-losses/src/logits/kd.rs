@@ -15,6 +15,7 @@ use crate::{
 
 /// Configuration of [`KdLoss`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct KdLossConfig {
     /// Temperature `T` that softens both distributions. Default 4.

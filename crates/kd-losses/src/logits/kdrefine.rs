@@ -16,6 +16,7 @@ use crate::{
 
 /// Configuration of [`KdRefineLoss`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct KdRefineLossConfig {
     /// Weight of the cross-entropy, from 0. Default 0.1.

@@ -15,6 +15,7 @@ use crate::{
 
 /// Configuration of [`LogitsLoss`].
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct LogitsLossConfig {
     /// The multiplier of [standardized](crate::logits::standardize) logits, a positive number. Default

@@ -19,6 +19,7 @@ const SCALE: f64 = 3.0 / 1000.0;
 
 /// How the terms of a map and of the stages are put together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum AbConvention {
     /// RepDistiller's, after the authors' code: the sum over a sample's elements times 0.003, the
@@ -31,6 +32,7 @@ pub enum AbConvention {
 
 /// Configuration of [`AbLoss`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct AbLossConfig {
     /// How far from 0 the student's response is to be, 0 or more. Default 1.

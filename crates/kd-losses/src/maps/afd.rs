@@ -24,6 +24,7 @@ const EPSILON: f64 = 1e-6;
 
 /// Configuration of [`AfdLoss`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct AfdLossConfig {
     /// Channels inside the attention, as a share of the teacher's, above 0 and at most 1.

@@ -23,6 +23,7 @@ const ZOO_EPSILON: f64 = 1e-6;
 
 /// How a map becomes an attention map: the public implementations differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum AtConvention {
     /// RepDistiller's, after the code of the paper's authors: the *mean over channels of `f^p`*
@@ -36,6 +37,7 @@ pub enum AtConvention {
 
 /// Configuration of [`AtLoss`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct AtLossConfig {
     /// The power of the activations. Default 2; higher powers give more weight to the strongest

@@ -19,6 +19,7 @@ use crate::{
 
 /// How factors are made and compared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum FtConvention {
     /// RepDistiller's: powers averaged over the channels; convolutions with biases, batch norms
@@ -36,6 +37,7 @@ const MOST_RATE: f64 = 64.0;
 
 /// Configuration of [`FtLoss`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct FtLossConfig {
     /// Channels of the factor as a share of the teacher's, above 0 and up to 64. Default 0.5.

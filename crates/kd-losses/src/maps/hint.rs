@@ -15,6 +15,7 @@ use crate::{
 
 /// Configuration of [`HintLoss`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct HintLossConfig {
     /// The stage whose maps are compared; the stem is 0. Default 2.

@@ -16,6 +16,7 @@ use crate::{
 
 /// Configuration of [`NstLoss`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct NstLossConfig {
     /// The only stage whose maps are compared; the stem is 0. Default: all stages but the stem.

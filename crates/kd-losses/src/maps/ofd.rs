@@ -22,6 +22,7 @@ const FEW_NEGATIVE: f64 = 1e-3;
 
 /// Where the margins come from, and how the loss is averaged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum OfdConvention {
     /// Knowledge-Distillation-Zoo's: one map, margins from the teacher's batch, the mean over all
@@ -36,6 +37,7 @@ pub enum OfdConvention {
 
 /// Configuration of [`OfdLoss`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct OfdLossConfig {
     /// Where the margins come from, and how the loss is averaged. Default [`OfdConvention::Zoo`].

@@ -20,6 +20,7 @@ const LEVELS: [usize; 3] = [4, 2, 1];
 
 /// Configuration of [`ReviewKdLoss`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct ReviewKdLossConfig {
     /// Most channels of the maps that are fused: they have as many as the student's deepest

@@ -18,6 +18,7 @@ use crate::{
 
 /// Configuration of [`SemCkdLoss`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct SemCkdLossConfig {
     /// The samples of a batch divided by this, and at least 2, is the length of queries and keys.

@@ -16,6 +16,7 @@ use crate::{
 
 /// Configuration of [`SrrlLoss`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct SrrlLossConfig {}
 

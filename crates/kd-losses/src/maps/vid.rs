@@ -19,6 +19,7 @@ use crate::{
 
 /// The small number that is added to the variance.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum VidConvention {
     /// RepDistiller's: 1e-5.
@@ -39,6 +40,7 @@ impl VidConvention {
 
 /// Configuration of [`VidLoss`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct VidLossConfig {
     /// The variance at the start, above 0.001. Default 5.

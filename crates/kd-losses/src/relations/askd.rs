@@ -21,6 +21,7 @@ use crate::{
 
 /// At which maps the regions are compared; written `last`, `all` or as a number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum AskdPosition {
     /// The last map.
@@ -35,6 +36,7 @@ pub enum AskdPosition {
 
 /// Configuration of [`AskdLoss`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct AskdLossConfig {
     /// Weight of the regions, from 0. Default 5.

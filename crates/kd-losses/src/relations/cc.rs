@@ -16,6 +16,7 @@ use crate::{
 
 /// What is called correlation congruence: the public implementations are different losses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum CcConvention {
     /// RepDistiller's and that of spot-adaptive distillation: products of the differences of
@@ -29,6 +30,7 @@ pub enum CcConvention {
 
 /// Configuration of [`CcLoss`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct CcLossConfig {
     /// Which loss it is. Default [`CcConvention::RepDistiller`].

@@ -10,6 +10,7 @@ use crate::{Gate, LossError};
 
 /// Configuration of [`ClassSimilarityLoss`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct ClassSimilarityLossConfig {}
 

@@ -32,6 +32,7 @@ const POSITIVE: u32 = 1;
 
 /// Where the contrasted samples come from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum CrdSampling {
     /// The sample itself against any others: needs no labels.
@@ -45,6 +46,7 @@ pub enum CrdSampling {
 
 /// Configuration of [`CrdLoss`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct CrdLossConfig {
     /// Length of the embeddings. Default 128.

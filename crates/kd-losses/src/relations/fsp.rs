@@ -15,6 +15,7 @@ use crate::{
 
 /// Configuration of [`FspLoss`]: it has no parameters.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct FspLossConfig {}
 

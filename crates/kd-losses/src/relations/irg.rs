@@ -21,6 +21,7 @@ const NO_DISTANCE: f64 = 1e-12;
 
 /// Configuration of [`IrgLoss`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct IrgLossConfig {
     /// Weight of the vertices, at least 0. Default 0.1.

@@ -21,6 +21,7 @@ const MORE: usize = 3;
 
 /// Which matrix of a map is decomposed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum KdSvdConvention {
     /// RepDistiller's, and the paper's: positions × channels. Vectors have one entry a channel, so
@@ -34,6 +35,7 @@ pub enum KdSvdConvention {
 
 /// Configuration of [`KdSvdLoss`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct KdSvdLossConfig {
     /// Number of singular vectors of the teacher. Default 1.

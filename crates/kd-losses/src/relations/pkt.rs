@@ -14,6 +14,7 @@ use crate::{
 
 /// The small number that is added to norms and probabilities.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum PktConvention {
     /// RepDistiller's: 1e-7.
@@ -34,6 +35,7 @@ impl PktConvention {
 
 /// Configuration of [`PktLoss`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct PktLossConfig {
     /// The small number that is added. Default [`PktConvention::RepDistiller`].

@@ -15,6 +15,7 @@ use crate::{Gate, LossError};
 
 /// What a map with fewer pixels than regions does to the maps after it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum RegionShrink {
     /// Nothing: each pair of maps has its own number of regions.
@@ -28,6 +29,7 @@ pub enum RegionShrink {
 
 /// Configuration of [`RegionalSimilarityLoss`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct RegionalSimilarityLossConfig {
     /// Regions along each axis, from 1; with 1 there is nothing to compare and the loss is 0.

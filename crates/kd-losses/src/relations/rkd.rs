@@ -23,6 +23,7 @@ const LARGEST: usize = 1 << 22;
 
 /// Configuration of [`RkdLoss`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct RkdLossConfig {
     /// Weight of the distances, at least 0. Default 25.

@@ -14,6 +14,7 @@ use crate::{
 
 /// Configuration of [`SpLoss`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct SpLossConfig {
     /// The stage whose maps are compared; the stem is 0. Default: each network's last.

@@ -202,6 +202,22 @@ impl<'de> Deserialize<'de> for Architecture {
     }
 }
 
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Architecture {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Architecture".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let aliases = Self::all().flat_map(|network| network.aliases());
+        let names: Vec<&str> = Self::list().chain(aliases.copied()).collect();
+        schemars::json_schema!({
+            "description": "A network: `kd models` lists them.",
+            "enum": names
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

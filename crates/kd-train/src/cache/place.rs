@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 /// Where a [`TeacherCache`](crate::TeacherCache) keeps its rows. Reads and writes as `memory`, or as
 /// the path of a folder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(from = "String", into = "String")]
 pub enum CachePlace {
     /// In the memory of this process.

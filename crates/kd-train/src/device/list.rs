@@ -14,6 +14,7 @@ pub struct DeviceInfo {
     /// What it is.
     pub what: String,
     /// Its memory in bytes; absent for a CPU, and for a GPU that does not say it.
+    #[serde(rename = "memory_bytes")]
     pub memory: Option<u64>,
     /// Why it cannot be used.
     pub trouble: Option<String>,

@@ -13,6 +13,7 @@ const MOST_THREADS: usize = 1024;
 
 /// Device, number type, precision, kernels, threads and recording.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct ComputeConfig {
     /// The device: `flex`, `ndarray`, `cuda`, `cuda:1` or `wgpu`. Default: the first that this build
@@ -35,6 +36,7 @@ pub struct ComputeConfig {
 
 /// Whether training steps are recorded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum GraphMode {
     /// On a GPU.
@@ -48,6 +50,7 @@ pub enum GraphMode {
 
 /// Types of numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Dtype {
     /// 32 bits.
@@ -59,6 +62,7 @@ pub enum Dtype {
 
 /// What convolutions compute with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// The device's way with f32. On NVIDIA GPUs products may have TF32's ten bits of fraction: Burn

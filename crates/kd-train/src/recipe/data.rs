@@ -27,6 +27,7 @@ const MOST_PIXELS: usize = 4096;
 
 /// The images of a recipe.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct DataConfig {
     /// The data set.
@@ -254,6 +255,7 @@ impl DataConfig {
 
 /// The data sets that a recipe can name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum DataSource {
     /// The generated set, which needs no files.

@@ -9,6 +9,8 @@ mod one_or_many;
 mod overlay;
 mod paths;
 mod scheduler;
+#[cfg(feature = "schema")]
+mod schema;
 mod shorthand;
 mod train;
 
@@ -50,6 +52,7 @@ use crate::{OptimizerConfig, TaskConfig, TrainError};
 /// # }
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Recipe {
     /// The name under which the recipe is known, for tables; it changes nothing.

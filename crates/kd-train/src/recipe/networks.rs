@@ -11,6 +11,7 @@ use crate::{CachePlace, EnsembleConfig, TrainError};
 
 /// The network that is trained.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct StudentConfig {
     /// The network; required, unless the weights tell it.
@@ -42,6 +43,7 @@ impl StudentConfig {
 
 /// The network that the student learns from, or several: an ensemble.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct TeacherConfig {
     /// The network, or one for each weights file. Default: what its weights file says, or what its

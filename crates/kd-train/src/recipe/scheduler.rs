@@ -11,6 +11,7 @@ const MOST_STEPS: usize = 100_000_000;
 
 /// The schedules.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum SchedulerName {
     /// The rate is multiplied by `gamma` at each milestone.
@@ -30,6 +31,7 @@ pub enum SchedulerName {
 /// The learning rate over time, as a factor of the optimizer's. It changes with the epoch, and with
 /// every step for `onecycle` and during the warm-up.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct SchedulerConfig {
     /// Which schedule.

@@ -9,6 +9,7 @@ const MOST_EPOCHS: usize = 1_000_000;
 
 /// Length, seed and averaging of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainConfig {
     /// Number of epochs. Default: 240, and 7 for the procedural set.

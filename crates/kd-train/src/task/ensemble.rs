@@ -11,6 +11,7 @@ use crate::TrainError;
 
 /// What is averaged over the members of an ensemble.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Average {
     /// The logits: `z = Σ w_m z_m`.
@@ -23,6 +24,7 @@ pub enum Average {
 /// How the outputs of several teachers become one. An ensemble has logits alone: its members may be
 /// of different architectures, whose features are not of one kind.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct EnsembleConfig {
     /// What is averaged.

@@ -16,6 +16,7 @@ use crate::TrainError;
 
 /// The optimizers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum OptimizerName {
     /// Stochastic gradient descent, with momentum.
@@ -29,6 +30,7 @@ pub enum OptimizerName {
 
 /// An optimizer and its learning rate, with PyTorch's semantics.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct OptimizerConfig {
     /// Which one.

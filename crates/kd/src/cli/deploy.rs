@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
+use clap::ValueHint;
 use kd_models::deploy::{DeployOptions, deploy};
 use kd_train::{default_device, device_by_name};
 
+use super::candidates;
 use super::error::CliError;
 use super::flags::{ReadFlags, architecture};
 use super::{output, table};
@@ -12,25 +14,25 @@ use super::{output, table};
 /// Flags of `kd deploy`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The trained weights: safetensors or a PyTorch checkpoint
-    #[arg(long = "in", value_name = "FILE")]
+    /// Trained weights: safetensors or a PyTorch checkpoint
+    #[arg(long = "in", value_name = "FILE", value_hint = ValueHint::FilePath)]
     input: PathBuf,
-    /// The file to write, as safetensors
-    #[arg(long, value_name = "FILE")]
+    /// Safetensors file to write
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     out: PathBuf,
-    /// The network; by default what the file says, or what its keys and shapes tell
-    #[arg(long, value_name = "NAME")]
+    /// Network [default: inferred from the file]
+    #[arg(long, value_name = "NAME", add = candidates::networks())]
     model: Option<String>,
-    /// Fold all batch norms, not only those of re-parameterizable units; networks without such
-    /// units are always folded whole
+    /// Fold all batch norms, not only those of re-parameterizable blocks (other networks are always
+    /// folded completely)
     #[arg(long)]
     fold_all: bool,
-    /// Height and width of the images, in pixels [default: what the file says, or what the network
-    /// is usually trained on]
+    /// Height and width of the images, in pixels [default: as stated in the file, or the network's
+    /// usual size]
     #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u16).range(1..=2048))]
     size: Option<u16>,
-    /// Device: flex, ndarray, cuda[:i] or wgpu, as far as this build has them
-    #[arg(long, value_name = "NAME")]
+    /// Device: flex, ndarray, cuda[:N] or wgpu[:N]; `kd devices` lists those available
+    #[arg(long, value_name = "NAME", add = candidates::devices())]
     device: Option<String>,
     /// Print JSON
     #[arg(long)]
@@ -48,10 +50,7 @@ pub fn run(args: Args) -> Result<(), CliError> {
         read: args.read.options(),
     };
     let report = deploy(&args.input, &args.out, &options, &device)?;
-    output::text(&if args.json {
-        serde_json::to_string_pretty(&report)?
-    } else {
-        table::deployed(&report, &args.out)
-    });
-    Ok(())
+    output::result(&report, args.json, |report| {
+        table::deployed(report, &args.out)
+    })
 }

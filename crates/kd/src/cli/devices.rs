@@ -15,9 +15,5 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<(), CliError> {
     let devices = devices();
-    output::text(&match args.json {
-        true => serde_json::to_string_pretty(&devices)?,
-        false => table::devices(&devices),
-    });
-    Ok(())
+    output::result(&devices[..], args.json, table::devices)
 }

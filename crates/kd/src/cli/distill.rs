@@ -6,12 +6,16 @@ use kd_train::{Recipe, run as run_recipe};
 
 use super::distill_flags::DistillFlags;
 use super::error::CliError;
+use super::finished::Finished;
 use super::progress::Progress;
-use super::{compare, output, table, teacher};
+use super::{compare, output, teacher};
 
 /// Flags of `kd distill`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     pub flags: DistillFlags,
 }
@@ -19,7 +23,7 @@ pub struct Args {
 pub fn run(args: Args) -> Result<(), CliError> {
     let (mut overlay, place) = args.flags.overlay()?;
     if !overlay.has("losses") {
-        compare::run_overlay(&overlay, &place)?;
+        compare::run_overlay(&overlay, &place, args.json)?;
         output::note(
             "`kd distill` without a method or losses compared methods: from the next release on, \
              only `kd compare` will",
@@ -30,8 +34,7 @@ pub fn run(args: Args) -> Result<(), CliError> {
     let recipe = overlay.finish()?;
     let options = place.options(&recipe, name);
     let result = run_recipe(&recipe, &options, &mut Progress::new())?;
-    output::text(&table::result(&result, &options.out));
-    Ok(())
+    Finished::new(result, options.out).print(args.json)
 }
 
 /// What a run is called, as in `resnet8-kd+at-cifar100-adaptive`.

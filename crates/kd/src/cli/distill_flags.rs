@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 use kd_losses::Method;
 use kd_train::{CachePlace, OneOrMany, Overlay, Shorthand, from_yaml};
 
+use super::candidates;
 use super::error::CliError;
 use super::flags::{Place, RunFlags};
 use super::routing_flags::RoutingFlags;
@@ -14,31 +15,31 @@ use super::text_path::TextPath;
 /// Networks, terms of the loss, routing, and how to run.
 #[derive(Debug, Args)]
 pub struct DistillFlags {
-    /// Teacher network [default: what its weights say, or what their keys and shapes tell]; may be
-    /// repeated, once for each --teacher-weights
-    #[arg(long, value_name = "NAME")]
+    /// Teacher network [default: inferred from its weights]; may be repeated, once for each
+    /// --teacher-weights
+    #[arg(long, value_name = "NAME", add = candidates::networks())]
     teacher: Vec<String>,
-    /// Teacher weights: safetensors or a PyTorch checkpoint; may be repeated: the mean of all logits,
-    /// for methods that read no features (--set teacher.ensemble.average=probabilities for the mean
-    /// of probabilities)
-    #[arg(long, value_name = "FILE", value_parser = TextPath)]
+    /// Teacher weights: safetensors or a PyTorch checkpoint; may be repeated for an ensemble, which
+    /// averages logits and needs methods that read no features (--set
+    /// teacher.ensemble.average=probabilities averages probabilities)
+    #[arg(long, value_name = "FILE", value_parser = TextPath, value_hint = ValueHint::FilePath)]
     teacher_weights: Vec<PathBuf>,
-    /// Set of weights in the teacher's file, for example state_dict_ema [default: the likeliest, which
-    /// is said if there are others]
+    /// Set of weights to load from the teacher's file, for example state_dict_ema [default: the most
+    /// likely one, with a note if there are others]
     #[arg(long, value_name = "NAME")]
     teacher_weights_set: Option<String>,
-    /// Leave out keys of the teacher's file that are like this, for example 'aux_head.*'; may be
+    /// Ignore keys of the teacher's file that match a pattern, for example 'aux_head.*'; may be
     /// repeated
     #[arg(long, value_name = "PATTERN")]
     teacher_ignore_keys: Vec<String>,
     /// Student network; `kd models` lists them
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = candidates::networks())]
     student: Option<String>,
     /// Distillation method, by name or with parameters as in `{ name: at, p: 4 }`; `kd methods`
-    /// lists them. More than one: a list of losses in the recipe
-    #[arg(long, value_name = "METHOD")]
+    /// lists them. To combine several, list them under `losses` in a recipe
+    #[arg(long, value_name = "METHOD", add = candidates::methods())]
     method: Option<String>,
-    /// Weight of the cross-entropy with the labels [default: the method's]
+    /// Weight of the cross-entropy with the labels [default: depends on the method]
     #[arg(
         short = 'r',
         long,
@@ -46,7 +47,7 @@ pub struct DistillFlags {
         allow_negative_numbers = true
     )]
     weight_ce: Option<f64>,
-    /// Weight of the distillation of logits [default: the method's]
+    /// Weight of logit distillation (the kd term) [default: depends on the method]
     #[arg(
         short = 'a',
         long,
@@ -54,7 +55,7 @@ pub struct DistillFlags {
         allow_negative_numbers = true
     )]
     weight_kd: Option<f64>,
-    /// Weight of the method's own term [default: the method's]
+    /// Weight of the method's own term [default: depends on the method]
     #[arg(
         short = 'b',
         long,
@@ -62,10 +63,10 @@ pub struct DistillFlags {
         allow_negative_numbers = true
     )]
     weight_method: Option<f64>,
-    /// Temperature of the distillation of logits [default: 4]
+    /// Temperature of logit distillation [default: 4]
     #[arg(long, value_name = "T", allow_negative_numbers = true)]
     temperature: Option<f64>,
-    /// Standardize the logits in the distillation of logits, with this multiplier [default: no]
+    /// Standardize logits for logit distillation and multiply them by this factor [default: off]
     #[arg(
         long,
         alias = "standardise",
@@ -76,16 +77,16 @@ pub struct DistillFlags {
     /// Fold the teacher's batch norms into its convolutions (faster; differs only by rounding)
     #[arg(long)]
     fold_teacher: bool,
-    /// Cache the teacher's outputs in `memory`, or in a folder for later runs too: an image that was
-    /// seen the same way is not computed again. For methods that read only logits or pooled
-    /// features; on the CPU it does not change the numbers
-    #[arg(long, value_name = "DIR")]
+    /// Cache the teacher's outputs in `memory`, or in a directory that later runs share: an image
+    /// augmented the same way is computed only once. For methods that read only logits or pooled
+    /// features; on the CPU, results do not change
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     teacher_cache: Option<String>,
     /// Size limit of the teacher cache in MiB [default: 4096]
     #[arg(long, alias = "teacher-cache-mb", value_name = "N")]
     teacher_cache_mib: Option<u64>,
-    /// Epochs of each phase before the main one, for methods that have one [default: an eighth of
-    /// all epochs]
+    /// Number of epochs of each pretraining phase, for methods that have one [default: 1/8 of all
+    /// epochs]
     #[arg(long, alias = "preliminary-epochs", value_name = "N")]
     pretrain_epochs: Option<usize>,
     #[command(flatten)]

@@ -75,6 +75,21 @@ pub enum CliError {
         /// The first that failed, and why.
         first: String,
     },
+    /// Of a file that is there and is not to be lost.
+    #[error("{}: the file exists already; name another one", .0.display())]
+    Exists(PathBuf),
+    /// Of a page of the manual.
+    #[error("`{0}` is not a command; `kd help` lists them")]
+    NoCommand(String),
+    /// Of a shell.
+    #[error("no completions for `{0}`")]
+    Shell(&'static str),
+    /// Of writing a script or a page.
+    #[error("cannot be generated: {0}")]
+    Generated(std::io::Error),
+    /// Of a machine on which nothing can be trained.
+    #[error("{0}")]
+    Unusable(String),
     /// Of drawing.
     #[error(transparent)]
     Plot(#[from] PlotError),

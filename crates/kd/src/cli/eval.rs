@@ -2,10 +2,13 @@
 
 use std::path::PathBuf;
 
+use clap::ValueHint;
 use kd_data::{Loader, LoaderConfig};
 use kd_models::weights::WeightsFile;
-use kd_train::{TrainError, evaluate, warn_of_other_data};
+use kd_train::{TestMetrics, TrainError, evaluate, warn_of_other_data};
+use serde::Serialize;
 
+use super::candidates;
 use super::error::CliError;
 use super::flags::{DataFlags, ReadFlags, architecture};
 use super::output;
@@ -13,13 +16,13 @@ use super::output;
 /// Flags of `kd eval`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The weights: safetensors or a PyTorch checkpoint
-    #[arg(long, value_name = "FILE")]
+    /// Weights: safetensors or a PyTorch checkpoint
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     weights: PathBuf,
-    /// The network; by default what the file says, or what its keys and shapes tell
-    #[arg(long, value_name = "NAME")]
+    /// Network [default: inferred from the file]
+    #[arg(long, value_name = "NAME", add = candidates::networks())]
     model: Option<String>,
-    /// Images in a batch; it does not change the numbers
+    /// Batch size; does not affect results
     #[arg(long, value_name = "N", default_value_t = 100)]
     batch_size: usize,
     /// Print JSON
@@ -53,16 +56,26 @@ pub fn run(args: Args) -> Result<(), CliError> {
         }
         other => other,
     })?;
-    if args.json {
-        output::text(&serde_json::to_string_pretty(&metrics)?);
-    } else {
-        output::text(&format!(
-            "{} images: top-1 {:.2} %, top-5 {:.2} %, loss {:.4}",
-            loader.set().len(),
-            metrics.top1,
-            metrics.top5,
-            metrics.loss
-        ));
+    let evaluation = Evaluation {
+        images: loader.set().len(),
+        metrics,
+    };
+    output::result(&evaluation, args.json, Evaluation::line)
+}
+
+/// What is measured.
+#[derive(Serialize)]
+struct Evaluation {
+    /// Number of images.
+    images: usize,
+    #[serde(flatten)]
+    metrics: TestMetrics,
+}
+
+impl Evaluation {
+    fn line(&self) -> String {
+        let TestMetrics { loss, top1, top5 } = &self.metrics;
+        let images = self.images;
+        format!("{images} images: top-1 {top1:.2} %, top-5 {top5:.2} %, loss {loss:.4}")
     }
-    Ok(())
 }

@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueHint};
 use kd_models::Architecture;
 use kd_models::weights::ReadOptions;
 use kd_recipes::Needs;
 use kd_train::{Overlay, Recipe, Resume, RunOptions};
 
 use super::base::Base;
+use super::candidates::{self, values_of};
 use super::error::CliError;
 use super::milestones::Milestones;
 use super::text_path::TextPath;
@@ -16,35 +17,35 @@ use super::text_path::TextPath;
 /// What to run on.
 #[derive(Debug, Args)]
 pub struct DataFlags {
-    /// Data set: procedural, cifar10, cifar100, tiny-imagenet, imagenet, or folder, which is any
-    /// folder with train/CLASS/*.jpg and val/CLASS/*.jpg (or png) [default: procedural]
-    #[arg(long, value_name = "NAME")]
+    /// Data set: procedural, cifar10, cifar100, tiny-imagenet, imagenet, or folder (any directory
+    /// with train/CLASS/*.jpg and val/CLASS/*.jpg, or .png) [default: procedural]
+    #[arg(long, value_name = "NAME", add = values_of("data.name"))]
     data: Option<String>,
-    /// Folder of the data set's files
-    #[arg(long, value_name = "DIR", value_parser = TextPath)]
+    /// Directory of the data set
+    #[arg(long, value_name = "DIR", value_parser = TextPath, value_hint = ValueHint::DirPath)]
     root: Option<PathBuf>,
-    /// Fetch the public archive of cifar10, cifar100 or tiny-imagenet if its files are not there
+    /// Download the public archive of cifar10, cifar100 or tiny-imagenet if its files are missing
     #[arg(long)]
     download: bool,
-    /// Keep this share of the training images back and evaluate on them instead of the test images,
-    /// for example 0.1: tune with it, and report without
-    #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
+    /// Hold out this fraction of the training images and evaluate on it instead of the test images,
+    /// for example 0.1: tune with it, report without it
+    #[arg(long, value_name = "FRACTION", allow_negative_numbers = true)]
     dev_split: Option<f64>,
-    /// Statistics that images are normalized by: cifar10, cifar10-zoo, cifar100, cifar100-zoo,
-    /// tiny-imagenet or imagenet [default: the data set's]
-    #[arg(long, value_name = "NAME")]
+    /// Normalization statistics: cifar10, cifar10-zoo, cifar100, cifar100-zoo, tiny-imagenet or
+    /// imagenet [default: those of the data set]
+    #[arg(long, value_name = "NAME", add = values_of("data.normalization"))]
     normalization: Option<String>,
-    /// Use the first N training images
+    /// Use only the first N training images
     #[arg(long, value_name = "N")]
     limit_train: Option<usize>,
-    /// Use the first N test images
+    /// Use only the first N test images
     #[arg(long, value_name = "N")]
     limit_test: Option<usize>,
-    /// Device: flex, ndarray, cuda[:i] or wgpu, as far as this build has them
-    #[arg(long, value_name = "NAME")]
+    /// Device: flex, ndarray, cuda[:N] or wgpu[:N]; `kd devices` lists those available
+    #[arg(long, value_name = "NAME", add = candidates::devices())]
     device: Option<String>,
-    /// What convolutions compute with: f32 or bf16, which CPUs do not have [default: f32]
-    #[arg(long, value_name = "NAME")]
+    /// Precision of convolutions: f32, or bf16 (GPUs only) [default: f32]
+    #[arg(long, value_name = "NAME", add = values_of("compute.precision"))]
     precision: Option<String>,
     /// Number of CPU threads [default: one per core]
     #[arg(long, value_name = "N")]
@@ -52,8 +53,8 @@ pub struct DataFlags {
     /// Disable kd's own kernels (slower; differs only by rounding)
     #[arg(long)]
     no_kernels: bool,
-    /// Record a training step on the GPU and repeat it by one call: auto, on or off [default: auto]
-    #[arg(long, value_name = "MODE")]
+    /// Record a training step on the GPU and replay it: auto, on or off [default: auto]
+    #[arg(long, value_name = "MODE", add = values_of("compute.graph"))]
     graph: Option<String>,
 }
 
@@ -80,11 +81,11 @@ impl DataFlags {
 /// Which weights of a file to take.
 #[derive(Debug, Args)]
 pub struct ReadFlags {
-    /// Set of weights in the file, for example state_dict_ema or student [default: the likeliest,
-    /// which is said if there are others]
+    /// Set of weights to load from the file, for example state_dict_ema or student [default: the
+    /// most likely one, with a note if there are others]
     #[arg(long, value_name = "NAME")]
     weights_set: Option<String>,
-    /// Leave out keys of the file that are like this, for example 'aux_head.*'; may be repeated
+    /// Ignore keys of the file that match a pattern, for example 'aux_head.*'; may be repeated
     #[arg(long, value_name = "PATTERN")]
     ignore_keys: Vec<String>,
 }
@@ -110,19 +111,19 @@ pub struct RunFlags {
     #[arg(long, value_name = "N")]
     batch_size: Option<usize>,
     /// Optimizer: sgd, adam or adamw [default: sgd]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = values_of("optimizer.name"))]
     optimizer: Option<String>,
     /// Learning rate [default: 0.05, or 0.001 for Adam]
     #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
     lr: Option<f64>,
     /// Learning rate schedule: multistep, cosine, linear, onecycle or constant [default: multistep]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = values_of("scheduler.name"))]
     scheduler: Option<String>,
-    /// Epochs after which the learning rate falls, for example 150,180,210 [default: 5/8, 6/8 and
-    /// 7/8 of all epochs]; `none` if it never does
+    /// Epochs after which the learning rate drops, for example 150,180,210, or none [default: after
+    /// 5/8, 6/8 and 7/8 of all epochs]
     #[arg(long, value_name = "LIST")]
     milestones: Option<Milestones>,
-    /// Factor on the learning rate at each milestone [default: 0.1]
+    /// Factor applied to the learning rate at each milestone [default: 0.1]
     #[arg(long, value_name = "FACTOR", allow_negative_numbers = true)]
     gamma: Option<f64>,
     /// Momentum of SGD [default: 0.9]
@@ -135,19 +136,19 @@ pub struct RunFlags {
     #[arg(long)]
     nesterov: bool,
     /// Start from these weights: safetensors or a PyTorch checkpoint
-    #[arg(long, value_name = "FILE", value_parser = TextPath)]
+    #[arg(long, value_name = "FILE", value_parser = TextPath, value_hint = ValueHint::FilePath)]
     student_weights: Option<PathBuf>,
-    /// Seed of initial weights, order and augmentation [default: 0]
+    /// Seed of the initial weights, the order of images and augmentation [default: 0]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Threads that prepare batches; they do not change the numbers [default: 0]
+    /// Number of threads that prepare batches; does not affect results [default: 0]
     #[arg(long, value_name = "N")]
     workers: Option<usize>,
     /// Run directory [default: runs/…]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     out: Option<PathBuf>,
-    /// Continue the run in the run directory; with =auto, start it if it is not there. Images and weights
-    /// may have moved, if they are the same
+    /// Continue the run in the run directory; with =auto, start it if there is none. Images and
+    /// weights may have moved if they are unchanged
     #[arg(
         long,
         value_name = "auto",
@@ -157,22 +158,23 @@ pub struct RunFlags {
         hide_possible_values = true
     )]
     resume: Option<ResumeFlag>,
-    /// With --resume: go on to more epochs than the run was made for. Milestones stay where they were
-    /// unless --milestones names others; other schedules are those of the longer run from there on
+    /// With --resume: train for more epochs than the run was started with. Milestones stay unless
+    /// --milestones moves them; other schedules become those of the longer run
     #[arg(long, requires = "resume")]
     extend: bool,
-    /// Recipe in YAML, or a file of spot-adaptive-pytorch, ASKD or mdistiller; flags take precedence
-    #[arg(long, value_name = "FILE")]
+    /// Recipe in YAML, or a config file of spot-adaptive-pytorch, ASKD or mdistiller; flags take
+    /// precedence
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     config: Option<PathBuf>,
-    /// Recipe of a published experiment; `kd recipes` lists them. File and flags take precedence
-    #[arg(long, value_name = "NAME")]
+    /// Recipe of a published experiment; `kd recipes` lists them. --config and flags take precedence
+    #[arg(long, value_name = "NAME", add = candidates::recipes())]
     recipe: Option<String>,
     /// What the recipe file is laid over.
     #[arg(skip)]
     pub base: Base,
     /// Set any key of the recipe, for example optimizer.clip_norm=5 or losses.1.temperature=2; may
     /// be repeated (`kd recipe` shows all keys)
-    #[arg(long = "set", value_name = "KEY=VALUE")]
+    #[arg(long = "set", value_name = "KEY=VALUE", add = candidates::assignments())]
     assignments: Vec<String>,
 }
 

@@ -1,15 +1,17 @@
 //! `kd methods`.
 
-use kd_losses::{LossConfig, Method};
+use kd_losses::{LossConfig, Method, MethodInfo, Pretrain, Requirements};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::error::CliError;
-use super::{output, table};
+use super::{candidates, output, table};
 
 /// Flags of `kd methods`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Explain this method only
+    /// Describe only this method
+    #[arg(add = candidates::methods())]
     name: Option<String>,
     /// Print JSON
     #[arg(long)]
@@ -17,33 +19,40 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<(), CliError> {
-    let methods = match &args.name {
-        Some(name) => vec![Method::by_name(name)?],
-        None => Method::all(),
-    };
-    output::text(&match (args.json, &args.name) {
-        (true, _) => {
-            let all: Vec<Value> = methods.iter().map(described).collect();
-            serde_json::to_string_pretty(&all)?
-        }
-        (false, None) => table::methods(&methods),
-        (false, Some(_)) => {
-            let explained: Vec<String> = methods.iter().map(table::method).collect();
-            explained.join("\n")
-        }
-    });
-    Ok(())
+    if let Some(name) = &args.name {
+        let method = Description::of(Method::by_name(name)?);
+        return output::result(&method, args.json, |method| table::method(&method.method));
+    }
+    let methods: Vec<Description> = Method::all().into_iter().map(Description::of).collect();
+    output::result(&methods[..], args.json, |methods| {
+        table::methods(methods.iter().map(|method| &method.method))
+    })
 }
 
 /// A method as JSON: its description, its defaults, what it requires.
-fn described(method: &Method) -> Value {
-    let mut value = json!(method.info());
-    value["requirements"] = json!(method.requirements());
-    value["pretrain"] = json!(method.pretrain());
-    let mut defaults = json!(method);
-    if let Some(defaults) = defaults.as_object_mut() {
-        defaults.remove("name");
+#[derive(Serialize)]
+struct Description {
+    #[serde(skip)]
+    method: Method,
+    #[serde(flatten)]
+    info: MethodInfo,
+    requirements: Requirements,
+    pretrain: Pretrain,
+    defaults: Value,
+}
+
+impl Description {
+    fn of(method: Method) -> Self {
+        let mut defaults = json!(method);
+        if let Some(defaults) = defaults.as_object_mut() {
+            defaults.remove("name");
+        }
+        Self {
+            info: method.info(),
+            requirements: method.requirements(),
+            pretrain: method.pretrain(),
+            defaults,
+            method,
+        }
     }
-    value["defaults"] = defaults;
-    value
 }

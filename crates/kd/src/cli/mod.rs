@@ -1,15 +1,22 @@
 //! The command line: flags to recipes, and what is printed.
 
 mod base;
+mod candidates;
+mod commented;
 mod compare;
+mod completions;
 mod deploy;
 mod devices;
 mod distill;
 mod distill_flags;
+mod doctor;
 mod error;
 mod eval;
+mod finished;
 mod flags;
+mod init;
 mod interrupt;
+mod man;
 mod methods;
 mod milestones;
 mod models;
@@ -22,6 +29,7 @@ mod recipe;
 mod recipes;
 mod route;
 mod routing_flags;
+mod schema;
 mod sweep;
 mod sweep_progress;
 mod table;
@@ -36,14 +44,22 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::CompleteEnv;
 use kd_train::{GpuCache, guard_device, quiet_device_panics};
 
 use error::CliError;
 
-/// Of every command; shown below the help.
-const EXIT_CODES: &str = "A flag is given once, unless its help says that it may be repeated.\n\n\
-    Exit codes: 0, 2 after an error, 130 and 143 for a run that Ctrl-C or SIGTERM stopped";
+/// What holds for every command; shown below the help.
+const CONVENTIONS: &str = "\
+Results go to standard output, progress and notes to standard error. A flag can be given once, unless
+its help says that it may be repeated.
+
+Exit codes:
+    0  success
+    2  error: one line on standard error says what is wrong
+  130  a run or sweep was stopped by Ctrl-C (SIGINT); the last line tells how to continue
+  143  the same by SIGTERM";
 
 /// Knowledge distillation: train a small network with the help of a large one.
 #[derive(Debug, Parser)]
@@ -52,12 +68,12 @@ const EXIT_CODES: &str = "A flag is given once, unless its help says that it may
     version,
     about,
     arg_required_else_help = true,
-    after_help = EXIT_CODES
+    after_help = CONVENTIONS
 )]
 struct Cli {
-    /// Folder that keeps the compiled and tuned kernels of GPUs [default: KD_GPU_CACHE, or kd/gpu
-    /// among the user's caches]
-    #[arg(long, value_name = "DIR", global = true)]
+    /// Directory of compiled and tuned GPU kernels [default: KD_GPU_CACHE, or kd/gpu in the user's
+    /// cache directory]
+    #[arg(long, value_name = "DIR", global = true, value_hint = clap::ValueHint::DirPath)]
     gpu_cache: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
@@ -71,34 +87,42 @@ enum Command {
     Train(train::Args),
     /// Train a student with a teacher.
     Distill(distill::Args),
-    /// Train several networks that learn from each other.
+    /// Train several networks that learn from each other (deep mutual learning).
     Mutual(mutual::Args),
-    /// Train a teacher, a student alone and by several methods, and compare them in a table.
+    /// Train a teacher, then a student alone and with several methods, and compare them.
     Compare(compare::Args),
-    /// Run a matrix of recipes and seeds: a sweep file, or a published table.
+    /// Run a grid of recipes and seeds: a sweep file, or a published table.
     Sweep(sweep::Args),
-    /// Compare runs in a table, beside what was published.
+    /// Tabulate runs next to the published results.
     Table(tables::Args),
-    /// Print the complete recipe that a file and flags make.
+    /// Write a commented recipe to start from.
+    Init(init::Args),
+    /// Print the complete recipe given by a file and flags, or the JSON Schema of recipes.
     Recipe(recipe::Args),
     /// List the recipes of published experiments, or print one.
     Recipes(recipes::Args),
-    /// Measure a weights file on the test images.
+    /// Evaluate a weights file on the test images.
     Eval(eval::Args),
-    /// Draw the curves of a run and what was distilled where.
+    /// Plot the training curves of a run, and what was distilled where.
     Plot(plot::Args),
-    /// Show where the policy of a run distills given images.
+    /// Show where a run's routing policy distills given images.
     Route(route::Args),
-    /// Fold a trained network into its plain form, for use elsewhere.
+    /// Fold a trained network into its plain form for deployment.
     Deploy(deploy::Args),
-    /// List the devices that this build and machine have.
+    /// Check this build and machine: versions, devices, memory, data, environment.
+    Doctor(doctor::Args),
+    /// List the devices available to this build on this machine.
     Devices(devices::Args),
-    /// Compile and tune the kernels of a run on a GPU ahead of it.
+    /// Compile and tune a run's GPU kernels ahead of time.
     WarmUp(warm_up::Args),
-    /// List the networks, or explain one.
+    /// List the networks, or describe one.
     Models(models::Args),
-    /// List the distillation methods.
+    /// List the distillation methods, or describe one.
     Methods(methods::Args),
+    /// Print a script that completes commands, flags and values in a shell.
+    Completions(completions::Args),
+    /// Print a manual page, or write those of all commands.
+    Man(man::Args),
 }
 
 impl Command {
@@ -121,6 +145,10 @@ const SHOWN: &str = "warn,kd_models::weights=info,wgpu_hal=off,wgpu_core=off";
 
 /// Runs the command. What goes wrong is one line on standard error.
 pub fn main() -> ExitCode {
+    // A shell that asks for candidates is answered, and that is all.
+    CompleteEnv::with_factory(Cli::command)
+        .var(completions::VARIABLE)
+        .complete();
     tracing_subscriber::fmt()
         .with_env_filter(
             tracing_subscriber::EnvFilter::try_from_env("KD_LOG").unwrap_or_else(|_| SHOWN.into()),
@@ -175,16 +203,20 @@ impl Cli {
             Command::Compare(args) => compare::run(args),
             Command::Sweep(args) => sweep::run(args),
             Command::Table(args) => tables::run(args),
+            Command::Init(args) => init::run(args),
             Command::Recipe(args) => recipe::run(args),
             Command::Recipes(args) => recipes::run(&args),
             Command::Eval(args) => eval::run(args),
             Command::Plot(args) => plot::run(args),
             Command::Route(args) => route::run(args),
             Command::Deploy(args) => deploy::run(args),
+            Command::Doctor(args) => doctor::run(&args),
             Command::Devices(args) => devices::run(&args),
             Command::WarmUp(args) => warm_up::run(args),
             Command::Models(args) => models::run(&args),
             Command::Methods(args) => methods::run(&args),
+            Command::Completions(args) => completions::run(&args),
+            Command::Man(args) => man::run(&args),
         }
     }
 }

@@ -6,18 +6,19 @@ use clap::ArgAction;
 use kd_losses::Method;
 use kd_train::{Overlay, Recipe, Shorthand, StudentConfig, TrainError, run as run_recipe};
 
+use super::candidates;
 use super::error::CliError;
+use super::finished::Finished;
 use super::flags::{RunFlags, architecture};
 use super::progress::Progress;
 use super::text_path::TextPath;
-use super::{output, table};
 
 /// Flags of `kd mutual`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The networks, two or more, for example resnet20,resnet20; `kd models` lists them [default:
-    /// what their weights say]
-    #[arg(long, value_name = "LIST", value_delimiter = ',', action = ArgAction::Set)]
+    /// Two or more networks, for example resnet20,resnet20; `kd models` lists them [default: inferred
+    /// from their weights]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', action = ArgAction::Set, add = candidates::networks())]
     networks: Vec<String>,
     /// Start from these weights, one file for each network: safetensors or PyTorch checkpoints
     #[arg(long, value_name = "FILES", value_delimiter = ',', action = ArgAction::Set, value_parser = TextPath)]
@@ -30,7 +31,7 @@ pub struct Args {
         allow_negative_numbers = true
     )]
     weight_ce: Option<f64>,
-    /// Weight of the divergence from the other networks' probabilities [default: 1]
+    /// Weight of the KL divergence from the other networks' probabilities [default: 1]
     #[arg(
         short = 'b',
         long,
@@ -38,6 +39,9 @@ pub struct Args {
         allow_negative_numbers = true
     )]
     weight_method: Option<f64>,
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     pub run: RunFlags,
 }
@@ -62,8 +66,7 @@ pub fn run(args: Args) -> Result<(), CliError> {
     let recipe = overlay.finish()?;
     let options = place.options(&recipe, name);
     let result = run_recipe(&recipe, &options, &mut Progress::new())?;
-    output::text(&table::result(&result, &options.out));
-    Ok(())
+    Finished::new(result, options.out).print(args.json)
 }
 
 /// The networks of the flags: none, or two or more.

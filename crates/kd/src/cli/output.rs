@@ -1,7 +1,11 @@
-//! Printing: the only door to standard output.
+//! Printing: results on standard output, everything else on standard error.
 
 use std::io::{Error, ErrorKind, Write};
 use std::sync::OnceLock;
+
+use serde::Serialize;
+
+use super::error::CliError;
 
 /// Why standard output could not be written, the first time it could not.
 static FAILURE: OnceLock<Error> = OnceLock::new();
@@ -18,6 +22,19 @@ pub fn text(text: &str) {
     {
         let _ = FAILURE.set(error);
     }
+}
+
+/// Prints a result: as one JSON document, or as the text that is made of it.
+pub fn result<T: Serialize + ?Sized>(
+    result: &T,
+    json: bool,
+    of_result: impl FnOnce(&T) -> String,
+) -> Result<(), CliError> {
+    text(&match json {
+        true => serde_json::to_string_pretty(result)?,
+        false => of_result(result),
+    });
+    Ok(())
 }
 
 /// Why not all that was printed arrived, if it did not.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::ValueHint;
 use kd_train::{EpochMetrics, RoutingRecord, RunHistory, TrainError};
 
 use super::error::CliError;
@@ -11,11 +12,11 @@ use crate::figures::{Curve, Heatmap, Panel, draw_curves, draw_heatmap};
 /// Flags of `kd plot`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Folder of the run
-    #[arg(value_name = "RUN")]
+    /// Run directory
+    #[arg(value_name = "RUN", value_hint = ValueHint::DirPath)]
     run: PathBuf,
-    /// Folder of the figures [default: plots in the run's folder]
-    #[arg(long, value_name = "DIR")]
+    /// Output directory [default: plots in the run directory]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     out: Option<PathBuf>,
 }
 

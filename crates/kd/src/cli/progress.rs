@@ -1,4 +1,4 @@
-//! Progress: a live bar on a terminal, a line an epoch elsewhere.
+//! Progress on standard error: a live bar on a terminal, a line an epoch elsewhere.
 
 use std::fmt::Write;
 
@@ -52,9 +52,9 @@ impl Progress {
 
     fn line(&self, line: &str) {
         if self.bar.is_hidden() {
-            output::text(line);
+            output::error(line);
         } else {
-            self.bar.suspend(|| output::text(line));
+            self.bar.suspend(|| output::error(line));
         }
     }
 }

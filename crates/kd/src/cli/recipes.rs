@@ -2,20 +2,22 @@
 
 use kd_recipes::{NamedRecipe, recipe, select, studies};
 
+use serde::Serialize;
+
 use super::error::CliError;
-use super::{output, table};
+use super::{candidates, output, table};
 
 /// Flags of `kd recipes`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// `show NAME` prints a complete recipe; else beginnings or words of names, all of which a name
-    /// must have, as in `sakd-cifar100 resnet20 adaptive`
-    #[arg(value_name = "PATTERN")]
+    /// Prefixes or words that a name must contain, for example `sakd-cifar100 resnet20 adaptive`; or
+    /// `show NAME` to print a complete recipe
+    #[arg(value_name = "PATTERN", add = candidates::studies())]
     patterns: Vec<String>,
-    /// Print names only, one a line
+    /// Print only names, one per line
     #[arg(long, conflicts_with = "json")]
     names: bool,
-    /// Print JSON
+    /// Print JSON: the recipes that match, or all
     #[arg(long)]
     json: bool,
 }
@@ -24,7 +26,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     if let [command, name] = args.patterns.as_slice()
         && command == "show"
     {
-        return show(name);
+        return show(name, args.json);
     }
     if args.patterns.is_empty() && !(args.names || args.json) {
         let count = |study: &str| Ok(select(&[study.to_owned()])?.len());
@@ -33,35 +35,49 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         output::text(&table::studies(studies()?.iter().zip(counts)));
         return Ok(());
     }
-    let selected = select(&args.patterns)?;
-    if args.json {
-        output::text(&serde_json::to_string_pretty(&selected)?);
-    } else if args.names {
-        let names: Vec<&str> = selected.iter().map(|recipe| recipe.name.as_str()).collect();
+    let selected = select(&args.patterns)?.into_iter();
+    if args.names {
+        let names: Vec<String> = selected.map(|recipe| recipe.name.clone()).collect();
         output::text(&names.join("\n"));
-    } else {
-        let figures = selected
-            .iter()
-            .map(figures)
-            .collect::<Result<Vec<_>, _>>()?;
-        output::text(&table::recipes(selected.iter().zip(figures)));
+        return Ok(());
     }
-    Ok(())
+    let listed: Vec<Listed> = selected.map(Listed::of).collect::<Result<_, _>>()?;
+    output::result(&listed[..], args.json, table::recipes)
 }
 
-/// The published figures of a recipe, with their protocol.
-fn figures(recipe: &NamedRecipe) -> Result<String, CliError> {
-    let mut figures: Vec<String> = recipe
-        .published()?
-        .iter()
-        .map(|figure| format!("{:.2} ({})", figure.top1, figure.protocol))
-        .collect();
-    figures.dedup();
-    Ok(figures.join(", "))
+/// A recipe and what was published of it.
+#[derive(Serialize)]
+pub struct Listed {
+    #[serde(flatten)]
+    pub recipe: NamedRecipe,
+    pub published: Vec<PublishedTop1>,
+}
+
+/// A published figure.
+#[derive(Serialize)]
+pub struct PublishedTop1 {
+    /// Top-1 accuracy in percent.
+    pub top1: f64,
+    /// Which epoch of how many runs.
+    pub protocol: String,
+}
+
+impl Listed {
+    fn of(recipe: NamedRecipe) -> Result<Self, CliError> {
+        let published = recipe.published()?.into_iter();
+        let published = published.map(|figure| PublishedTop1 {
+            top1: figure.top1,
+            protocol: figure.protocol,
+        });
+        Ok(Self {
+            published: published.collect(),
+            recipe,
+        })
+    }
 }
 
 /// Prints a recipe with all its values.
-fn show(name: &str) -> Result<(), CliError> {
+fn show(name: &str, json: bool) -> Result<(), CliError> {
     let named = recipe(name)?;
     let mut overlay = named.overlay();
     let mut text = String::new();
@@ -72,6 +88,5 @@ fn show(name: &str) -> Result<(), CliError> {
     }
     let recipe = overlay.finish()?;
     text += &super::recipe::yaml(&recipe)?;
-    output::text(&text);
-    Ok(())
+    output::result(&recipe, json, |_| text)
 }

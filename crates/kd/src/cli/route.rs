@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::ArgAction;
+use clap::{ArgAction, ValueHint};
 use kd_train::route;
 
 use super::error::CliError;
@@ -12,16 +12,16 @@ use super::{output, table};
 /// Flags of `kd route`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Folder of the run whose policy is asked
-    #[arg(long, value_name = "DIR")]
+    /// Directory of the run whose policy to query
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     run: PathBuf,
-    /// Ask about the training images, without augmentation, and not about the test images
+    /// Use the training images, without augmentation, instead of the test images
     #[arg(long)]
     train: bool,
-    /// Show these images, by their index, for example 0,5,17 [default: the first ten]
+    /// Indices of the images to show, for example 0,5,17 [default: the first ten]
     #[arg(long, value_name = "LIST", value_delimiter = ',', action = ArgAction::Set)]
     images: Option<Vec<usize>>,
-    /// Print all images as JSON
+    /// Print JSON with all images
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -38,9 +38,5 @@ pub fn run(args: Args) -> Result<(), CliError> {
             count,
         });
     }
-    output::text(&match args.json {
-        true => serde_json::to_string_pretty(&report)?,
-        false => table::route(&report, &shown),
-    });
-    Ok(())
+    output::result(&report, args.json, |report| table::route(report, &shown))
 }

@@ -4,46 +4,47 @@ use clap::{ArgAction, Args};
 use kd_spot::CutPlacement;
 use kd_train::{Overlay, TrainError};
 
+use super::candidates::values_of;
 use super::error::CliError;
 
 /// How the samples to distill are chosen.
 #[derive(Debug, Args)]
 pub struct RoutingFlags {
-    /// Which samples are distilled where: always (all), adaptive (as a policy learns), anti (the
-    /// opposite), random, joint (adaptive, with the teacher trained too) or fixed [default: always]
-    #[arg(long, value_name = "MODE")]
+    /// Which samples to distill at which spots: always (all), adaptive (a learned policy), anti (its
+    /// opposite), random, joint (adaptive, and the teacher is trained too) or fixed [default: always]
+    #[arg(long, value_name = "MODE", add = values_of("routing.mode"))]
     routing: Option<String>,
-    /// Whose rules random and joint follow: kd or sakd, those of the authors' code [default: kd]
-    #[arg(long, value_name = "NAME")]
+    /// Rules for random and joint: kd, or sakd (the authors' code) [default: kd]
+    #[arg(long, value_name = "NAME", add = values_of("routing.convention"))]
     routing_convention: Option<String>,
-    /// Where to choose: auto (where the losses act), stages, last, pooled, or after given stages of
-    /// student and teacher as in 1:1,2:3 [default: auto]
-    #[arg(long, value_name = "PLACES")]
+    /// Where to route: auto (where the losses act), stages, last, pooled, or after the given stages
+    /// of student and teacher, for example 1:1,2:3 [default: auto]
+    #[arg(long, value_name = "CUTS", add = values_of("routing.cuts"))]
     routing_cuts: Option<String>,
-    /// Probability of being distilled, for --routing random [default: 0.5]
+    /// Probability of distilling a sample, for --routing random [default: 0.5]
     #[arg(long, value_name = "P", allow_negative_numbers = true)]
     routing_probability: Option<f64>,
-    /// Whether to distill at each spot, for --routing fixed: for example true,false
+    /// Whether to distill at each spot, for --routing fixed, for example true,false
     #[arg(long, value_name = "LIST", value_delimiter = ',', action = ArgAction::Set)]
     routing_gates: Option<Vec<bool>>,
-    /// Temperature of the policy's choices [default: 5]
+    /// Temperature of the policy's Gumbel-softmax [default: 5]
     #[arg(long, value_name = "T", allow_negative_numbers = true)]
     routing_temperature: Option<f64>,
-    /// Factor of the routing objective where the grafted network is worse than the student, or of
-    /// the cross-entropies with --routing-convention sakd [default: 1]
+    /// Factor of the routing objective where the grafted network is worse than the student; with
+    /// --routing-convention sakd, factor of the cross-entropies [default: 1]
     #[arg(long, value_name = "FACTOR", allow_negative_numbers = true)]
     routing_gamma: Option<f64>,
-    /// Added to the policy's initial logits in favor of the teacher: at 10, distillation starts at
-    /// all spots [default: 0]
+    /// Initial bias of the policy's logits toward the teacher: at 10, all spots distill at the start
+    /// [default: 0]
     #[arg(long, value_name = "LOGIT", allow_negative_numbers = true)]
     routing_bias: Option<f64>,
-    /// Learning rate of policy and adapters [default: half of --lr]
+    /// Learning rate of the policy and adapters [default: 1/2 of --lr]
     #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
     routing_lr: Option<f64>,
-    /// Weight decay of policy and adapters [default: 0.001]
+    /// Weight decay of the policy and adapters [default: 0.001]
     #[arg(long, value_name = "DECAY", allow_negative_numbers = true)]
     routing_weight_decay: Option<f64>,
-    /// Learning rate of the teacher, for --routing joint [default: a hundredth of --lr]
+    /// Learning rate of the teacher, for --routing joint [default: 1/100 of --lr]
     #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
     routing_teacher_lr: Option<f64>,
 }

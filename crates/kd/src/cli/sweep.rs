@@ -2,52 +2,58 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::ArgAction;
+use clap::{ArgAction, ValueHint};
 use kd_recipes::sweep::{
-    CellState, Plan, PlanOptions, Processes, Shard, SweepError, SweepOptions, slurm, sweep,
+    Cell, CellState, Plan, PlanOptions, Processes, Shard, SweepError, SweepOptions, slurm, sweep,
 };
+use kd_recipes::table::Tables;
+use kd_train::RunResult;
+use serde::Serialize;
 
 use super::error::CliError;
 use super::flags::DataFlags;
 use super::sweep_progress::SweepProgress;
-use super::{interrupt, output, table, tables};
+use super::{candidates, interrupt, output, table, tables};
 
 /// Flags of `kd sweep`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// A sweep file in YAML, or published recipes: a name, its beginning as in `sakd-cifar100`, and
-    /// words that the names must have
-    #[arg(required = true, value_name = "FILE|NAME")]
+    /// Sweep file in YAML, or published recipes: a name, a prefix such as `sakd-cifar100`, and words
+    /// that names must contain
+    #[arg(required = true, value_name = "FILE|NAME", add = candidates::studies())]
     what: Vec<String>,
     #[command(flatten)]
     data: DataFlags,
-    /// Number of epochs of every run
+    /// Number of epochs of each run
     #[arg(long, value_name = "N")]
     epochs: Option<usize>,
-    /// Seeds of every run but those of teachers, for example 0,1,2 [default: the recipe's own]
+    /// Seeds of each run except teachers, for example 0,1,2 [default: the recipe's own]
     #[arg(long, value_name = "LIST", value_delimiter = ',', action = ArgAction::Set)]
     seeds: Option<Vec<u64>>,
     /// Set any key of every recipe, for example optimizer.lr=0.1; may be repeated
-    #[arg(long = "set", value_name = "KEY=VALUE")]
+    #[arg(long = "set", value_name = "KEY=VALUE", add = candidates::assignments())]
     assignments: Vec<String>,
-    /// Folder of all runs [default: runs/…]
-    #[arg(long, value_name = "DIR")]
+    /// Directory of all runs [default: runs/…]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     out: Option<PathBuf>,
-    /// Run up to N cells at once, as far as memory allows
+    /// Run up to N cells in parallel, memory permitting
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     jobs: u16,
-    /// Run part K of N of the cells, and the teachers that they need
+    /// Run shard K of N of the cells, and the teachers that they need
     #[arg(long, value_name = "K/N")]
     shard: Option<Shard>,
     #[command(flatten)]
     shown: tables::ShownFlag,
-    /// List the cells and how far they are, and run nothing
+    /// List the cells and their state without running anything
     #[arg(long)]
     list: bool,
-    /// Print a script for a cluster, one shard a task, and run nothing
+    /// Print JSON: the outcome of all cells and the tables, or the list
+    #[arg(long, conflicts_with = "emit")]
+    json: bool,
+    /// Print a cluster script with one shard per task, without running anything
     #[arg(long, value_name = "SCHEDULER", conflicts_with_all = ["list", "shard"])]
     emit: Option<Scheduler>,
-    /// Number of shards of the script [default: one a cell]
+    /// Number of shards of the script [default: one per cell]
     #[arg(long, value_name = "N", requires = "emit", value_parser = clap::value_parser!(u32).range(1..))]
     shards: Option<u32>,
 }
@@ -84,22 +90,92 @@ pub fn run(args: Args) -> Result<(), CliError> {
         None => plan,
     };
     if args.list {
-        let states = plan.cells.iter();
-        let states: Vec<_> = states
-            .map(|cell| (cell.name.as_str(), CellState::of(&out, cell).to_string()))
-            .collect();
-        output::text(&table::states(&states));
-        return Ok(());
+        let cells = plan.cells.iter();
+        let cells: Vec<_> = cells.map(|cell| ListedCell::of(&out, cell)).collect();
+        return output::result(&cells[..], args.json, table::states);
     }
-    carry_out(&plan, &out, args.jobs.into(), args.shown)
+    let outcome = carry_out(&plan, &out, args.jobs.into())?;
+    output::result(&outcome, args.json, |outcome| {
+        tables::of_sweep(&outcome.tables, args.shown)
+    })?;
+    match outcome.failed.as_slice() {
+        [] => Ok(()),
+        [first, ..] => Err(CliError::Incomplete {
+            failed: outcome.failed.len(),
+            cells: outcome.cells,
+            first: format!("{}: {}", first.name, first.reason),
+        }),
+    }
 }
 
-fn carry_out(
-    plan: &Plan,
-    out: &Path,
-    jobs: usize,
-    shown: tables::ShownFlag,
-) -> Result<(), CliError> {
+/// What a sweep came to.
+#[derive(Serialize)]
+struct Outcome {
+    out: PathBuf,
+    /// Numbers of cells.
+    cells: usize,
+    complete: usize,
+    failed: Vec<FailedCell>,
+    #[serde(flatten)]
+    tables: Tables,
+}
+
+/// A cell that failed, and why.
+#[derive(Serialize)]
+struct FailedCell {
+    name: String,
+    reason: String,
+}
+
+/// A cell and how far it is.
+#[derive(Serialize)]
+pub struct ListedCell {
+    pub name: String,
+    state: &'static str,
+    /// Epochs that are complete, and all, while it is on the way.
+    epoch: Option<usize>,
+    epochs: usize,
+    reason: Option<String>,
+    result: Option<Box<RunResult>>,
+    #[serde(skip)]
+    pub text: String,
+}
+
+impl ListedCell {
+    fn of(out: &Path, cell: &Cell) -> Self {
+        let state = CellState::of(out, cell);
+        let mut listed = Self {
+            name: cell.name.clone(),
+            state: "not_started",
+            epoch: None,
+            epochs: cell.recipe.train.epochs.unwrap_or_default(),
+            reason: None,
+            result: None,
+            text: state.to_string(),
+        };
+        match state {
+            CellState::NotStarted => {}
+            CellState::Running { epoch, .. } => {
+                (listed.state, listed.epoch) = ("running", Some(epoch));
+            }
+            CellState::Stopped { epoch, .. } => {
+                (listed.state, listed.epoch) = ("stopped", Some(epoch));
+            }
+            CellState::Failed(reason) => {
+                (listed.state, listed.reason) = ("failed", Some(reason));
+            }
+            CellState::TeacherFailed(_) => {
+                (listed.state, listed.reason) = ("teacher_failed", Some(listed.text.clone()));
+            }
+            CellState::Complete(result) => {
+                (listed.state, listed.result) = ("complete", Some(result));
+            }
+        }
+        listed
+    }
+}
+
+fn carry_out(plan: &Plan, out: &Path, jobs: usize) -> Result<Outcome, CliError> {
     let program = std::env::current_exe().map_err(|source| SweepError::Io {
         path: PathBuf::from("kd"),
         source,
@@ -113,15 +189,16 @@ fn carry_out(
     let report = sweep(plan, &options, &mut Processes::of(program), &mut progress);
     progress.finish();
     let report = report?;
-    output::text(&tables::of_sweep(out, shown)?);
-    match report.failed.as_slice() {
-        [] => Ok(()),
-        [(name, reason), ..] => Err(CliError::Incomplete {
-            failed: report.failed.len(),
-            cells: plan.cells.len(),
-            first: format!("{name}: {reason}"),
-        }),
-    }
+    let failed = report.failed.into_iter();
+    Ok(Outcome {
+        out: out.to_owned(),
+        cells: plan.cells.len(),
+        complete: report.complete,
+        failed: failed
+            .map(|(name, reason)| FailedCell { name, reason })
+            .collect(),
+        tables: Tables::read(&[out.to_owned()])?,
+    })
 }
 
 fn plan(what: &[String], options: &PlanOptions) -> Result<Plan, CliError> {

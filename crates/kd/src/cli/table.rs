@@ -6,10 +6,13 @@ use comfy_table::{CellAlignment, Table, presets};
 use kd_losses::{LossConfig, Method, Pretrain};
 use kd_models::ModelInfo;
 use kd_models::deploy::DeployReport;
-use kd_recipes::{NamedRecipe, StudyInfo};
+use kd_recipes::StudyInfo;
 use kd_train::compare::Row;
 
+use super::compare::{Compared, Comparison};
 use super::plot::named;
+use super::recipes::{Listed, PublishedTop1};
+use super::sweep::ListedCell;
 use kd_train::{DeviceInfo, PeerResult, RouteReport, RunResult};
 
 /// A table whose columns from `numbers` on are aligned to the right.
@@ -100,47 +103,9 @@ fn mutual(result: &RunResult, out: &Path) -> String {
 }
 
 /// The comparison of the quick start.
-pub fn comparison(rows: &[Row], out: &Path) -> String {
-    let alone = rows
-        .iter()
-        .find(|row| row.result.teacher.is_none() && row.label != "teacher")
-        .map(|row| row.result.last_top1);
-    let routing = rows.iter().find_map(|row| row.routed.as_ref()?.routing);
-    let lines = rows
-        .iter()
-        .map(|row| {
-            let (result, routed) = (&row.result, row.routed.as_ref());
-            let standard = result.last_top1;
-            let gain = match alone {
-                Some(alone) if result.teacher.is_some() => format!("{:+.2}", standard - alone),
-                _ => String::new(),
-            };
-            let mut line = vec![
-                if row.reused {
-                    format!("{} (reused)", row.label)
-                } else {
-                    row.label.clone()
-                },
-                result.student.clone(),
-                result.params.to_string(),
-                format!("{standard:.2}"),
-                gain,
-            ];
-            if routing.is_some() {
-                let of =
-                    |text: &dyn Fn(&RunResult) -> String| routed.map_or_else(String::new, text);
-                line.push(of(&|routed| format!("{:.2}", routed.last_top1)));
-                line.push(of(&|routed| format!("{:+.2}", routed.last_top1 - standard)));
-            }
-            line.push(format!("{:.1}", result.seconds_per_epoch));
-            if routing.is_some() {
-                line.push(routed.map_or_else(String::new, |routed| {
-                    format!("{:.1}", routed.seconds_per_epoch)
-                }));
-            }
-            line
-        })
-        .collect();
+pub fn comparison(comparison: &Comparison) -> String {
+    let rows = || comparison.rows.iter();
+    let routing = rows().find_map(|compared| compared.row.routed.as_ref()?.routing);
     let name = routing.map(|routing| capitalized(routing.name()));
     let mut header = vec!["", "network", "params", "Standard", "gain"];
     header.extend(name.as_deref());
@@ -148,28 +113,60 @@ pub fn comparison(rows: &[Row], out: &Path) -> String {
     header.push("s/epoch");
     let seconds = name.as_ref().map(|name| format!("{name} s/epoch"));
     header.extend(seconds.as_deref());
-    let setting = rows.first().map_or(String::new(), |row| {
+    let setting = rows().next().map_or(String::new(), |first| {
+        let result = &first.row.result;
         format!(
             "{}: {} training and {} {} images, {} epochs, seed {}; one run each, top-1 in % after the last epoch\n",
-            row.result.data,
-            row.result.train_images,
-            row.result.test_images,
-            row.result.evaluated_on.name(),
-            row.result.epochs,
-            row.result.seed
+            result.data,
+            result.train_images,
+            result.test_images,
+            result.evaluated_on.name(),
+            result.epochs,
+            result.seed
         )
     });
+    let lines = rows().map(|compared| compared_line(compared, routing.is_some()));
     format!(
-        "\n{}\n{setting}Everything is in {}",
-        table(&header, 2, lines),
-        out.display()
+        "{}\n{setting}Everything is in {}",
+        table(&header, 2, lines.collect()),
+        comparison.out.display()
     )
 }
 
+/// A line of the comparison, with columns for routing if any run has it.
+fn compared_line(compared: &Compared, routing: bool) -> Vec<String> {
+    let Row {
+        label,
+        result,
+        routed,
+        reused,
+    } = &compared.row;
+    let signed = |gain: Option<f64>| gain.map_or_else(String::new, |gain| format!("{gain:+.2}"));
+    let of_routed = |text: fn(&RunResult) -> String| routed.as_ref().map_or_else(String::new, text);
+    let mut line = vec![
+        format!("{label}{}", if *reused { " (reused)" } else { "" }),
+        result.student.clone(),
+        result.params.to_string(),
+        format!("{:.2}", result.last_top1),
+        signed(compared.gain_top1),
+    ];
+    if routing {
+        line.push(of_routed(|routed| format!("{:.2}", routed.last_top1)));
+        line.push(signed(compared.routing_gain_top1));
+    }
+    line.push(format!("{:.1}", result.seconds_per_epoch));
+    if routing {
+        line.push(of_routed(|routed| {
+            format!("{:.1}", routed.seconds_per_epoch)
+        }));
+    }
+    line
+}
+
 /// Names and states of a sweep's cells.
-pub fn states(cells: &[(&str, String)]) -> String {
+pub fn states(cells: &[ListedCell]) -> String {
     let rows = cells.iter();
-    let rows = rows.map(|(name, state)| vec![(*name).to_owned(), state.clone()]);
+    let rows = rows.map(|cell| vec![cell.name.clone(), cell.text.clone()]);
     table(&["cell", "state"], 2, rows.collect()).to_string()
 }
 
@@ -331,9 +328,8 @@ pub fn deployed(report: &DeployReport, out: &Path) -> String {
 }
 
 /// The methods, a few lines each: links and parameters fit no table.
-pub fn methods(methods: &[Method]) -> String {
+pub fn methods<'a>(methods: impl Iterator<Item = &'a Method>) -> String {
     let blocks: Vec<String> = methods
-        .iter()
         .map(|method| {
             let parameters: Vec<String> = parameters(method)
                 .into_iter()
@@ -366,12 +362,12 @@ pub fn studies<'a>(studies: impl Iterator<Item = (&'a StudyInfo, usize)>) -> Str
 }
 
 /// Recipes by name, with their published figures.
-pub fn recipes<'a>(recipes: impl Iterator<Item = (&'a NamedRecipe, String)>) -> String {
-    let row = |(recipe, figures): (&NamedRecipe, String)| {
+pub fn recipes(recipes: &[Listed]) -> String {
+    let row = |Listed { recipe, published }: &Listed| {
         vec![
             recipe.name.clone(),
             recipe.method.clone(),
-            figures,
+            figures(published),
             recipe
                 .needs
                 .as_ref()
@@ -379,11 +375,21 @@ pub fn recipes<'a>(recipes: impl Iterator<Item = (&'a NamedRecipe, String)>) -> 
         ]
     };
     let header = ["name", "method", "published top-1", "teacher"];
-    let table = table(&header, header.len(), recipes.map(row).collect());
+    let table = table(&header, header.len(), recipes.iter().map(row).collect());
     format!(
         "{table}\nIn parentheses, what is reported: the last epoch, the best one on the test images \
          (which flatters), or the mean of five runs."
     )
+}
+
+/// Published figures, with their protocol.
+fn figures(published: &[PublishedTop1]) -> String {
+    let figures = published.iter();
+    let mut figures: Vec<String> = figures
+        .map(|figure| format!("{:.2} ({})", figure.top1, figure.protocol))
+        .collect();
+    figures.dedup();
+    figures.join(", ")
 }
 
 /// One method with its parameters explained.

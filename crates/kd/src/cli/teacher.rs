@@ -48,7 +48,7 @@ pub fn trained(overlay: &mut Overlay, place: &Place) -> Result<(), CliError> {
     // What is wrong with the student's recipe is not to be found after hours.
     overlay.clone().finish()?;
     if !options.out.join("result.json").exists() {
-        output::text(&format!("teacher: {}", needs.recipe));
+        output::error(&format!("teacher: {}", needs.recipe));
     }
     run_recipe(&teacher.finish()?, &options, &mut Progress::new()).map_err(CliError::of_part)?;
     Ok(())

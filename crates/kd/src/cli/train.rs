@@ -2,17 +2,21 @@
 
 use kd_train::{Recipe, run as run_recipe};
 
+use super::candidates;
 use super::error::CliError;
+use super::finished::Finished;
 use super::flags::RunFlags;
 use super::progress::Progress;
-use super::{output, table};
 
 /// Flags of `kd train`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The network; `kd models` lists them
-    #[arg(long, visible_alias = "student", value_name = "NAME")]
+    /// Network; `kd models` lists them
+    #[arg(long, visible_alias = "student", value_name = "NAME", add = candidates::networks())]
     model: Option<String>,
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     pub run: RunFlags,
 }
@@ -26,8 +30,7 @@ pub fn run(args: Args) -> Result<(), CliError> {
     let recipe = overlay.finish()?;
     let options = place.options(&recipe, name);
     let result = run_recipe(&recipe, &options, &mut Progress::new())?;
-    output::text(&table::result(&result, &options.out));
-    Ok(())
+    Finished::new(result, options.out).print(args.json)
 }
 
 /// What a run is called, as in `resnet8-cifar100`.
