@@ -259,7 +259,7 @@ fn every_damaged_set_is_refused_by_file_and_reason() {
         ),
         (
             "cifar-100-python-truncated",
-            "train: expected a pickle of Python: damaged at byte",
+            "train: expected a Python pickle: damaged at byte",
         ),
         (
             "tiny-missing-val-image",

@@ -136,7 +136,6 @@ fn losses_that_read_features_are_refused() {
         .expect("a mistake");
     assert_eq!(
         error.to_string(),
-        "mutual learning cannot be used with the loss `at`, which reads a teacher's features: here \
-         there are only logits"
+        "mutual learning cannot be used with the loss `at`, which reads a teacher's features, but there are only logits here"
     );
 }

@@ -300,7 +300,7 @@ fn what_needs_the_host_is_named() {
     let few = Loader::new(set.limit(59), large).expect("a loader");
     assert_eq!(
         reason(&optimizer(), &few),
-        "an epoch has 5 whole batches, and recording takes 7"
+        "an epoch has 5 full batches, but recording needs 7"
     );
 }
 

@@ -117,7 +117,7 @@ fn each_bad_checkpoint_has_an_error_of_its_own() {
         ("bad_extra_key.pth", "unexpected `"),
         (
             "bad_nan.pth",
-            "`layer1.0.conv1.weight` holds a number that is not finite",
+            "`layer1.0.conv1.weight` contains a number that is not finite",
         ),
         ("bad_no_model.pth", "found `acc`, `epoch`"),
         ("bad_plain_pickle.pth", "found `model`"),

@@ -455,7 +455,10 @@ fn report_f3_keys_of_a_profiler_and_of_an_auxiliary_head() {
         );
     }
     let message = Saved::new(&plain(&weights)).refusal(&ignore(&["a***b"]));
-    assert!(message.contains("`a***b` is no pattern"), "{message}");
+    assert!(
+        message.contains("`a***b` is not a valid pattern"),
+        "{message}"
+    );
 }
 
 #[test]

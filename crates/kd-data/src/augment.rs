@@ -115,7 +115,7 @@ impl Augmentation {
     /// The number of a view, below [`views`](Self::views); 0 where views are not crop and flip.
     ///
     /// Together with the index of the image it is a key for everything that depends on the pixels
-    /// alone, as the outputs of a fixed network.
+    /// alone, because the outputs of a fixed network.
     pub fn view_index(&self, view: View) -> usize {
         self.crop_padding().map_or(0, |pad| view.index(pad))
     }
@@ -182,7 +182,7 @@ impl Augmentation {
             return invalid("pixels", format!("{dims:?}"), "[N, 3, H, W]".into());
         }
         if views.len() != dims[0] {
-            let expected = format!("{}, one an image", dims[0]);
+            let expected = format!("{}, one per image", dims[0]);
             return invalid("views", format!("{} views", views.len()), expected);
         }
         if let Some(view) = views.iter().find(|&&v| usize::from(v) >= self.draws()) {
@@ -245,13 +245,13 @@ impl Augmentation {
             Self::RandomResizedCrop {
                 scale: [low, high], ..
             } if !(low > 0.0 && low <= high && high <= 1.0) => {
-                let expected = "two shares in (0, 1], the lesser first".to_owned();
+                let expected = "two fractions in (0, 1], the smaller first".to_owned();
                 invalid("scale", format!("{:?}", [low, high]), expected)
             }
             Self::RandomResizedCrop {
                 ratio: [low, high], ..
             } if !(low > 0.0 && low <= high && high.is_finite()) => {
-                let expected = "two positive numbers, the lesser first".to_owned();
+                let expected = "two positive numbers, the smaller first".to_owned();
                 invalid("ratio", format!("{:?}", [low, high]), expected)
             }
             Self::RotateFlip { degrees } if !(degrees > 0.0 && degrees <= 180.0) => invalid(

@@ -137,7 +137,7 @@ impl ImageSet {
                 "ImageSet",
                 "class_names",
                 format!("{} names", names.len()),
-                format!("{} names, one a class", self.classes),
+                format!("{} names, one per class", self.classes),
             ));
         }
         self.class_names = Some(names);
@@ -372,7 +372,7 @@ mod tests {
         assert_eq!(set.class_names(), Some(&names[..]));
         assert_eq!(
             message(three().with_class_names(names[..2].to_vec())),
-            "ImageSet: class_names is 2 names; expected 3 names, one a class"
+            "ImageSet: class_names is 2 names; expected 3 names, one per class"
         );
     }
 }

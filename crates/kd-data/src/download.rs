@@ -73,13 +73,13 @@ impl Archive {
             fs::rename(&part, &archive).map_err(DataError::write(&archive))?;
         }
         unpack::unpack(&archive, folder)?;
-        tracing::info!(archive = %archive.display(), "fetched and unpacked");
+        tracing::info!(archive = %archive.display(), "downloaded and unpacked");
         Ok(())
     }
 
     fn file_name(&self) -> Result<&str, DataError> {
         let name = self.url.rsplit('/').next().filter(|name| !name.is_empty());
-        name.ok_or_else(|| self.failed("its address does not end in the name of a file"))
+        name.ok_or_else(|| self.failed("its URL does not end in a file name"))
     }
 
     fn failed(&self, reason: impl ToString) -> DataError {
@@ -117,20 +117,20 @@ impl Archive {
             if idle >= PATIENCE || !matches!(error, DataError::Download { .. }) {
                 return Err(error);
             }
-            tracing::warn!("{error}; continued at byte {after}");
+            tracing::warn!("{error}; resuming at byte {after}");
         }
     }
 
     /// One request for what is missing.
     fn continue_at(&self, part: &Path, start: u64) -> Result<(), DataError> {
-        tracing::info!(url = self.url, start, "fetching");
+        tracing::info!(url = self.url, start, "downloading");
         let mut answer = client::get(&self.url, start).map_err(|error| self.failed(error))?;
         let append = match answer.status {
             206 => true,
             200 => false,
             // Nothing is missing: the checksum says whether that is true.
             416 if start > 0 => return Ok(()),
-            code => return Err(self.failed(format!("the server answers {code}"))),
+            code => return Err(self.failed(format!("the server returned status {code}"))),
         };
         let mut file = OpenOptions::new()
             .create(true)

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 #[non_exhaustive]
 pub enum DataError {
     /// The folder that should hold a data set is not there.
-    #[error("data folder {} does not exist or is no folder", .path.display())]
+    #[error("data folder {} does not exist or is not a directory", .path.display())]
     MissingRoot {
         /// The folder as it was given.
         path: PathBuf,
     },
     /// Files of a data set are not in its folder.
-    #[error("{dataset}: folder {} lacks {}; expected the official files, binary or for Python, there or in its subfolder {subfolder}", .folder.display(), .files.join(", "))]
+    #[error("{dataset}: directory {} lacks {}; expected the official files (binary or Python version) in it or in its subdirectory {subfolder}", .folder.display(), .files.join(", "))]
     MissingFiles {
         /// The data set, as `CIFAR-100`.
         dataset: &'static str,
@@ -41,7 +41,7 @@ pub enum DataError {
         record_bytes: usize,
     },
     /// The size of a file of records is not a multiple of the record size.
-    #[error("{} has {size} bytes, which is no multiple of the record size of {record_bytes} bytes: {} whole records and {} bytes more; is the file truncated?", .path.display(), .size / *.record_bytes as u64, .size % *.record_bytes as u64)]
+    #[error("{} has {size} bytes, which is not a multiple of the record size of {record_bytes} bytes: {} whole records and {} extra bytes; is the file truncated?", .path.display(), .size / *.record_bytes as u64, .size % *.record_bytes as u64)]
     Truncated {
         /// The file.
         path: PathBuf,
@@ -65,7 +65,7 @@ pub enum DataError {
         classes: usize,
     },
     /// A file of class names does not have one name a class.
-    #[error("{} has {found} class names; expected {expected}, one a line", .path.display())]
+    #[error("{} has {found} class names; expected {expected}, one per line", .path.display())]
     LabelNames {
         /// The file.
         path: PathBuf,
@@ -103,7 +103,7 @@ pub enum DataError {
         size: [usize; 2],
     },
     /// An archive could not be fetched.
-    #[error("cannot fetch {url}: {reason}")]
+    #[error("cannot download {url}: {reason}")]
     Download {
         /// Where it is.
         url: String,
@@ -111,7 +111,7 @@ pub enum DataError {
         reason: String,
     },
     /// An archive that was fetched is damaged.
-    #[error("{url}: the MD5 sum is {found}, expected {expected}; the file is removed")]
+    #[error("{url}: the MD5 checksum is {found}, expected {expected}; the file was removed")]
     Checksum {
         /// Where it is.
         url: String,

@@ -100,7 +100,7 @@ impl ImageFiles {
             ));
         }
         if !(self.middle > 0.0 && self.middle <= 1.0) {
-            let expected = "a share in (0, 1]";
+            let expected = "a fraction in (0, 1]";
             return Err(DataError::invalid(
                 "ImageFiles",
                 "middle",

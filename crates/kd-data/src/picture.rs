@@ -266,7 +266,7 @@ fn png(bytes: &[u8]) -> Result<Picture, String> {
     let sides = [reader.info().height as usize, reader.info().width as usize];
     plausible(sides, bytes.len() as u64, PNG_DENSITY)?;
     let size = reader.output_buffer_size();
-    let mut decoded = vec![0; size.ok_or("its size is too great")?];
+    let mut decoded = vec![0; size.ok_or("its size is too large")?];
     let info = reader
         .next_frame(&mut decoded)
         .map_err(|error| reason(&error))?;

@@ -137,7 +137,7 @@ fn class_names_are_read_if_they_are_there() {
     assert_eq!(
         error(Cifar::Cifar10, root.path()).to_string(),
         format!(
-            "{} has 2 class names; expected 10, one a line",
+            "{} has 2 class names; expected 10, one per line",
             file.display()
         )
     );
@@ -150,7 +150,7 @@ fn a_missing_folder_is_named() {
     assert_eq!(
         error(Cifar::Cifar100, &path).to_string(),
         format!(
-            "data folder {} does not exist or is no folder",
+            "data folder {} does not exist or is not a directory",
             path.display()
         )
     );
@@ -163,8 +163,8 @@ fn missing_files_are_listed() {
     assert_eq!(
         error(Cifar::Cifar100, root.path()).to_string(),
         format!(
-            "CIFAR-100: folder {} lacks test.bin; expected the official files, binary or for Python, there \
-             or in its subfolder cifar-100-binary",
+            "CIFAR-100: directory {} lacks test.bin; expected the official files (binary or Python version) \
+             in it or in its subdirectory cifar-100-binary",
             folder.display()
         )
     );
@@ -200,8 +200,8 @@ fn a_truncated_file_is_refused_with_its_size() {
     assert_eq!(
         error(Cifar::Cifar100, root.path()).to_string(),
         format!(
-            "{} has 22518 bytes, which is no multiple of the record size of 3074 bytes: \
-             7 whole records and 1000 bytes more; is the file truncated?",
+            "{} has 22518 bytes, which is not a multiple of the record size of 3074 bytes: \
+             7 whole records and 1000 extra bytes; is the file truncated?",
             path.display()
         )
     );

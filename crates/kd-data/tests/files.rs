@@ -222,14 +222,14 @@ fn what_is_missing_or_of_another_size_is_named() {
 
     let root = folder([4, 4]);
     fs::create_dir(root.path().join("train/ant")).expect("a folder");
-    assert!(refusal(&root, &files).contains("train/ant: it has no images"));
+    assert!(refusal(&root, &files).contains("train/ant: it contains no images"));
 
     let root = folder([4, 4]);
     fs::remove_dir_all(root.path().join("val")).expect("removed");
-    assert!(refusal(&root, &files).contains("val: no such folder"));
+    assert!(refusal(&root, &files).contains("val: no such directory"));
 
     let empty = tempfile::tempdir().expect("a folder");
-    assert!(refusal(&empty, &files).contains("train: no such folder"));
+    assert!(refusal(&empty, &files).contains("train: no such directory"));
     let missing = files.read_folder(empty.path().join("nowhere"), None);
     assert!(
         missing

@@ -32,7 +32,7 @@ pub enum LossError {
     },
     /// No convolution leads from the student's map to the teacher's.
     #[error(
-        "no regressor leads from the student's {} to the teacher's {}: {reason}",
+        "no regressor maps the student's {} to the teacher's {}: {reason}",
         map(student),
         map(teacher)
     )]
@@ -80,7 +80,7 @@ pub enum LossError {
         teacher: usize,
     },
     /// The method needs more classes.
-    #[error("{method} needs at least {least} classes, the networks have {classes}")]
+    #[error("{method} needs at least {least} classes, but the networks have {classes}")]
     TooFewClasses {
         /// The method.
         method: &'static str,

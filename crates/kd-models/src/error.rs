@@ -56,7 +56,7 @@ pub enum ModelError {
     },
     /// A checkpoint with several networks, none of which is likelier than the others.
     #[error(
-        "{}: holds several networks: expected one of {found} to be named, see weights_set",
+        "{}: contains several networks: choose one of {found} with weights_set",
         path.display()
     )]
     Ambiguous {
@@ -66,7 +66,7 @@ pub enum ModelError {
         found: String,
     },
     /// A pattern of keys that is none.
-    #[error("ignore_keys: `{pattern}` is no pattern: {reason}")]
+    #[error("ignore_keys: `{pattern}` is not a valid pattern: {reason}")]
     Pattern {
         /// The pattern.
         pattern: String,
@@ -75,7 +75,7 @@ pub enum ModelError {
     },
     /// A checkpoint whose pickle calls a function.
     #[error(
-        "{}: refused: Python would call `{name}` when it opens this file (nothing was called here)",
+        "{}: refused: Python would call `{name}` to open this file (kd did not)",
         path.display()
     )]
     Code {
@@ -85,7 +85,7 @@ pub enum ModelError {
         name: String,
     },
     /// A weight is infinite or not a number.
-    #[error("{}: `{key}` holds a number that is not finite", path.display())]
+    #[error("{}: `{key}` contains a number that is not finite", path.display())]
     NotFinite {
         /// The file.
         path: PathBuf,
@@ -144,7 +144,7 @@ pub enum ModelError {
         largest: usize,
     },
     /// A file would be written over the one it is made of.
-    #[error("{}: expected another file to write to than the one to read", path.display())]
+    #[error("{}: the output file must not be the input file", path.display())]
     SameFile {
         /// The file.
         path: PathBuf,

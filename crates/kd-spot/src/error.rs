@@ -14,7 +14,7 @@ pub enum SpotError {
     Cuts(#[from] AlignmentError),
     /// A cut is before the pooling in one network and after it in the other.
     #[error(
-        "nothing leads from {from:?} to {to:?}: cut both networks before their pooling, or after it"
+        "cannot connect {from:?} to {to:?}: cut both networks before their pooling, or after it"
     )]
     Shapes {
         /// The feature to start from.
@@ -55,7 +55,9 @@ pub enum SpotError {
         convention: Convention,
     },
     /// Fixed gates are missing.
-    #[error("routing.gates is missing: say for each spot whether to distill, as in [true, false]")]
+    #[error(
+        "routing.gates is missing: specify for each spot whether to distill, for example [true, false]"
+    )]
     NoGates,
     /// There are not as many fixed gates as spots.
     #[error("routing.gates is {gates:?}, expected one for each spot: {spots}")]

@@ -68,8 +68,8 @@ pub enum TrainError {
     Device(String),
     /// The memory of a device is used up.
     #[error(
-        "the device's memory does not hold {}: lower {}",
-        batch.map_or_else(|| "what is computed".to_owned(), |images| format!("batches of {images} images")),
+        "device memory cannot hold {}: reduce {}",
+        batch.map_or_else(|| "this computation".to_owned(), |images| format!("batches of {images} images")),
         if batch.is_some() { "data.batch_size (--batch-size)" } else { "the batch size" }
     )]
     Memory {

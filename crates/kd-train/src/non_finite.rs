@@ -66,12 +66,11 @@ impl fmt::Display for NonFinite {
         match self.origin {
             Origin::Teacher => write!(
                 f,
-                ", as the outputs of the teacher {network} are not finite{tensor}: look at its weights \
-                 with `kd eval`, and at data.normalization"
+                ", because the outputs of the teacher {network} are not finite{tensor}: check its weights with `kd eval`, and data.normalization"
             ),
             Origin::Network => write!(
                 f,
-                ", as the outputs of {network} are not finite{tensor}: {}",
+                ", because the outputs of {network} are not finite{tensor}: {}",
                 self.advice()
             ),
             Origin::Term => write!(
@@ -87,8 +86,8 @@ impl NonFinite {
     /// What helps if a network that is trained or evaluated gives such outputs.
     fn advice(&self) -> &'static str {
         match (self.moment, self.step) {
-            (Moment::Measured, _) => "look at its weights, and at the normalization of the images",
-            (Moment::Training(1), 1) => "look at the weights that it starts from",
+            (Moment::Measured, _) => "check its weights, and the normalization of the images",
+            (Moment::Training(1), 1) => "check its initial weights",
             _ => "it diverged; lower the learning rate, or set optimizer.clip_norm",
         }
     }
@@ -115,7 +114,7 @@ mod tests {
         let of_teacher = found(Moment::Training(2), Origin::Teacher).to_string();
         assert!(
             of_teacher.starts_with(
-                "the loss `kd` is NaN at epoch 2, step 3, as the outputs of the teacher"
+                "the loss `kd` is NaN at epoch 2, step 3, because the outputs of the teacher"
             ),
             "{of_teacher}"
         );
@@ -126,9 +125,7 @@ mod tests {
         of_student.step = 1;
         let at_the_start = of_student.to_string();
         assert!(
-            at_the_start.ends_with(
-                "whose `conv1.weight` is not either: look at the weights that it starts from"
-            ),
+            at_the_start.ends_with("whose `conv1.weight` is not either: check its initial weights"),
             "{at_the_start}"
         );
         let of_term = found(Moment::Training(1), Origin::Term).to_string();

@@ -87,7 +87,7 @@ pub fn route(run: &Path, data: Overlay, train: bool) -> Result<RouteReport, Trai
     let (Some(path), true) = (file, mode.has_policy()) else {
         let name = mode.name();
         return Err(unusable(&format!(
-            "`routing.mode: {name}` has no policy to ask"
+            "`routing.mode: {name}` has no policy to query"
         )));
     };
     if folder.result().is_none() {
@@ -121,7 +121,7 @@ pub fn route(run: &Path, data: Overlay, train: bool) -> Result<RouteReport, Trai
         .as_ref()
         .and_then(|r| Some((r, r.router.as_ref()?)))
     else {
-        return Err(unusable("the run has no policy to ask"));
+        return Err(unusable("the run has no policy to query"));
     };
     let student = model.student.valid();
     let networks = match (&routing.teacher, &model.teacher.0) {

@@ -346,7 +346,7 @@ fn a_folder_that_holds_something_else_is_left_alone() {
         args.extend(more);
         assert_one_line_error(&args, parts);
     };
-    train(&out, &["--epochs", "1"], &[&out, "holds another run"]);
+    train(&out, &["--epochs", "1"], &[&out, "contains another run"]);
     train(
         &out,
         &["--epochs", "3", "--resume"],

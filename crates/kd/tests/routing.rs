@@ -241,11 +241,14 @@ fn a_run_is_drawn_and_its_policy_is_asked() {
                 })),
             );
     };
-    fails(route(&["--images", "20"]), "20 is not below 20");
+    fails(
+        route(&["--images", "20"]),
+        "20 is out of range: there are 20 images",
+    );
     let run = |command: &str, path: &Path| kd().arg(command).args(["--run"]).arg(path).assert();
     fails(
         run("route", &teacher),
-        "`routing.mode: always` has no policy to ask",
+        "`routing.mode: always` has no policy to query",
     );
     fails(run("route", folder.path()), "not a run directory");
     fails(

@@ -152,7 +152,9 @@ cells:
         .args(["--set", "optimizer.lr=0.01"])
         .assert()
         .code(2)
-        .stderr(contains("holds a run of another recipe: `optimizer.lr` is"));
+        .stderr(contains(
+            "contains a run of another recipe: `optimizer.lr` is",
+        ));
     // The failed cell is tried again, the others are not.
     sweep()
         .arg("--list")
@@ -225,7 +227,7 @@ fn mistakes_in_a_sweep_are_found_before_anything_starts() {
     );
     refused(
         "cells: [{ name: a, teacher: nobody, set: { student: { network: resnet8 } } }]",
-        "`a` has the teacher `nobody`, which is no cell, recipe or network",
+        "`a` has the teacher `nobody`, which is not a cell, recipe or network",
     );
     refused(
         "cells: [{ name: a, teacher: b }, { name: b, teacher: a }]",

@@ -23,7 +23,7 @@ fn distill(teacher: &Path, out: &Path, more: &[&str]) -> Option<(usize, usize, u
         .output()
         .expect("kd runs");
     assert!(output.status.success(), "{output:?}");
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
     let line = text.lines().find(|line| line.starts_with("teacher: "))?;
     let numbers: Vec<usize> = line
         .split_whitespace()

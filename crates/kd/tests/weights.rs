@@ -45,7 +45,7 @@ fn a_checkpoint_of_pytorch_is_a_teacher_and_is_evaluated() {
     kd().args(["eval", "--limit-test", "20", "--weights", &teacher])
         .assert()
         .success()
-        .stderr(predicate::str::contains("taken for resnet8"));
+        .stderr(predicate::str::contains("identified as resnet8"));
     let out = folder.path().join("run").display().to_string();
     kd().args(["distill", "--student", "resnet8", "--method", "at"])
         .args(["--limit-train", "40", "--limit-test", "20", "--epochs", "1"])
@@ -120,7 +120,7 @@ fn a_file_is_not_deployed_over_itself_nor_for_images_that_do_not_fit() {
     let before = std::fs::read(&copy).expect("readable");
     let path = copy.display().to_string();
     let message = failure(&["deploy", "--in", &path, "--out", &path]);
-    assert!(message.contains("expected another file"), "{message}");
+    assert!(message.contains("must not be the input file"), "{message}");
     assert!(std::fs::read(&copy).expect("readable") == before);
 
     let message = failure(&["models", "vgg8-imagenet", "--size", "16"]);
@@ -235,7 +235,7 @@ fn report_f2_and_f3_sets_and_keys_are_chosen_by_flags_and_recipes() {
         .args(["--ignore-keys", "extra.*"])
         .assert()
         .success()
-        .stderr(predicate::str::contains("`extra.weight` left out"));
+        .stderr(predicate::str::contains("`extra.weight` ignored"));
     let deployed = folder.path().join("deployed.safetensors");
     kd().args(["deploy", "--in", &extra, "--ignore-keys", "extra.*"])
         .args(["--weights-set", "model", "--out"])

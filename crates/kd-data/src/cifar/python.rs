@@ -70,9 +70,8 @@ pub(super) fn names(path: &Path, key: &str, classes: usize) -> Result<Vec<String
 }
 
 fn parse<'a>(path: &Path, bytes: &'a [u8]) -> Result<Pickle<'a>, DataError> {
-    Pickle::read(bytes).map_err(|reason| {
-        DataError::content(path, format!("expected a pickle of Python: {reason}"))
-    })
+    Pickle::read(bytes)
+        .map_err(|reason| DataError::content(path, format!("expected a Python pickle: {reason}")))
 }
 
 impl<'a> Dictionary<'a> {

@@ -15,7 +15,7 @@ impl Splits {
     pub fn dev_split(self, share: f64, seed: u64) -> Result<Self, DataError> {
         let invalid = |expected: &str| DataError::invalid("Splits", "share", share, expected);
         if !(share > 0.0 && share < 1.0) {
-            return Err(invalid("a share between 0 and 1"));
+            return Err(invalid("a fraction between 0 and 1"));
         }
         let mut is_dev = vec![false; self.train.len()];
         for (class, mut images) in by_class(&self.train).into_iter().enumerate() {
@@ -30,7 +30,7 @@ impl Splits {
         let (dev, train): (Vec<usize>, Vec<usize>) = (part(true), part(false));
         if dev.is_empty() || train.is_empty() {
             return Err(invalid(
-                "a share that leaves images to train and to evaluate",
+                "a fraction that leaves images for both training and evaluation",
             ));
         }
         Ok(Self {

@@ -87,7 +87,7 @@ pub(super) fn get(url: &str, start: u64) -> Result<Answer> {
             }
         }
     }
-    Err(Error::other("the server sends elsewhere again and again"))
+    Err(Error::other("too many redirects"))
 }
 
 /// What counts of the head of an answer.
@@ -103,14 +103,14 @@ fn read_head(reader: &mut impl BufRead) -> Result<Head> {
     let mut limited = reader.take(HEAD.0);
     while !bytes.ends_with(b"\r\n\r\n") {
         if limited.read_until(b'\n', &mut bytes)? == 0 {
-            return Err(invalid("the server gives no answer in HTTP"));
+            return Err(invalid("the server sent no HTTP response"));
         }
     }
     let mut lines = [httparse::EMPTY_HEADER; HEAD.1];
     let mut response = httparse::Response::new(&mut lines);
     response
         .parse(&bytes)
-        .map_err(|error| invalid(&format!("the server's answer is not HTTP: {error}")))?;
+        .map_err(|error| invalid(&format!("invalid HTTP response: {error}")))?;
     let status = response.code.unwrap_or_default();
     let line = |name: &str| {
         let mut lines = response.headers.iter();
@@ -118,9 +118,9 @@ fn read_head(reader: &mut impl BufRead) -> Result<Head> {
         std::str::from_utf8(line.value).ok().map(str::trim)
     };
     let length = line("content-length").map(str::parse).transpose();
-    let length = length.map_err(|_| invalid("the server names no size of the file"))?;
+    let length = length.map_err(|_| invalid("the server does not state the size of the file"))?;
     if matches!(status, 200 | 206) && length.is_none() {
-        return Err(invalid("the server names no size of the file"));
+        return Err(invalid("the server does not state the size of the file"));
     }
     Ok(Head {
         status,
@@ -151,12 +151,7 @@ impl<'a> Address<'a> {
                 path,
             })
         };
-        let invalid = || {
-            Error::new(
-                ErrorKind::InvalidInput,
-                format!("{url} is no address of HTTP"),
-            )
-        };
+        let invalid = || Error::new(ErrorKind::InvalidInput, format!("{url} is not an HTTP URL"));
         parts(url).ok_or_else(invalid)
     }
 

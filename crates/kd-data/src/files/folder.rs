@@ -19,7 +19,7 @@ pub(super) fn list(root: &Path) -> Result<Listed, DataError> {
     let [train, test] = there.unwrap_or(&PARTS[0]).map(|part| root.join(part));
     for part in [&train, &test] {
         if !part.is_dir() {
-            let reason = "no such folder; expected a folder with one folder for each class";
+            let reason = "no such directory; expected one with a subdirectory for each class";
             return Err(DataError::content(part, reason));
         }
     }
@@ -27,7 +27,7 @@ pub(super) fn list(root: &Path) -> Result<Listed, DataError> {
     if classes.is_empty() {
         return Err(DataError::content(
             &train,
-            "it has no folders; expected one for each class",
+            "it contains no directories; expected one for each class",
         ));
     }
     let of_test = listing::folders(&test)?;
@@ -38,7 +38,7 @@ pub(super) fn list(root: &Path) -> Result<Listed, DataError> {
     if of_test.is_empty() {
         return Err(DataError::content(
             &test,
-            "it has no folders; expected one for each class",
+            "it contains no directories; expected one for each class",
         ));
     }
     Ok(Listed {
@@ -61,7 +61,7 @@ fn files(part: &Path, classes: &[String]) -> Result<Vec<(PathBuf, u32)>, DataErr
         if images.is_empty() {
             return Err(DataError::content(
                 &folder,
-                "it has no images; expected .jpg, .jpeg or .png",
+                "it contains no images; expected .jpg, .jpeg or .png",
             ));
         }
         files.extend(images.into_iter().map(|path| (path, label as u32)));

@@ -69,7 +69,7 @@ fn one_size(parts: [&Sized; 2], root: &Path) -> Result<[usize; 2], DataError> {
         .iter()
         .flat_map(|part| part.files.iter().zip(&part.sizes));
     let Some(((first, _), size)) = all.next() else {
-        return Err(DataError::content(root, "it has no images"));
+        return Err(DataError::content(root, "it contains no images"));
     };
     match all.find(|(_, other)| *other != size) {
         Some(((path, _), other)) => Err(DataError::Sizes {
@@ -95,7 +95,7 @@ impl Sized {
             tracing::info!(
                 images = paths.len(),
                 mib = bytes >> 20,
-                "images are decoded batch by batch: they do not fit the memory they may take"
+                "images are decoded batch by batch: they do not fit into data.memory_mib"
             );
             return Ok(Pixels::Files(paths.collect()));
         }

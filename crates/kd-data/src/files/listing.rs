@@ -15,7 +15,7 @@ pub(super) fn folders(path: &Path) -> Result<Vec<String>, DataError> {
         .iter()
         .map(|folder| {
             let name = folder.file_name().and_then(|name| name.to_str());
-            let unreadable = || DataError::content(folder, "its name is no text");
+            let unreadable = || DataError::content(folder, "its name is not UTF-8");
             name.map(str::to_owned).ok_or_else(unreadable)
         })
         .collect()

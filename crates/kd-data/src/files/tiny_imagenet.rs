@@ -44,15 +44,15 @@ fn class_ids(path: &Path) -> Result<Vec<String>, DataError> {
     if ids.is_empty() {
         return Err(DataError::content(
             path,
-            "it is empty; expected one class a line",
+            "it is empty; expected one class per line",
         ));
     }
     if let Some(twice) = ids.windows(2).find(|pair| pair[0] == pair[1]) {
-        let reason = format!("the class {} is there twice", twice[0]);
+        let reason = format!("class {} is listed twice", twice[0]);
         return Err(DataError::content(path, reason));
     }
     if let Some(path_like) = ids.iter().find(|id| !is_name(id)) {
-        let reason = format!("{path_like} is not the name of a folder");
+        let reason = format!("{path_like} is not a valid directory name");
         return Err(DataError::content(path, reason));
     }
     Ok(ids)
@@ -71,12 +71,12 @@ fn train(folder: &Path, ids: &[String]) -> Result<Vec<(PathBuf, u32)>, DataError
     for (label, id) in ids.iter().enumerate() {
         let folder = folder.join(id).join("images");
         if !folder.is_dir() {
-            let reason = "no such folder, but wnids.txt names its class";
+            let reason = "no such directory, but wnids.txt lists its class";
             return Err(DataError::content(&folder, reason));
         }
         let images = listing::images(&folder)?;
         if images.is_empty() {
-            return Err(DataError::content(&folder, "it has no images"));
+            return Err(DataError::content(&folder, "it contains no images"));
         }
         files.extend(images.into_iter().map(|path| (path, label as u32)));
     }
@@ -98,7 +98,7 @@ fn test(folder: &Path, ids: &[String]) -> Result<Vec<(PathBuf, u32)>, DataError>
         let mut columns = line.split('\t').map(str::trim);
         let (Some(image), Some(id)) = (columns.next(), columns.next()) else {
             return Err(wrong(
-                "expected an image and its class, with a tab between".into(),
+                "expected an image and its class, separated by a tab".into(),
             ));
         };
         let label = labels
@@ -114,7 +114,7 @@ fn test(folder: &Path, ids: &[String]) -> Result<Vec<(PathBuf, u32)>, DataError>
         files.push((path, *label));
     }
     if files.is_empty() {
-        return Err(DataError::content(&list, "it names no images"));
+        return Err(DataError::content(&list, "it lists no images"));
     }
     files.sort_unstable();
     Ok(files)

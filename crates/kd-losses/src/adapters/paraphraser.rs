@@ -12,7 +12,7 @@ use crate::Gate;
 pub struct ParaphraserConfig {
     /// Channels of the teacher's map.
     pub teacher: usize,
-    /// Channels of the factor, as a share of the teacher's.
+    /// Channels of the factor, as a fraction of the teacher's.
     #[config(default = 0.5)]
     pub rate: f64,
     /// Whether the convolutions have biases.

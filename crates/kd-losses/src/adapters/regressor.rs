@@ -222,7 +222,7 @@ mod tests {
         };
         assert_eq!(
             message([8, 4], [4, 8]),
-            "no regressor leads from the student's [N, 2, 8, 4] to the teacher's [N, 3, 4, 8]: \
+            "no regressor maps the student's [N, 2, 8, 4] to the teacher's [N, 3, 4, 8]: \
              one axis would have to grow and the other to shrink"
         );
         assert!(message([0, 4], [4, 8]).ends_with("a dimension is 0"));

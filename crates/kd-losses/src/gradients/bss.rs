@@ -452,11 +452,11 @@ impl Register for BssLossConfig {
             },
             ParameterInfo {
                 name: "start_after",
-                description: "the first so many epochs are without the loss",
+                description: "number of initial epochs without the loss",
             },
             ParameterInfo {
                 name: "fade",
-                description: "epochs over which its weight falls to 0; null: it stays",
+                description: "epochs over which its weight falls to 0; null: constant",
             },
         ],
         ..MethodInfo::BASE

@@ -205,7 +205,7 @@ impl Register for LwmLossConfig {
         parameters: &[
             ParameterInfo {
                 name: "stage",
-                description: "stage whose maps are looked at; null: the last",
+                description: "stage whose maps are used; null: the last",
             },
             ParameterInfo {
                 name: "convention",

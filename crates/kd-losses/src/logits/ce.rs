@@ -49,7 +49,7 @@ impl CeLossConfig {
     /// # Errors
     ///
     /// [`LossError::Parameter`] if the smoothing is not in `[0, 1)`, or if the weights are not
-    /// finite numbers, at least 0, of which one is greater.
+    /// finite numbers of at least 0, not all 0.
     pub fn init(&self, device: &Device) -> Result<CeLoss, LossError> {
         let inside = (0.0..1.0).contains(&self.smoothing);
         within(
@@ -68,7 +68,7 @@ impl CeLossConfig {
                     method: "ce",
                     parameter: "class_weights",
                     value: format!("{weights:?}"),
-                    expected: "finite numbers, at least 0, of which one is greater",
+                    expected: "finite numbers of at least 0, not all 0",
                 });
             }
             let device = device.clone().without_autodiff();

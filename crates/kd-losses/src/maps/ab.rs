@@ -59,7 +59,7 @@ impl AbLossConfig {
         Self::default()
     }
 
-    /// Sets how far from 0 the student's response is to be.
+    /// Sets margin of the student's response around 0.
     pub fn with_margin(mut self, margin: f64) -> Self {
         self.margin = margin;
         self
@@ -226,11 +226,11 @@ impl Register for AbLossConfig {
         parameters: &[
             ParameterInfo {
                 name: "margin",
-                description: "how far from 0 the student's response is to be",
+                description: "margin of the student's response around 0",
             },
             ParameterInfo {
                 name: "convention",
-                description: "how terms are put together: `repdistiller` or `zoo`",
+                description: "how terms are combined: `repdistiller` or `zoo`",
             },
         ],
     };

@@ -27,7 +27,7 @@ const EPSILON: f64 = 1e-6;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct AfdLossConfig {
-    /// Channels inside the attention, as a share of the teacher's, above 0 and at most 1.
+    /// Channels inside the attention, as a fraction of the teacher's, above 0 and at most 1.
     /// Default 0.5.
     pub attention: f64,
     /// The stage whose maps are compared; the stem is 0. Default: each network's last.
@@ -170,7 +170,7 @@ impl Register for AfdLossConfig {
         parameters: &[
             ParameterInfo {
                 name: "attention",
-                description: "channels inside the attention, as a share of the teacher's",
+                description: "channels inside the attention, as a fraction of the teacher's",
             },
             ParameterInfo {
                 name: "stage",

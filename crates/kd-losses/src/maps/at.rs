@@ -230,7 +230,7 @@ impl Register for AtLossConfig {
         parameters: &[
             ParameterInfo {
                 name: "p",
-                description: "power of the activations, a whole number from 1",
+                description: "power of the activations, a positive integer",
             },
             ParameterInfo {
                 name: "convention",

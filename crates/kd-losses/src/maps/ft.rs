@@ -40,7 +40,7 @@ const MOST_RATE: f64 = 64.0;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct FtLossConfig {
-    /// Channels of the factor as a share of the teacher's, above 0 and up to 64. Default 0.5.
+    /// Channels of the factor as a fraction of the teacher's, above 0 and up to 64. Default 0.5.
     pub rate: f64,
     /// The power of the factor's values, 1 or more. Default 2. The convention `zoo` has none.
     pub p1: u32,
@@ -80,7 +80,7 @@ impl FtLossConfig {
         Self::default()
     }
 
-    /// Sets the channels of the factor as a share of the teacher's.
+    /// Sets the channels of the factor as a fraction of the teacher's.
     pub fn with_rate(mut self, rate: f64) -> Self {
         self.rate = rate;
         self
@@ -317,7 +317,7 @@ impl Register for FtLossConfig {
         parameters: &[
             ParameterInfo {
                 name: "rate",
-                description: "channels of the factor as a share of the teacher's",
+                description: "channels of the factor as a fraction of the teacher's",
             },
             ParameterInfo {
                 name: "p1",

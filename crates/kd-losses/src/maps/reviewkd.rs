@@ -277,8 +277,7 @@ impl Register for ReviewKdLossConfig {
         parameters: &[
             ParameterInfo {
                 name: "max_mid",
-                description: "most channels of the fused maps; as many as the student's pooled \
-                              feature, but no more",
+                description: "maximum number of channels of the fused maps, at most the size of the student's pooled feature",
             },
             ParameterInfo {
                 name: "warm_up",

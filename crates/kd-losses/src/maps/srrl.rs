@@ -165,7 +165,7 @@ impl Register for SrrlLossConfig {
     const INFO: MethodInfo = MethodInfo {
         name: "srrl",
         aliases: &["softmax_regression"],
-        title: "Softmax regression: what the teacher's classifier makes of the student's vector",
+        title: "Softmax regression: the teacher's classifier applied to the student's vector",
         paper: "Yang et al. 2021, Knowledge Distillation via Softmax Regression Representation \
                 Learning, https://openreview.net/forum?id=ZzwDy_wiWv",
         weights: LossWeights::method(1.0),

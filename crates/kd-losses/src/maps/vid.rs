@@ -205,7 +205,7 @@ impl Register for VidLossConfig {
             },
             ParameterInfo {
                 name: "convention",
-                description: "small number added to the variance: `repdistiller` (1e-5) or `zoo` \
+                description: "small constant added to the variance: `repdistiller` (1e-5) or `zoo` \
                               (1e-6)",
             },
         ],

@@ -87,7 +87,7 @@ impl CrdLossConfig {
         self
     }
 
-    /// Sets the number of negatives a sample.
+    /// Sets the number of negatives per sample.
     pub fn with_negatives(mut self, negatives: usize) -> Self {
         self.negatives = negatives;
         self
@@ -555,7 +555,7 @@ impl Register for CrdLossConfig {
             },
             ParameterInfo {
                 name: "negatives",
-                description: "number of negatives a sample",
+                description: "number of negatives per sample",
             },
             ParameterInfo {
                 name: "temperature",

@@ -116,7 +116,7 @@ impl FspLoss {
         let (student_maps, teacher_maps) = (student.len(), teacher.len());
         assert!(
             student_maps == teacher_maps && student_maps > 1,
-            "fsp: the student has {student_maps} maps, the teacher {teacher_maps}, and two are needed at least"
+            "fsp: the student has {student_maps} maps, the teacher {teacher_maps}, but at least two are needed"
         );
         let pair = |maps: &[Tensor<4>]| [maps[0].clone(), maps[1].clone()];
         let pairs = student.windows(2).zip(teacher.windows(2)).enumerate();
@@ -172,7 +172,7 @@ impl LossConfig for FspLossConfig {
                     stage,
                     student,
                     teacher,
-                    advice: "fsp compares channel with channel: take networks of equal channels",
+                    advice: "fsp compares channel with channel: use networks with equal channels",
                 });
             }
         }
@@ -231,7 +231,7 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "student stage 1 is [N, 4, 4, 4], teacher's is [N, 6, 4, 4]: \
-             fsp compares channel with channel: take networks of equal channels"
+             fsp compares channel with channel: use networks with equal channels"
         );
     }
 

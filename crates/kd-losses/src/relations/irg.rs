@@ -332,7 +332,7 @@ impl Register for IrgLossConfig {
             },
             ParameterInfo {
                 name: "first",
-                description: "earlier stage; the stem is 0, null is the last but one",
+                description: "earlier stage; the stem is 0, null is the second to last",
             },
             ParameterInfo {
                 name: "second",

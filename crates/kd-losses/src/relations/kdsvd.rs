@@ -190,7 +190,7 @@ impl KdSvdLoss {
     ) -> Tensor<1> {
         assert!(
             student.len() == teacher.len() && student.len() > 1,
-            "kdsvd: the student has {} maps, the teacher {}, and two are needed at least",
+            "kdsvd: the student has {} maps, the teacher {}, but at least two are needed",
             student.len(),
             teacher.len()
         );
@@ -315,11 +315,11 @@ impl LossConfig for KdSvdLossConfig {
             let (axis, advice) = match self.convention {
                 KdSvdConvention::RepDistiller => (
                     0,
-                    "kdsvd compares channel with channel: take networks of equal channels",
+                    "kdsvd compares channel with channel: use networks with equal channels",
                 ),
                 KdSvdConvention::Mdistiller => (
                     2,
-                    "kdsvd compares column with column: take maps of equal width",
+                    "kdsvd compares column with column: use maps of equal width",
                 ),
             };
             if student[axis] != teacher[axis] {
@@ -409,7 +409,7 @@ mod tests {
         assert_eq!(
             message(KdSvdLossConfig::new(), shapes(4, 8), shapes(6, 8)),
             "student stage 1 is [N, 4, 8, 8], teacher's is [N, 6, 8, 8]: \
-             kdsvd compares channel with channel: take networks of equal channels"
+             kdsvd compares channel with channel: use networks with equal channels"
         );
         let mdistiller = KdSvdLossConfig::new().with_convention(KdSvdConvention::Mdistiller);
         assert!(message(mdistiller, shapes(4, 8), shapes(6, 4)).contains("equal width"));

@@ -151,13 +151,13 @@ impl Register for PktLossConfig {
     const INFO: MethodInfo = MethodInfo {
         name: "pkt",
         aliases: &[],
-        title: "Probabilistic knowledge transfer: whom a sample takes for its neighbor",
+        title: "Probabilistic knowledge transfer: which samples are neighbors",
         paper: "Passalis & Tefas 2018, Learning Deep Representations with Probabilistic Knowledge \
                 Transfer, https://arxiv.org/abs/1803.10837",
         weights: LossWeights::method(30000.0),
         parameters: &[ParameterInfo {
             name: "convention",
-            description: "small number that is added: `repdistiller` (1e-7) or `zoo` (1e-6)",
+            description: "small constant that is added: `repdistiller` (1e-7) or `zoo` (1e-6)",
         }],
     };
 }

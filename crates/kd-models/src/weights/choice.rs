@@ -183,7 +183,7 @@ impl WeightsFile {
         };
         ModelError::Format {
             path: self.path.clone(),
-            reason: format!("its keys are those of no known network{held}"),
+            reason: format!("its keys match no known network{held}"),
         }
     }
 

@@ -145,7 +145,7 @@ impl WeightsFile {
         let entries = self.numbers(&choice.view)?;
         if identity.guessed && architecture.is_none() {
             tracing::warn!(
-                "{}: names no network; taken for {} by its keys and shapes",
+                "{}: does not name its network; identified as {} by its keys and shapes",
                 self.path.display(),
                 identity.architecture
             );
@@ -233,13 +233,13 @@ impl WeightsFile {
         }
         if let Some((few, more)) = some_of(&view.beside()) {
             match self.ignore.is_empty() && self.asked.is_none() {
-                true => tracing::warn!("{path}: {few}{more} left out: not of the network"),
-                false => tracing::info!("{path}: {few}{more} left out"),
+                true => tracing::warn!("{path}: {few}{more} ignored: not part of the network"),
+                false => tracing::info!("{path}: {few}{more} ignored"),
             }
         }
         let counters: Vec<&str> = view.set.left.iter().map(String::as_str).collect();
         if let Some((few, more)) = some_of(&counters) {
-            tracing::info!("{path}: {few}{more} left out: counters");
+            tracing::info!("{path}: {few}{more} ignored: counters");
         }
     }
 }

@@ -23,11 +23,13 @@ impl Kind {
             [_, _, _, _, _, _, _, _, b'{', ..] => Self::Safetensors,
             [b'P', b'K', ..] => Self::Archive,
             [0x80, 2..=5, ..] => Self::Pickle,
-            _ if begins(b"version https://git-lfs") => Self::Other(
-                "a pointer of Git LFS and not the file itself; `git lfs pull` fetches it",
-            ),
-            [b'<', ..] => Self::Other("a web page, perhaps the answer to a download that failed"),
-            _ if begins(b"\x89HDF") => Self::Other("an HDF5 file, as of Keras; expected PyTorch's"),
+            _ if begins(b"version https://git-lfs") => {
+                Self::Other("a Git LFS pointer, not the file itself; run `git lfs pull`")
+            }
+            [b'<', ..] => Self::Other("a web page, perhaps from a failed download"),
+            _ if begins(b"\x89HDF") => {
+                Self::Other("an HDF5 file, as Keras writes; expected a PyTorch checkpoint")
+            }
             _ if begins(b"\x1f\x8b") => Self::Other("compressed by gzip; unpack it first"),
             _ => Self::Other("neither a safetensors file nor a PyTorch checkpoint"),
         }
@@ -45,16 +47,16 @@ pub(super) fn of_archive(names: &[String]) -> Option<&'static str> {
     ];
     if exported.into_iter().any(ends) {
         return Some(
-            "a program of torch.export: expected a state dict, which in Python \
-             `torch.save(torch.export.load(FILE).state_dict, OUT)` makes of it",
+            "a torch.export program: expected a state dict, which `torch.save(torch.export.load(FILE).state_dict, \
+             OUT)` in Python writes",
         );
     }
     if ends("constants.pkl") || inside("code/__torch__") || inside("/code/") && ends(".py") {
         return Some(
-            "a TorchScript program: expected a state dict, which in Python \
-             `torch.save(torch.jit.load(FILE, \"cpu\").state_dict(), OUT)` makes of it",
+            "a TorchScript program: expected a state dict, which \
+             `torch.save(torch.jit.load(FILE, \"cpu\").state_dict(), OUT)` in Python writes",
         );
     }
     let arrays = names.iter().all(|name| name.ends_with(".npy"));
-    (arrays && !names.is_empty()).then_some("arrays of NumPy (.npz); expected a PyTorch checkpoint")
+    (arrays && !names.is_empty()).then_some("NumPy arrays (.npz); expected a PyTorch checkpoint")
 }

@@ -43,7 +43,7 @@ pub(super) fn read(path: &Path, archive: bool) -> Result<Found, ModelError> {
         let numbers = set.entries.values().map(numbers_of);
         let bytes = numbers.fold(0, u64::saturating_add).saturating_mul(8);
         if bytes / UNFOLDING > size {
-            let reason = format!("its tensors unfold to {bytes} bytes, from a file of {size}");
+            let reason = format!("its tensors expand to {bytes} bytes from a file of {size}");
             return Err(format(reason));
         }
     }

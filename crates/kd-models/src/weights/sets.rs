@@ -305,7 +305,7 @@ struct Flat<'a, 'b> {
 impl<'a> Flat<'a, '_> {
     fn add(&mut self, prefix: &str, value: &'a Value, depth: usize) -> Result<(), String> {
         let Some(depth) = depth.checked_sub(1) else {
-            return Err("its modules are in one another without end".to_owned());
+            return Err("its modules are nested endlessly".to_owned());
         };
         self.spend()?;
         let heap = self.heap;
@@ -374,7 +374,7 @@ impl<'a> Flat<'a, '_> {
         };
         match self.entries.insert(key.clone(), entry) {
             None => Ok(()),
-            Some(_) => Err(format!("two tensors are `{}`", key.escape_debug())),
+            Some(_) => Err(format!("two tensors are named `{}`", key.escape_debug())),
         }
     }
 }

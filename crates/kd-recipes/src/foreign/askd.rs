@@ -68,7 +68,7 @@ pub(super) fn read(origin: &str, file: &Value) -> Result<Foreign, RecipesError> 
         overlay.set("losses", json!([{ "name": "ce", "weight": 1.0 }]));
     }
     let unused = ["print_freq", "save_freq", "tb_freq", "num_workers"];
-    keys.without_effect(&unused, "changes no result");
+    keys.without_effect(&unused, "does not affect results");
     Ok(Foreign {
         program: Program::Askd,
         out: keys.text("save_folder").map(Into::into),

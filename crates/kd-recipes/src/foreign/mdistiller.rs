@@ -102,7 +102,7 @@ fn data(keys: &Keys, overlay: &mut Overlay) -> Result<(), RecipesError> {
     overlay.set("data.root", root);
     overlay.set("augmentation", augmentation);
     let unused = ["DATASET.NUM_WORKERS", "DATASET.TEST.BATCH_SIZE"];
-    keys.without_effect(&unused, "changes no result");
+    keys.without_effect(&unused, "does not affect results");
     Ok(())
 }
 
@@ -326,7 +326,7 @@ fn known_elsewhere(keys: &Keys) {
         "LOG.WANDB",
         "SOLVER.DOT.DELTA",
     ];
-    keys.without_effect(&logs, "changes no result");
+    keys.without_effect(&logs, "does not affect results");
 }
 
 /// The folder: `<prefix>/<project>/<name>`, overrides being appended to the name.

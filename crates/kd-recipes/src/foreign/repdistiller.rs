@@ -104,7 +104,7 @@ pub(super) fn read(values: BTreeMap<String, Value>) -> Result<Foreign, RecipesEr
         "num_workers",
         "blocktype",
     ];
-    keys.without_effect(&unused, "changes no result");
+    keys.without_effect(&unused, "does not affect results");
     keys.note(format!("read as a command line of {}", program.name()));
     Ok(Foreign {
         program,
@@ -183,7 +183,7 @@ fn trial(keys: &Keys, overlay: &mut Overlay) {
         match trial.parse::<u64>() {
             Ok(seed) => overlay.set("train.seed", seed),
             Err(_) => keys.note(format!(
-                "trial: {trial} is no number, so that the seed stays 0"
+                "trial: {trial} is not a number, so the seed stays 0"
             )),
         }
     }

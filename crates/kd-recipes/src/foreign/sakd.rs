@@ -33,7 +33,7 @@ pub(super) fn read(origin: &str, file: &Value, mode: &str) -> Result<Foreign, Re
     ];
     keys.without_effect(&unused, "has no effect there either");
     let workers = ["training.num_workers", "validation.num_workers"];
-    keys.without_effect(&workers, "changes no result; use --workers");
+    keys.without_effect(&workers, "does not affect results; use --workers");
     Ok(Foreign {
         program: Program::Sakd,
         overlay,

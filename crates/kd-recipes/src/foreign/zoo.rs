@@ -99,7 +99,10 @@ pub(super) fn read(values: BTreeMap<String, Value>) -> Result<Foreign, RecipesEr
         pretraining(&keys, method, &mut overlay)?;
     }
     overlay.set("losses", losses);
-    keys.without_effect(&["print_freq", "cuda"], "changes no result; use --device");
+    keys.without_effect(
+        &["print_freq", "cuda"],
+        "does not affect results; use --device",
+    );
     keys.without_effect(
         &["attack_size"],
         "all samples that both networks get right are attacked",

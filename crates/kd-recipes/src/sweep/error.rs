@@ -33,7 +33,7 @@ pub enum SweepError {
     #[error("shard {0}, expected K/N with K from 1 to N")]
     Shard(String),
     /// A folder that holds neither runs nor a sweep.
-    #[error("{}: no runs (recipe.yaml) and no sweep in it", .0.display())]
+    #[error("{}: contains no runs (recipe.yaml) and no sweep", .0.display())]
     NoRuns(PathBuf),
     /// A file or folder cannot be read or written.
     #[error("{}: {source}", path.display())]

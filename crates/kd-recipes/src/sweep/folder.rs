@@ -83,7 +83,7 @@ impl SweepFolder {
         match cell.recipe.difference_but_places(&earlier)? {
             None => Ok(InPlace(cell.recipe.difference(&earlier)?.is_none())),
             Some(difference) => Err(SweepError::Plan(format!(
-                "{}: holds a run of another recipe: {difference}; choose another --out",
+                "{}: contains a run of another recipe: {difference}; choose another --out",
                 run.display()
             ))),
         }

@@ -161,7 +161,9 @@ fn reason(status: ExitStatus, log: &Path) -> String {
     let panicked = lines.find(|line| line.contains("panicked at"));
     match (status.code(), panicked) {
         (_, Some(panicked)) => format!("{panicked} (see {})", log.display()),
-        (None, _) => format!("its process was killed ({status}), maybe for want of memory"),
+        (None, _) => {
+            format!("its process was killed ({status}), perhaps because it ran out of memory")
+        }
         (Some(_), None) => format!("its process ended with {status} (see {})", log.display()),
     }
 }

@@ -267,7 +267,7 @@ fn found_by_name(name: &str, student: &str) -> Result<Draft, SweepError> {
                 Ok(draft)
             }
             Err(_) => Err(SweepError::Plan(format!(
-                "`{student}` has the teacher `{name}`, which is no cell, recipe or network"
+                "`{student}` has the teacher `{name}`, which is not a cell, recipe or network"
             ))),
         },
         Err(error) => Err(error.into()),
@@ -284,9 +284,11 @@ fn check_root(cell: &str, recipe: &Recipe) -> Result<(), SweepError> {
     let name = data.name.name();
     let error = match &data.root {
         Some(root) if root.is_dir() || data.download => return Ok(()),
-        Some(root) => missing(format!("{} is no folder", root.display())),
+        Some(root) => missing(format!("{} is not a directory", root.display())),
         None if data.name == DataSource::Procedural => return Ok(()),
-        None => missing(format!("name the folder that holds {name} with --root")),
+        None => missing(format!(
+            "specify the directory that contains {name} with --root"
+        )),
     };
     Err(of_cell(cell, error))
 }

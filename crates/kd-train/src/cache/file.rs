@@ -51,7 +51,7 @@ impl RowFile {
             if found != header {
                 // Only what is the beginning of a header was cut off while it was written.
                 if !header.starts_with(&found) {
-                    let reason = "is not the file of this teacher's outputs; remove it";
+                    let reason = "does not hold this teacher's outputs; remove it";
                     return Err(Error::new(ErrorKind::InvalidData, reason));
                 }
                 file.rewind()?;
@@ -106,7 +106,7 @@ impl RowFile {
                     tracing::warn!(
                         file = %self.path.display(),
                         row = self.rows,
-                        "a damaged row; it and those after it are computed again"
+                        "a damaged row; it and later ones are computed again"
                     );
                     return Ok(());
                 };

@@ -238,7 +238,7 @@ impl TeacherCache {
         match self.table.add(&keys.concat(), &values) {
             Ok(others) => self.unproven |= others > 0,
             Err(error) => {
-                tracing::warn!(%error, "the teacher's cache takes no more rows");
+                tracing::warn!(%error, "the teacher cache accepts no more rows");
                 self.table.close();
             }
         }
@@ -305,16 +305,16 @@ impl TeacherCache {
         if difference == 0.0 {
             tracing::debug!(
                 rows = found.len(),
-                "kept outputs are what the teacher computes"
+                "cached outputs are what the teacher computes"
             );
         } else if difference <= ROUNDING * largest {
             tracing::warn!(
                 difference,
                 largest,
-                "kept outputs differ from computed ones by rounding: another machine made them"
+                "cached outputs differ from computed ones by rounding: they come from another machine"
             );
         } else {
-            let expected = "this teacher's outputs: remove the file, or choose another folder";
+            let expected = "this teacher's outputs: remove the file, or choose another directory";
             let found = format!("a cache whose rows differ by {difference} of {largest}");
             return Err(TrainError::value("teacher.cache", found, expected));
         }

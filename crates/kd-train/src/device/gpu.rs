@@ -70,8 +70,7 @@ fn check_tools(backend: &str) -> Result<(), TrainError> {
     match backend {
         #[cfg(feature = "cuda")]
         "cuda" if !has_libdevice() => Err(TrainError::Device(
-            "`cuda` cannot be used: no nvvm/libdevice/libdevice.10.bc, which is a part of the CUDA \
-             toolkit; install it, or set CUDA_PATH to where it is"
+            "`cuda` cannot be used: no nvvm/libdevice/libdevice.10.bc, part of the CUDA toolkit; install it, or set CUDA_PATH to its location"
                 .to_owned(),
         )),
         _ => Ok(()),

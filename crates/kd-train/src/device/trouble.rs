@@ -128,7 +128,7 @@ mod tests {
         let message = "Error while reading data: An out-of-memory error happened during launch";
         assert_eq!(
             failing(message),
-            "the device's memory does not hold batches of 512 images: lower data.batch_size \
+            "device memory cannot hold batches of 512 images: reduce data.batch_size \
              (--batch-size)"
         );
     }

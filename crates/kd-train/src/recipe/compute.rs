@@ -135,7 +135,7 @@ impl ComputeConfig {
             false => Err(TrainError::value(
                 "compute.precision",
                 "bf16",
-                format!("f32, as {name} does not compute in bf16 here"),
+                format!("f32, as {name} does not support bf16 here"),
             )),
         }
     }
@@ -159,7 +159,7 @@ impl ComputeConfig {
             found => Err(TrainError::value(
                 "compute.threads",
                 threads,
-                format!("{found}, as this process computes with so many already"),
+                format!("{found}, which this process already uses"),
             )),
         }
     }
@@ -180,7 +180,7 @@ impl ComputeConfig {
         match found == wanted.into() {
             true => Ok(()),
             false => Err(TrainError::Device(format!(
-                "numbers of this process are {found:?} already: start another one for compute.dtype"
+                "this process already computes in {found:?}: start another one to change compute.dtype"
             ))),
         }
     }

@@ -97,7 +97,7 @@ impl DataConfig {
             return Err(TrainError::value(
                 "data.dev_split",
                 share,
-                "a share between 0 and 1",
+                "a fraction between 0 and 1",
             ));
         }
         TrainError::within("data.batch_size", self.batch_size, 1..=MOST_IMAGES)?;
@@ -180,7 +180,7 @@ impl DataConfig {
         let root = self.root.as_ref().ok_or_else(|| TrainError::Missing {
             field: "data.root",
             hint: format!(
-                "name the folder that holds {} with --root",
+                "specify the directory that contains {} with --root",
                 self.name.name()
             ),
         })?;
@@ -235,7 +235,7 @@ impl DataConfig {
     /// Says that this build cannot fetch.
     #[cfg(not(feature = "download"))]
     fn fetch(&self, _root: &std::path::Path) -> Result<(), TrainError> {
-        let expected = "false, as this build is without the feature `download`";
+        let expected = "false, as this build lacks the feature `download`";
         Err(TrainError::value("data.download", true, expected))
     }
 

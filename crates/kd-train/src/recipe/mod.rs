@@ -226,7 +226,7 @@ impl Recipe {
         if mutual {
             self.check_mutual(beside)?;
         }
-        let hint = "train a teacher with `kd train` and name its student.safetensors here";
+        let hint = "train a teacher with `kd train` and specify its student.safetensors here";
         if !(self.distills() || beside.teacher) {
             let names = [
                 (self.teacher.network.is_some(), "teacher.network"),
@@ -253,13 +253,15 @@ impl Recipe {
             let mode = self.routing.mode.name();
             return Err(TrainError::Missing {
                 field: "losses",
-                hint: format!("routing.mode: {mode} needs a term of distillation with a weight"),
+                hint: format!(
+                    "routing.mode: {mode} needs a distillation term with a weight above 0"
+                ),
             });
         }
         if self.routing.is_sakd_joint() && self.scheduler.name != SchedulerName::MultiStep {
             return Err(TrainError::conflict(
                 "routing.convention: sakd in routing.mode: joint",
-                "a scheduler without milestones, which its policy's rate follows",
+                "a scheduler without milestones, which the policy's learning rate follows",
             ));
         }
         if let (Some(augmentation), Some(_)) = (self.augmentation, &self.teacher.cache)
@@ -285,7 +287,7 @@ impl Recipe {
             true => Ok(()),
             false => Err(TrainError::Missing {
                 field: "losses",
-                hint: "mutual learning needs a term that compares, as dml, with a weight"
+                hint: "mutual learning needs a term that compares networks, such as dml, with a weight above 0"
                     .to_owned(),
             }),
         }

@@ -119,8 +119,7 @@ impl TeacherConfig {
         }
         let names = self.network.as_ref().map_or(0, OneOrMany::len);
         if files > 0 && self.network.is_some() && names != files {
-            let expected =
-                format!("one for each of the files in teacher.weights, which are {files}");
+            let expected = format!("one for each of the {files} files in teacher.weights");
             let found = format!("a list of {names}");
             return Err(TrainError::value("teacher.network", found, expected));
         }

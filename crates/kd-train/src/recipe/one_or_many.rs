@@ -67,7 +67,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
             type Value = OneOrMany<T>;
 
             fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a text or a list of texts")
+                formatter.write_str("a string or a list of strings")
             }
 
             // Not by an untagged enum: the message of the value itself is to be seen.
@@ -126,6 +126,6 @@ mod tests {
             assert!(error.contains("resnet9000"), "{error}");
         }
         let error = read("3").expect_err("a number").to_string();
-        assert!(error.contains("a text or a list of texts"), "{error}");
+        assert!(error.contains("a string or a list of strings"), "{error}");
     }
 }

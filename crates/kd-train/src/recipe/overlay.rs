@@ -61,7 +61,7 @@ impl Overlay {
         let map = match value {
             None | Some(Value::Null) => Map::new(),
             Some(Value::Object(map)) => map,
-            Some(_) => return Err(unreadable("a recipe is a map of sections".to_owned())),
+            Some(_) => return Err(unreadable("a recipe must be a map of sections".to_owned())),
         };
         if let Some(map) = converted(&map).map_err(|error| unreadable(error.to_string()))? {
             let overlay = Self(map);
@@ -69,8 +69,7 @@ impl Overlay {
                 .recipe()
                 .map_err(|error| unreadable(error.to_string()))?;
             tracing::warn!(
-                "{}: a recipe of the first version, without sections; `kd recipe --config` prints it \
-                 in today's form",
+                "{}: an old recipe without sections; `kd recipe --config` prints it in the current format",
                 path.display()
             );
             return Ok(overlay);

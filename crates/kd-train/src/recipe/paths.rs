@@ -23,7 +23,7 @@ impl Recipe {
             .chain(teachers.map(|path| ("teacher.weights", Some(path.as_path()))));
         for (field, path) in named {
             if let Some(path) = path.filter(|path| is_no_text(path)) {
-                let expected = "a path in UTF-8, as a recipe is text";
+                let expected = "a UTF-8 path, as a recipe is text";
                 return Err(TrainError::value(field, path.display(), expected));
             }
         }

@@ -142,7 +142,7 @@ impl SchedulerConfig {
         let unit = if by_step { steps } else { 1 };
         if epochs.saturating_mul(unit) > MOST_STEPS {
             let expected = format!(
-                "at most {}, as the rate changes at each of {steps} steps an epoch",
+                "at most {}, as the rate changes at each of {steps} steps of an epoch",
                 MOST_STEPS / unit
             );
             return Err(TrainError::value("train.epochs", epochs, expected));

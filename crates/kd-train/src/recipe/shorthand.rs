@@ -123,14 +123,15 @@ impl Shorthand {
                 [] if named == "own" || key != "weight" => {
                     return Err(TrainError::Conflict {
                         field: flag,
-                        other: "losses, which have no such term".to_owned(),
+                        other: "losses without such a term".to_owned(),
                     });
                 }
                 [] => terms.push(json!({ "name": named, "weight": value })),
                 _ => {
                     return Err(TrainError::Conflict {
                         field: flag,
-                        other: "losses, which have several: use --set losses.N.weight=…".to_owned(),
+                        other: "losses with several such terms: use --set losses.N.weight=…"
+                            .to_owned(),
                     });
                 }
             }

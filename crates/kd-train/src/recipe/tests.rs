@@ -315,7 +315,7 @@ fn keys_of_data_that_do_not_fit_are_named() {
     for share in ["0", "1", "-0.5", "1.5"] {
         let mut recipe = student();
         recipe.data.dev_split = share.parse().ok();
-        let expected = format!("data.dev_split is {share}, expected a share between 0 and 1");
+        let expected = format!("data.dev_split is {share}, expected a fraction between 0 and 1");
         assert_eq!(message(recipe), expected);
     }
     assert_eq!(

@@ -59,7 +59,7 @@ impl TrainConfig {
             ),
         ] {
             if given && !pretrains {
-                let what = "losses without a phase before the main one";
+                let what = "losses without a pretraining phase";
                 return Err(TrainError::conflict(field, what));
             }
         }

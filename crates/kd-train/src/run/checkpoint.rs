@@ -132,8 +132,7 @@ pub(crate) fn load<S: Network, T: Network, L: DistillationLoss>(
     if place.join(LEARNER).exists() {
         return Err(TrainError::Checkpoint {
             path: place,
-            reason: "it is of the first version of kd, whose runs cannot be continued: start \
-                     again with --config on its recipe.yaml and another --out"
+            reason: "it was written by the first version of kd, whose runs cannot be continued: start over with --config on its recipe.yaml and another --out"
                 .to_owned(),
         });
     }

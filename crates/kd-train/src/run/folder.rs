@@ -23,7 +23,7 @@ impl RunFolder {
         if path.exists() && !path.is_dir() {
             return Err(TrainError::Occupied {
                 path: path.to_owned(),
-                reason: "is not a folder".to_owned(),
+                reason: "is not a directory".to_owned(),
             });
         }
         Ok(Self {
@@ -40,7 +40,7 @@ impl RunFolder {
             true => Ok(()),
             false => Err(TrainError::Occupied {
                 path: self.path.clone(),
-                reason: "is not empty and holds no run; choose another --out".to_owned(),
+                reason: "is not empty and contains no run; choose another --out".to_owned(),
             }),
         }
     }

@@ -40,10 +40,10 @@ impl Found {
         if !folder.recipe_path().exists() {
             folder.check_empty()?;
             if options.resume == Resume::Required {
-                let hint = "leave out --resume to start one, or use --resume=auto for either";
+                let hint = "omit --resume to start one, or use --resume=auto for either";
                 return Err(occupied(
                     &options.out,
-                    format!("holds no run to continue; {hint}"),
+                    format!("contains no run to continue; {hint}"),
                 ));
             }
             return Ok(Self {
@@ -55,7 +55,10 @@ impl Found {
         }
         if options.resume == Resume::No {
             let hint = "continue it with --resume or choose another --out";
-            return Err(occupied(&options.out, format!("holds another run; {hint}")));
+            return Err(occupied(
+                &options.out,
+                format!("contains another run; {hint}"),
+            ));
         }
         let earlier = folder.overlay()?.recipe()?.resolved_beside(beside)?;
         let inputs = folder.inputs()?;
@@ -107,7 +110,7 @@ impl Found {
         let difference = now.difference(inputs, (&self.recipe, &held.recipe));
         if let Some(difference) = difference {
             let reason =
-                format!("holds a run of other contents: {difference}; choose another --out");
+                format!("contains a run with other inputs: {difference}; choose another --out");
             return Err(occupied(self.folder.path(), reason));
         }
         let mut inputs = inputs.clone();
@@ -163,7 +166,7 @@ impl Held {
     ) -> Result<Self, TrainError> {
         let refused = |difference: &Difference| {
             let reason =
-                format!("holds a run of another recipe: {difference}; choose another --out");
+                format!("contains a run of another recipe: {difference}; choose another --out");
             Err(occupied(out, reason))
         };
         if let Some(difference) = recipe.difference_but_places(&earlier)? {
@@ -172,8 +175,7 @@ impl Held {
                 true => Err(occupied(
                     out,
                     format!(
-                        "holds a run of another recipe: {difference}; make it longer with --resume \
-                         --extend, or choose another --out"
+                        "contains a run of another recipe: {difference}; extend it with --resume --extend, or choose another --out"
                     ),
                 )),
                 false => refused(&difference),

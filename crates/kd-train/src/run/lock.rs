@@ -45,7 +45,7 @@ impl RunLock {
                 }
                 Err(TryLockError::Error(error)) => {
                     tracing::warn!(
-                        "{}: no lock ({error}): see to it that no other process runs it",
+                        "{}: cannot be locked ({error}): make sure that no other process runs it",
                         path.display()
                     );
                     break;

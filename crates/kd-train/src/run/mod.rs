@@ -257,7 +257,7 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
         };
         let test = Loader::new(test, config)?;
         if recipe.data.workers == 0 && (train.set().is_streamed() || test.set().is_streamed()) {
-            tracing::warn!("images are decoded while the run waits: set data.workers (--workers)");
+            tracing::warn!("images are decoded while training waits: set data.workers (--workers)");
         }
 
         let (make, save_teacher) = match parts.teacher {
@@ -705,7 +705,7 @@ fn open_cache<S: Network, T: Network, L: DistillationLoss>(
     };
     let reads = task.model.reads();
     if reads == Reads::Maps {
-        tracing::info!("the teacher's maps are read, which are not kept: no cache");
+        tracing::info!("no teacher cache: a loss reads feature maps, which are not cached");
         return Ok(None);
     }
     let limit = recipe.teacher.cache_mib.saturating_mul(1 << 20);

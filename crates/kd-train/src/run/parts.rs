@@ -198,7 +198,7 @@ fn trained_part(
         (None, None) => {
             return Err(TrainError::Missing {
                 field,
-                hint: "name the network to train; `kd models` lists them".to_owned(),
+                hint: "specify the network to train; `kd models` lists them".to_owned(),
             });
         }
     };

@@ -95,8 +95,7 @@ fn near_chance(top1: f64, images: &ImageSet) -> Option<String> {
     let factor = if classes > 3 { 2.0 } else { 1.2 };
     (classes > 1 && top1 < factor * chance).then(|| {
         format!(
-            "is right on {top1:.2} % of the test images, where guessing is on {chance:.2} %: look at its \
-             weights, and whether classes and normalization of the images are those that it was trained on"
+            "gets {top1:.2} % of the test images right, where chance is {chance:.2} %: check its weights, and that classes and normalization are those it was trained with"
         )
     })
 }
@@ -228,8 +227,7 @@ mod tests {
         assert!(warns(50.0, 2) && !warns(75.0, 2));
         let warning = near_chance(1.25, &images(100)).expect("a warning");
         assert!(
-            warning
-                .starts_with("is right on 1.25 % of the test images, where guessing is on 1.00 %"),
+            warning.starts_with("gets 1.25 % of the test images right, where chance is 1.00 %"),
             "{warning}"
         );
     }

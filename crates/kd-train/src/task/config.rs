@@ -218,7 +218,7 @@ impl<C: LossConfig> TaskConfig<C> {
         for (index, term) in self.losses.iter().enumerate() {
             let mut before = self.losses[..index].iter();
             if before.any(|other| other.label() == term.label()) {
-                let expected = "a name that no other term has: give one of them a `label`";
+                let expected = "a unique name: give one of the terms a `label`";
                 let label = format!("`{}` twice", term.label());
                 return Err(TrainError::value("losses", label, expected));
             }

@@ -93,7 +93,7 @@ pub(crate) fn check_logits_are_enough<C: LossConfig>(
         requirements.reads() > Reads::Logits || requirements.teacher_weights
     };
     if let Some(term) = losses.iter().find(reads_more) {
-        let what = "reads a teacher's features: here there are only logits";
+        let what = "reads a teacher's features, but there are only logits here";
         let other = format!("the loss `{}`, which {what}", term.label());
         return Err(TrainError::conflict(named, other));
     }

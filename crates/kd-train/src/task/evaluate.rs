@@ -82,7 +82,7 @@ pub(crate) fn evaluate_by(
     })
 }
 
-/// The first tensor of a network, statistics included, that holds a number that is not finite.
+/// The first tensor of a network, statistics included, that contains a number that is not finite.
 pub(crate) fn first_not_finite<N: Network>(network: &N) -> Option<String> {
     let tensors = tensors(&network.valid(), str::to_owned).ok()?;
     let finite = |data: &TensorData| data.iter::<f32>().all(f32::is_finite);

@@ -180,10 +180,7 @@ impl<S: Network, T: Network, L: DistillationLoss> DistillModel<S, T, L> {
     pub fn pretrain(&self, index: usize, batch: &Batch) -> Option<Tensor<1>> {
         let term = &self.losses[index];
         let Some(teacher) = &self.teacher.0 else {
-            panic!(
-                "{}: a phase before the main one needs a teacher",
-                term.label
-            );
+            panic!("{}: pretraining needs a teacher", term.label);
         };
         let needs = term.requirements;
         let images = batch.images.clone();

@@ -32,7 +32,7 @@ pub enum NotRecorded {
     #[error("{0} needs the host in each step")]
     Host(&'static str),
     /// The images do not stay on the device.
-    #[error("the images take {mib} MiB on the device, and {limit} at most are brought there")]
+    #[error("the images take {mib} MiB on the device, more than the limit of {limit} MiB")]
     Memory {
         /// What they take.
         mib: usize,
@@ -40,7 +40,7 @@ pub enum NotRecorded {
         limit: usize,
     },
     /// There are not enough whole batches.
-    #[error("an epoch has {found} whole batches, and recording takes {needed}")]
+    #[error("an epoch has {found} full batches, but recording needs {needed}")]
     Short {
         /// Whole batches.
         found: usize,

@@ -25,8 +25,7 @@ pub fn run(args: Args) -> Result<(), CliError> {
     if !overlay.has("losses") {
         compare::run_overlay(&overlay, &place, args.json)?;
         output::note(
-            "`kd distill` without a method or losses compared methods: from the next release on, \
-             only `kd compare` will",
+            "`kd distill` without a method or losses ran a comparison: from the next release on, only `kd compare` does",
         );
         return Ok(());
     }

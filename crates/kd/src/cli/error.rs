@@ -55,7 +55,7 @@ pub enum CliError {
     #[error("--method: {0}")]
     Method(String),
     /// Of an image that is not there.
-    #[error("--images: {index} is not below {count}, the number of images")]
+    #[error("--images: {index} is out of range: there are {count} images")]
     Image {
         /// The index that was given.
         index: usize,

@@ -42,7 +42,7 @@ fn watched() -> Arc<AtomicUsize> {
             .and_then(|_| flag::register_usize(signal, received.clone(), signal as usize))
             .and_then(|_| flag::register(signal, stopping.clone()));
         if let Err(error) = stops {
-            output::note(&format!("signal {signal} ends a run at once: {error}"));
+            output::note(&format!("signal {signal} will end a run at once: {error}"));
         }
     }
     received
@@ -53,6 +53,8 @@ fn watched() -> Arc<AtomicUsize> {
 pub fn survive_large_files() {
     #[cfg(target_os = "linux")]
     if let Err(error) = flag::register(signal_hook::consts::SIGXFSZ, Arc::default()) {
-        output::note(&format!("a limit on files ends the process: {error}"));
+        output::note(&format!(
+            "a file that exceeds the size limit will end the process: {error}"
+        ));
     }
 }

@@ -19,7 +19,7 @@ impl FromStr for Milestones {
             let expected = "expected epochs such as 150,180,210, or none";
             epoch
                 .parse()
-                .map_err(|_| format!("`{epoch}` is no epoch: {expected}"))
+                .map_err(|_| format!("`{epoch}` is not an epoch: {expected}"))
         });
         epochs.collect::<Result<_, _>>().map(Self)
     }
@@ -38,7 +38,7 @@ mod tests {
         }
         for wrong in ["3,", "x", "-1", "1.5", "18446744073709551616"] {
             let error = read(wrong).expect_err("no list");
-            assert!(error.contains("is no epoch"), "{error}");
+            assert!(error.contains("is not an epoch"), "{error}");
         }
     }
 }

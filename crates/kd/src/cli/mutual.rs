@@ -59,7 +59,8 @@ pub fn run(args: Args) -> Result<(), CliError> {
         Ok(overlay)
     })?;
     if overlay.recipe()?.peers.is_empty() {
-        let hint = "name two networks or more, as in --networks resnet20,resnet20".to_owned();
+        let hint =
+            "specify two or more networks, for example --networks resnet20,resnet20".to_owned();
         let field = "peers";
         return Err(TrainError::Missing { field, hint }.into());
     }

@@ -89,7 +89,7 @@ impl Observer for Progress {
         ));
         if let Some(TeacherStart { name, top1, images }) = &start.teacher {
             self.line(&format!(
-                "teacher {name}: {top1:.2} % of the {images} test images are right"
+                "teacher {name}: {top1:.2} % top-1 on the {images} test images"
             ));
         }
         for note in &start.notes {
@@ -169,7 +169,7 @@ impl Observer for Progress {
     fn teacher_cache(&mut self, report: &CacheReport) {
         let images = report.read + report.computed;
         self.line(&format!(
-            "teacher: {} of {images} outputs taken from the cache, which has {} in {:.1} MiB",
+            "teacher: {} of {images} outputs read from the cache, which holds {} in {:.1} MiB",
             report.read,
             report.rows,
             report.bytes as f64 / f64::from(1 << 20)

@@ -137,7 +137,7 @@ fn details(cell: &CellProgress) -> String {
         details.push_str(&format!("  {top1:.2} %"));
     }
     if let Some(seconds) = cell.seconds {
-        details.push_str(&format!("  {seconds:.1} s an epoch"));
+        details.push_str(&format!("  {seconds:.1} s per epoch"));
     }
     if cell.elsewhere {
         details.push_str("  (another sweep)");

@@ -50,7 +50,7 @@ pub fn result(result: &RunResult, out: &Path) -> String {
     }
     format!(
         "top-1 {:.2} % after the last epoch, {:.2} % after the best ({}); top-5 {:.2} %\n\
-         {} parameters, {:.1} s an epoch, {:.0} MB at most; everything is in {}",
+         {} parameters, {:.1} s per epoch, {:.0} MB peak memory; everything is in {}",
         result.last_top1,
         result.best_top1,
         result.best_epoch,
@@ -94,7 +94,7 @@ fn mutual(result: &RunResult, out: &Path) -> String {
         "in epoch",
     ];
     format!(
-        "{}\n{:.1} s an epoch, {:.0} MB at most; everything is in {}",
+        "{}\n{:.1} s per epoch, {:.0} MB peak memory; everything is in {}",
         table(&header, 2, rows.collect()),
         result.seconds_per_epoch,
         result.peak_rss_mb,
@@ -275,7 +275,7 @@ pub fn model(model: &ModelInfo) -> String {
         format!("{}: family {}", names.join(", "), model.family),
         format!("    images      {channels}×{height}×{width}"),
         format!("    parameters  {}", model.params),
-        format!("    MACs        {} M an image", millions(model.macs)),
+        format!("    MACs        {} M per image", millions(model.macs)),
     ];
     for (stage, map) in maps(model).iter().enumerate() {
         lines.push(match stage {

@@ -34,4 +34,4 @@ impl TypedValueParser for TextPath {
 }
 
 /// What is wrong with a path that is no text.
-pub const NOT_TEXT: &str = "is not UTF-8, which a path in a recipe has to be";
+pub const NOT_TEXT: &str = "is not UTF-8, as a path in a recipe must be";

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use tempfile::{TempDir, tempdir};
 
-use super::assert_one_line;
+use super::{assert_last_line, assert_one_line};
 use crate::common::{kd, metrics, tiny_flags};
 
 /// A file system in memory; `None` where it cannot be mounted.
@@ -93,7 +93,7 @@ fn report_a_full_disk_is_one_line_and_the_run_continues() {
         if output.status.success() {
             break;
         }
-        assert_one_line(
+        assert_last_line(
             &output,
             &[
                 &disk.path().display().to_string(),
@@ -127,7 +127,7 @@ fn report_a_folder_that_can_only_be_read_is_one_line_and_the_run_continues() {
     // As if it had been stopped before its end.
     fs::remove_file(out.join("result.json")).expect("a result");
     disk.remount("ro");
-    assert_one_line(&run(&out), &[&place, "Read-only file system"]);
+    assert_last_line(&run(&out), &[&place, "Read-only file system"]);
     disk.remount("rw");
     assert!(run(&out).status.success());
     assert_eq!(metrics(&out), expected);
@@ -149,7 +149,7 @@ fn report_a_file_that_may_not_grow_is_one_line_and_the_run_continues() {
         .arg(&out)
         .output()
         .expect("sh runs");
-    assert_one_line(&limited, &[&out.display().to_string(), "File too large"]);
+    assert_last_line(&limited, &[&out.display().to_string(), "File too large"]);
     assert_eq!(rubbish(&out), Vec::<PathBuf>::new());
     assert!(run(&out).status.success());
     assert_eq!(metrics(&out).len(), 3);

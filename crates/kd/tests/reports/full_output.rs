@@ -2,28 +2,30 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use tempfile::tempdir;
 
-use super::assert_one_line;
+use super::{assert_last_line, assert_one_line};
 use crate::common::{kd, tiny_flags, tiny_run};
 
-fn on_full_output(args: &[&str]) {
+fn full_output(args: &[&str]) -> Output {
     let full = File::options()
         .write(true)
         .open("/dev/full")
         .expect("a full device");
-    let output = Command::new(env!("CARGO_BIN_EXE_kd"))
+    Command::new(env!("CARGO_BIN_EXE_kd"))
         .args(args)
         .stdout(full)
         .stderr(Stdio::piped())
         .output()
-        .expect("kd runs");
-    assert_one_line(
-        &output,
-        &["error: standard output", "No space left on device"],
-    );
+        .expect("kd runs")
+}
+
+const FULL: [&str; 2] = ["error: standard output", "No space left on device"];
+
+fn on_full_output(args: &[&str]) {
+    assert_one_line(&full_output(args), &FULL);
 }
 
 /// What did not arrive counted as printed.
@@ -64,7 +66,8 @@ fn report_f17_a_full_output_is_an_error_of_every_command() {
     ]);
     // A run is worth more than its lines: it goes on to its end.
     let second = place("second");
-    on_full_output(&[&["train", "--out", &second][..], &tiny_flags(&[])].concat());
+    let train = [&["train", "--out", &second][..], &tiny_flags(&[])].concat();
+    assert_last_line(&full_output(&train), &FULL);
     assert!(folder.path().join("second/result.json").is_file());
 }
 

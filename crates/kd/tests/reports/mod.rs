@@ -26,3 +26,19 @@ fn assert_one_line(output: &Output, parts: &[&str]) {
         assert!(message.contains(part), "no `{part}` in: {message}");
     }
 }
+
+/// The same for a run, which may have shown its progress before.
+#[track_caller]
+fn assert_last_line(output: &Output, parts: &[&str]) {
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{message}");
+    let errors: Vec<_> = message
+        .lines()
+        .filter(|line| line.contains("error"))
+        .collect();
+    let last = message.lines().last().unwrap_or_default();
+    assert_eq!(errors, [last], "{message}");
+    for part in parts {
+        assert!(last.contains(part), "no `{part}` in: {message}");
+    }
+}

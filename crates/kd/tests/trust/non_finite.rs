@@ -55,7 +55,7 @@ fn report_f13_a_teacher_that_is_not_finite() {
     let broken = with_tensor(&weights, "fc.weight", 3e38);
     let message = message(kd().args(distill(&broken, 1, &folder.path().join("run"))));
     assert!(
-        message.contains("as the outputs of the teacher `resnet8` are not finite"),
+        message.contains("because the outputs of the teacher `resnet8` are not finite"),
         "{message}"
     );
     assert!(!message.contains("learning rate"), "{message}");
@@ -73,7 +73,7 @@ fn report_f13_a_student_that_is_not_finite() {
     for part in [
         "the loss `ce` is ",
         "at epoch 1, step ",
-        "as the outputs of `resnet8` are not finite",
+        "because the outputs of `resnet8` are not finite",
         "lower the learning rate",
     ] {
         assert!(message.contains(part), "{message}");

@@ -29,11 +29,15 @@ fn report_f7_resume_of_nothing() {
     refused(
         tiny_run(&out),
         &["--resume"],
-        &["run: holds no run to continue", "--resume=auto"],
+        &["run: contains no run to continue", "--resume=auto"],
     );
     assert!(!out.exists());
     fs::create_dir(&out).expect("a folder");
-    refused(tiny_run(&out), &["--resume"], &["holds no run to continue"]);
+    refused(
+        tiny_run(&out),
+        &["--resume"],
+        &["contains no run to continue"],
+    );
     assert_eq!(fs::read_dir(&out).expect("a folder").count(), 0);
     // Whoever wants either says so.
     tiny_run(&out).arg("--resume=auto").assert().success();
@@ -175,7 +179,7 @@ fn more_epochs_are_an_option_that_says_what_becomes_of_the_schedule() {
     run("8", &["--resume", "--extend"])
         .assert()
         .success()
-        .stdout(contains(stay));
+        .stderr(contains(stay));
     let second = metrics(&out);
     assert_eq!((&second[..4], second.len()), (&first[..], 8));
     // It is a run of eight epochs from now on.
@@ -186,7 +190,7 @@ fn more_epochs_are_an_option_that_says_what_becomes_of_the_schedule() {
     run("9", &moved)
         .assert()
         .success()
-        .stdout(contains(move_on));
+        .stderr(contains(move_on));
     assert_eq!(metrics(&out).len(), 9);
 }
 
@@ -251,11 +255,11 @@ fn report_f12_the_teachers_accuracy_is_shown_at_the_start() {
     let folder = tempdir().expect("a folder");
     let weights = teacher(folder.path());
     let out = folder.path().join("run");
-    let shown = contains("teacher resnet8: ").and(contains(" % of the 20 test images are right"));
+    let shown = contains("teacher resnet8: ").and(contains(" % top-1 on the 20 test images"));
     kd().args(distill(&weights, 1, &out))
         .assert()
         .success()
-        .stdout(shown);
+        .stderr(shown);
     let path = out.join("inputs.json");
     let text = fs::read_to_string(&path).expect("inputs");
     let inputs: serde_json::Value = serde_json::from_str(&text).expect("JSON");
@@ -270,8 +274,8 @@ fn report_f12_the_teachers_accuracy_is_shown_at_the_start() {
         .args(["--resume", "--extend"])
         .assert()
         .success()
-        .stdout(contains(
-            "teacher resnet8: 71.50 % of the 20 test images are right",
+        .stderr(contains(
+            "teacher resnet8: 71.50 % top-1 on the 20 test images",
         ));
 }
 

@@ -193,7 +193,7 @@ fn attribute(heap: &mut Heap, arguments: &[Value]) -> Result<Value, PickleError>
         _ => (String::new(), name.to_owned()),
     };
     if module.len() + name.len() > LONGEST_NAME {
-        return Err(PickleError::Damaged("a name without end".to_owned()));
+        return Err(PickleError::Damaged("an unterminated name".to_owned()));
     }
     Ok(heap.add(Node::Global(Rc::new(Global { module, name }))))
 }

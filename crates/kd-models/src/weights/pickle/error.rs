@@ -16,7 +16,9 @@ pub(crate) enum PickleError {
 impl From<std::io::Error> for PickleError {
     fn from(error: std::io::Error) -> Self {
         match error.kind() {
-            std::io::ErrorKind::UnexpectedEof => Self::Damaged("the pickle is cut off".to_owned()),
+            std::io::ErrorKind::UnexpectedEof => {
+                Self::Damaged("the pickle is truncated".to_owned())
+            }
             // Of an entry of an archive: its checksum, or its compression.
             std::io::ErrorKind::InvalidData | std::io::ErrorKind::InvalidInput => {
                 Self::Damaged(error.to_string())

@@ -37,7 +37,7 @@ impl<'a, R: BufRead> Input<'a, R> {
         let mut bytes = Vec::new();
         Read::take(&mut *self.reader, length).read_to_end(&mut bytes)?;
         if bytes.len() as u64 != length {
-            return Err(PickleError::Damaged("the pickle is cut off".to_owned()));
+            return Err(PickleError::Damaged("the pickle is truncated".to_owned()));
         }
         Ok(bytes)
     }
@@ -54,7 +54,7 @@ impl<'a, R: BufRead> Input<'a, R> {
         self.reader.read_until(b'\n', &mut bytes)?;
         match bytes.pop() {
             Some(b'\n') => Ok(String::from_utf8_lossy(&bytes).trim_end().to_owned()),
-            _ => Err(PickleError::Damaged("the pickle is cut off".to_owned())),
+            _ => Err(PickleError::Damaged("the pickle is truncated".to_owned())),
         }
     }
 

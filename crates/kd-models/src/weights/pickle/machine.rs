@@ -165,7 +165,7 @@ impl<R: BufRead> Machine<'_, R> {
         };
         if matches!(code, b'g' | b'h' | b'j') {
             let value = self.memo.get(&place).cloned();
-            return self.push(value.ok_or_else(|| damaged("a memo that is not there"))?);
+            return self.push(value.ok_or_else(|| damaged("a missing memo entry"))?);
         }
         let top = self.top()?;
         self.memo.insert(place, top);
@@ -213,7 +213,7 @@ impl<R: BufRead> Machine<'_, R> {
             _ => Vec::new(),
         };
         let Some(node) = self.heap.node_mut(&target) else {
-            return Err(damaged("something is put into what is no container"));
+            return Err(damaged("an item is added to what is not a container"));
         };
         match (code, node) {
             (b'b', Node::Object(object)) => object.state.extend(states),
