@@ -3,6 +3,8 @@
 mod common;
 #[path = "reports/mod.rs"]
 mod reports;
+#[path = "shell/mod.rs"]
+mod shell;
 
 use std::fs;
 use std::path::Path;

@@ -50,12 +50,32 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         let lines: Vec<String> = report.checks.iter().map(Check::lines).collect();
         lines.join("\n")
     })?;
+    verdict(&report)
+}
+
+/// An error for the first problem.
+fn verdict(report: &Report) -> Result<(), CliError> {
     let problem = |check: &&Check| check.status == Status::Problem;
     match report.checks.iter().find(problem) {
-        Some(check) => Err(CliError::Unusable(format!(
-            "{}: {}",
-            check.topic, check.found
-        ))),
+        Some(Check { topic, found, .. }) => Err(CliError::Unusable(format!("{topic}: {found}"))),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_problem_is_an_error() {
+        let report = |check: Check| Report {
+            status: check.status,
+            checks: vec![Check::ok("memory", "much"), check],
+        };
+        let found = || Check::ok("devices", "none");
+        assert!(verdict(&report(found().note("buy one"))).is_ok());
+        let error = verdict(&report(found().problem("buy one")));
+        let error = error.expect_err("a problem");
+        assert_eq!((error.to_string().as_str(), error.exit_code()), ("devices: none", 2));
     }
 }
