@@ -1,7 +1,8 @@
 //! Parameters, time and memory.
 
+use kd_train::compare::Spread;
+
 use super::layout::{Block, Content, Group, Row, is_alone, label, pair, value};
-use super::statistics::Statistics;
 use super::study::StudyTable;
 
 /// Parameters, time and memory, a row an entry.
@@ -14,7 +15,7 @@ pub(super) fn details(table: &StudyTable) -> Block {
         let rounded = |value: Option<f64>, digits: usize| {
             value.map_or_else(String::new, |value| format!("{value:.digits$}"))
         };
-        let figure = |figure: &Option<Statistics>| figure.as_ref().map_or_else(String::new, value);
+        let figure = |figure: &Option<Spread>| figure.as_ref().map_or_else(String::new, value);
         let cells = [
             entry.seeds.len().to_string(),
             entry.epochs.to_string(),

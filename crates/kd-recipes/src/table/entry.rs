@@ -1,12 +1,12 @@
 //! What stands in a table: the runs of one method on one pair.
 
 use kd_train::RunResult;
+use kd_train::compare::Spread;
 use serde::Serialize;
 
 use super::collect::Record;
 use super::figures::{Figure, Place};
 use super::group::{Key, plain};
-use super::statistics::Statistics;
 use crate::sweep::CellState;
 use crate::{RecipesError, Report};
 
@@ -27,9 +27,9 @@ pub struct Entry {
     /// Seeds of the runs that are complete.
     pub seeds: Vec<u64>,
     /// Top-1 accuracy on the test images after the last epoch, in percent.
-    pub last: Option<Statistics>,
+    pub last: Option<Spread>,
     /// Best top-1 accuracy on the test images after any epoch, in percent.
-    pub best: Option<Statistics>,
+    pub best: Option<Spread>,
     /// The published figures.
     pub published: Vec<Figure>,
     /// Epochs of a run.
@@ -85,7 +85,7 @@ impl Entry {
         let first = complete.first();
         let report = records.iter().find_map(|record| record.labels.report);
         let epochs = records.iter().find_map(|record| record.recipe.train.epochs);
-        let seconds = Statistics::of(&values(&|result| result.seconds_per_epoch));
+        let seconds = Spread::of(values(&|result| result.seconds_per_epoch));
         let peaks = values(&|result| result.peak_rss_mb).into_iter();
         let missing = records.iter().filter_map(|record| missing(record));
         Ok(Self {
@@ -95,8 +95,8 @@ impl Entry {
             variant: key.variant.clone(),
             report: report.unwrap_or(Report::Last),
             seeds: complete.iter().map(|result| result.seed).collect(),
-            last: Statistics::of(&values(&|result| result.last_top1)),
-            best: Statistics::of(&values(&|result| result.best_top1)),
+            last: Spread::of(values(&|result| result.last_top1)),
+            best: Spread::of(values(&|result| result.best_top1)),
             published: place.figures()?,
             epochs: epochs.unwrap_or_default(),
             train_images: first.map(|result| result.train_images),

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use kd_train::compare::Spread;
+
 use super::entry::Entry;
 use super::figures::Figure;
 use super::layout::{Block, Content, Group, Row, is_alone, label, pair, value};
 use super::options::Shown;
 use super::order::{METHODS, rank, variant};
-use super::statistics::Statistics;
 use super::study::StudyTable;
 use crate::Report;
 
@@ -213,7 +214,7 @@ impl<'a> Grid<'a> {
 
 impl Entry {
     /// The figures that are shown: one, or two for [`Shown::Both`].
-    fn shown(&self, shown: Shown) -> Vec<Option<Statistics>> {
+    fn shown(&self, shown: Shown) -> Vec<Option<Spread>> {
         match (shown, self.report) {
             (Shown::Both, _) => vec![self.last, self.best],
             (Shown::Last, _) | (Shown::Reported, Report::Last) => vec![self.last],

@@ -1,12 +1,13 @@
 //! Tables as rows and columns of text, before they are written in a format.
 
+use kd_train::compare::Spread;
+
 use super::Tables;
 use super::details::details;
 use super::entry::Entry;
 use super::grid::Grid;
 use super::group::plain;
 use super::options::TableOptions;
-use super::statistics::Statistics;
 use super::study::StudyTable;
 use crate::studies;
 
@@ -113,7 +114,7 @@ pub(super) fn is_alone(entry: &Entry) -> bool {
 }
 
 /// A figure with its spread.
-pub(super) fn value(figure: &Statistics) -> String {
+pub(super) fn value(figure: &Spread) -> String {
     match figure.std {
         Some(std) => format!("{:.2} ± {std:.2}", figure.mean),
         None => format!("{:.2}", figure.mean),

@@ -13,19 +13,18 @@ mod markdown;
 mod notes;
 mod options;
 mod order;
-mod statistics;
 mod study;
 mod text;
 mod tsv;
 
 use std::path::PathBuf;
 
+pub use kd_train::compare::Spread;
 use serde::Serialize;
 
 pub use self::entry::{Entry, Missing};
 pub use self::figures::Figure;
 pub use self::options::{Format, Shown, TableOptions};
-pub use self::statistics::Statistics;
 pub use self::study::StudyTable;
 
 use self::collect::collect;

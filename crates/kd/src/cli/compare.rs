@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 
 use kd_train::Overlay;
-use kd_train::compare::{Row, compare};
+use kd_train::compare::{Row, Spread, compare, default_seeds};
 use serde::Serialize;
 
 use super::distill_flags::DistillFlags;
 use super::error::CliError;
 use super::flags::Place;
 use super::progress::Progress;
-use super::{output, table};
+use super::{comparison_table, output};
 
 /// Flags of `kd compare`.
 #[derive(Debug, clap::Args)]
@@ -18,23 +18,36 @@ pub struct Args {
     /// Print the comparison as JSON
     #[arg(long)]
     json: bool,
+    /// Train each student with so many seeds, from --seed on [default: 3 on generated images, else 1]
+    #[arg(long, value_name = "N")]
+    seeds: Option<usize>,
     #[command(flatten)]
     flags: DistillFlags,
 }
 
 pub fn run(args: Args) -> Result<(), CliError> {
     let (overlay, place) = args.flags.overlay()?;
-    run_overlay(&overlay, &place, args.json)
+    run_overlay(&overlay, &place, args.seeds, args.json)
 }
 
 /// Compares the methods by a recipe.
-pub fn run_overlay(overlay: &Overlay, place: &Place, json: bool) -> Result<(), CliError> {
+pub fn run_overlay(
+    overlay: &Overlay,
+    place: &Place,
+    seeds: Option<usize>,
+    json: bool,
+) -> Result<(), CliError> {
     let out = place.folder("quickstart");
-    let rows = compare(overlay, &out, &mut Progress::new(), |label| {
+    let seeds = seeds.map_or_else(|| default_seeds(overlay), Ok)?;
+    let rows = compare(overlay, seeds, &out, &mut Progress::new(), |label| {
         output::error(&format!("\n{label}"));
     })
     .map_err(CliError::of_part)?;
-    output::result(&Comparison::new(out, rows), json, table::comparison)
+    output::result(
+        &Comparison::new(out, rows),
+        json,
+        comparison_table::comparison,
+    )
 }
 
 /// Runs side by side.
@@ -50,31 +63,34 @@ pub struct Comparison {
 pub struct Compared {
     #[serde(flatten)]
     pub row: Row,
-    /// What the teacher gives: top-1 accuracy above that of the student alone.
-    pub gain_top1: Option<f64>,
-    /// What routing gives: top-1 accuracy above that with all samples.
-    pub routing_gain_top1: Option<f64>,
+    pub top1: Option<Spread>,
+    pub routed_top1: Option<Spread>,
+    /// What the teacher gives: top-1 accuracy above that of the student alone, seed by seed.
+    pub gain_top1: Option<Spread>,
+    /// What routing gives: top-1 accuracy above that with all samples, seed by seed.
+    pub routing_gain_top1: Option<Spread>,
 }
 
 impl Comparison {
     fn new(out: PathBuf, rows: Vec<Row>) -> Self {
         let alone = rows
             .iter()
-            .find(|row| row.result.teacher.is_none() && row.label != "teacher")
-            .map(|row| row.result.last_top1);
+            .find(|row| !row.is_taught() && row.label != "teacher");
+        let alone = alone.map(|row| row.results.clone());
         let compared = |row: Row| {
-            let top1 = row.result.last_top1;
-            let taught = row.result.teacher.is_some();
-            let routed = row.routed.as_ref();
+            let taught = alone.as_deref().filter(|_| row.is_taught());
+            let routed = row.routed.as_deref();
             Compared {
-                gain_top1: alone.filter(|_| taught).map(|alone| top1 - alone),
-                routing_gain_top1: routed.map(|routed| routed.last_top1 - top1),
+                top1: Spread::of_top1(&row.results),
+                routed_top1: routed.and_then(Spread::of_top1),
+                gain_top1: taught.and_then(|alone| Spread::of_gain(&row.results, alone)),
+                routing_gain_top1: routed.and_then(|routed| Spread::of_gain(routed, &row.results)),
                 row,
             }
         };
         Self {
-            out,
             rows: rows.into_iter().map(compared).collect(),
+            out,
         }
     }
 }

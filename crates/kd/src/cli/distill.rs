@@ -23,7 +23,7 @@ pub struct Args {
 pub fn run(args: Args) -> Result<(), CliError> {
     let (mut overlay, place) = args.flags.overlay()?;
     if !overlay.has("losses") {
-        compare::run_overlay(&overlay, &place, args.json)?;
+        compare::run_overlay(&overlay, &place, None, args.json)?;
         output::note(
             "`kd distill` without a method or losses ran a comparison: from the next release on, only `kd compare` does",
         );

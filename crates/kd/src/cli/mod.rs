@@ -4,6 +4,7 @@ mod base;
 mod candidates;
 mod commented;
 mod compare;
+mod comparison_table;
 mod completions;
 mod deploy;
 mod devices;

@@ -7,16 +7,14 @@ use kd_losses::{LossConfig, Method, Pretrain};
 use kd_models::ModelInfo;
 use kd_models::deploy::DeployReport;
 use kd_recipes::StudyInfo;
-use kd_train::compare::Row;
 
-use super::compare::{Compared, Comparison};
 use super::plot::named;
 use super::recipes::{Listed, PublishedTop1};
 use super::sweep::ListedCell;
 use kd_train::{DeviceInfo, PeerResult, RouteReport, RunResult};
 
 /// A table whose columns from `numbers` on are aligned to the right.
-fn table(header: &[&str], numbers: usize, rows: Vec<Vec<String>>) -> Table {
+pub(super) fn table(header: &[&str], numbers: usize, rows: Vec<Vec<String>>) -> Table {
     let mut table = Table::new();
     table.load_style(presets::UTF8_BORDERS_ONLY);
     table.set_header(header.iter().copied());
@@ -102,67 +100,6 @@ fn mutual(result: &RunResult, out: &Path) -> String {
     )
 }
 
-/// The comparison of the quick start.
-pub fn comparison(comparison: &Comparison) -> String {
-    let rows = || comparison.rows.iter();
-    let routing = rows().find_map(|compared| compared.row.routed.as_ref()?.routing);
-    let name = routing.map(|routing| capitalized(routing.name()));
-    let mut header = vec!["", "network", "params", "Standard", "gain"];
-    header.extend(name.as_deref());
-    header.extend(name.as_ref().map(|_| "Δ"));
-    header.push("s/epoch");
-    let seconds = name.as_ref().map(|name| format!("{name} s/epoch"));
-    header.extend(seconds.as_deref());
-    let setting = rows().next().map_or(String::new(), |first| {
-        let result = &first.row.result;
-        format!(
-            "{}: {} training and {} {} images, {} epochs, seed {}; one run each, top-1 in % after the last epoch\n",
-            result.data,
-            result.train_images,
-            result.test_images,
-            result.evaluated_on.name(),
-            result.epochs,
-            result.seed
-        )
-    });
-    let lines = rows().map(|compared| compared_line(compared, routing.is_some()));
-    format!(
-        "{}\n{setting}Everything is in {}",
-        table(&header, 2, lines.collect()),
-        comparison.out.display()
-    )
-}
-
-/// A line of the comparison, with columns for routing if any run has it.
-fn compared_line(compared: &Compared, routing: bool) -> Vec<String> {
-    let Row {
-        label,
-        result,
-        routed,
-        reused,
-    } = &compared.row;
-    let signed = |gain: Option<f64>| gain.map_or_else(String::new, |gain| format!("{gain:+.2}"));
-    let of_routed = |text: fn(&RunResult) -> String| routed.as_ref().map_or_else(String::new, text);
-    let mut line = vec![
-        format!("{label}{}", if *reused { " (reused)" } else { "" }),
-        result.student.clone(),
-        result.params.to_string(),
-        format!("{:.2}", result.last_top1),
-        signed(compared.gain_top1),
-    ];
-    if routing {
-        line.push(of_routed(|routed| format!("{:.2}", routed.last_top1)));
-        line.push(signed(compared.routing_gain_top1));
-    }
-    line.push(format!("{:.1}", result.seconds_per_epoch));
-    if routing {
-        line.push(of_routed(|routed| {
-            format!("{:.1}", routed.seconds_per_epoch)
-        }));
-    }
-    line
-}
-
 /// Names and states of a sweep's cells.
 pub fn states(cells: &[ListedCell]) -> String {
     let rows = cells.iter();
@@ -226,7 +163,7 @@ pub fn route(report: &RouteReport, shown: &[usize]) -> String {
 }
 
 /// A word with its first letter in upper case.
-fn capitalized(word: &str) -> String {
+pub(super) fn capitalized(word: &str) -> String {
     let mut letters = word.chars();
     match letters.next() {
         Some(first) => first.to_uppercase().chain(letters).collect(),

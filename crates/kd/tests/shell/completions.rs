@@ -32,13 +32,26 @@ fn bash_completes_commands_flags_and_values() {
         (&["train", "--model", "resnet8x"], "resnet8x4"),
         (&["train", "--optimizer", "adam"], "adamw"),
         (&["train", "--data", "tiny"], "tiny-imagenet"),
-        (&["recipe", "--set", "optimizer.clip_v"], "optimizer.clip_value="),
-        (&["recipe", "--set", "scheduler.name=cos"], "scheduler.name=cosine"),
         (
-            &["distill", "--recipe", "sakd-cifar100-resnet56-resnet20-at-ad"],
+            &["recipe", "--set", "optimizer.clip_v"],
+            "optimizer.clip_value=",
+        ),
+        (
+            &["recipe", "--set", "scheduler.name=cos"],
+            "scheduler.name=cosine",
+        ),
+        (
+            &[
+                "distill",
+                "--recipe",
+                "sakd-cifar100-resnet56-resnet20-at-ad",
+            ],
             "sakd-cifar100-resnet56-resnet20-at-adaptive",
         ),
-        (&["mutual", "--networks", "resnet20,wrn_40_2"], "resnet20,wrn_40_2"),
+        (
+            &["mutual", "--networks", "resnet20,wrn_40_2"],
+            "resnet20,wrn_40_2",
+        ),
         (&["sweep", "askd-"], "askd-"),
         (&["completions", "p"], "powershell"),
     ] {
@@ -46,7 +59,10 @@ fn bash_completes_commands_flags_and_values() {
         let found = offered.iter().any(|offer| offer.starts_with(expected));
         assert!(found, "{words:?}: {offered:?}");
     }
-    assert_eq!(offered(&["train", "--scheduler", "c"]), ["cosine", "constant"]);
+    assert_eq!(
+        offered(&["train", "--scheduler", "c"]),
+        ["cosine", "constant"]
+    );
 }
 
 #[test]
@@ -54,6 +70,9 @@ fn every_shell_has_a_script() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let script = printed(&["completions", shell]);
         assert!(script.contains("KD_COMPLETE"), "{shell}: {script}");
-        assert!(script.contains(env!("CARGO_BIN_EXE_kd")), "{shell}: {script}");
+        assert!(
+            script.contains(env!("CARGO_BIN_EXE_kd")),
+            "{shell}: {script}"
+        );
     }
 }

@@ -17,8 +17,16 @@ fn the_build_and_the_machine_are_described() {
     assert_eq!(report["status"], "note", "a debug build: {report}");
     let versions = &check(&report, "versions")["values"];
     assert_eq!(versions["kd"], env!("CARGO_PKG_VERSION"));
-    assert!(versions["burn"].as_str().is_some_and(|v| v.starts_with("0.")));
-    assert!(versions["rustc"].as_str().is_some_and(|v| v.starts_with("rustc ")));
+    assert!(
+        versions["burn"]
+            .as_str()
+            .is_some_and(|v| v.starts_with("0."))
+    );
+    assert!(
+        versions["rustc"]
+            .as_str()
+            .is_some_and(|v| v.starts_with("rustc "))
+    );
     assert!(check(&report, "threads")["values"]["threads"].as_u64() > Some(0));
     assert!(check(&report, "memory")["values"]["free_mib"].as_u64() > Some(0));
     assert!(check(&report, "disk")["values"]["free_mib"].is_u64());
@@ -33,13 +41,22 @@ fn the_build_and_the_machine_are_described() {
 #[test]
 fn data_sets_caches_and_variables_are_found() {
     let data = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/datasets");
-    let report = document(&["doctor", "--json", "--root", &format!("{data}/cifar-100-binary")]);
+    let report = document(&[
+        "doctor",
+        "--json",
+        "--root",
+        &format!("{data}/cifar-100-binary"),
+    ]);
     let sets = &check(&report, "data")["values"]["data_sets"];
     assert_eq!(*sets, serde_json::json!(["cifar100"]));
     let missing = document(&["doctor", "--json", "--root", "/nowhere"]);
     let missing = check(&missing, "data");
     assert_eq!(missing["status"], "note");
-    assert!(missing["advice"].as_str().is_some_and(|advice| advice.contains("--root")));
+    assert!(
+        missing["advice"]
+            .as_str()
+            .is_some_and(|advice| advice.contains("--root"))
+    );
 
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("rows"), [0; 1000]).expect("a file");

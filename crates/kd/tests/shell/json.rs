@@ -17,14 +17,20 @@ fn registries_are_documents() {
     let methods = methods.as_array().expect("a list");
     let at = document(&["methods", "at", "--json"]);
     assert!(methods.contains(&at));
-    assert_eq!((&at["name"], &at["defaults"]["p"]), (&"at".into(), &2.into()));
+    assert_eq!(
+        (&at["name"], &at["defaults"]["p"]),
+        (&"at".into(), &2.into())
+    );
 
     let devices = document(&["devices", "--json"]);
     assert!(devices[0]["name"].is_string() && devices[0].get("memory_bytes").is_some());
 
     let recipes = document(&["recipes", "sakd-cifar100", "resnet56", "at", "--json"]);
     let recipe = &recipes.as_array().expect("a list")[0];
-    assert!(recipe["published"][0]["top1"].as_f64() > Some(50.0), "{recipe}");
+    assert!(
+        recipe["published"][0]["top1"].as_f64() > Some(50.0),
+        "{recipe}"
+    );
     let name = recipe["name"].as_str().expect("a name");
     let shown = document(&["recipes", "show", name, "--json"]);
     assert!(shown["losses"].is_array(), "{shown}");
@@ -44,8 +50,18 @@ fn runs_and_what_is_made_of_them_are_documents() {
     let top1 = result["last_top1"].as_f64().expect("a number");
 
     let weights = format!("{run}/student.safetensors");
-    let eval = document(&["eval", "--json", "--limit-test", "20", "--weights", &weights]);
-    assert_eq!((eval["images"].as_u64(), eval["top1"].as_f64()), (Some(20), Some(top1)));
+    let eval = document(&[
+        "eval",
+        "--json",
+        "--limit-test",
+        "20",
+        "--weights",
+        &weights,
+    ]);
+    assert_eq!(
+        (eval["images"].as_u64(), eval["top1"].as_f64()),
+        (Some(20), Some(top1))
+    );
 
     let table = document(&["table", &run, "--json"]);
     assert_eq!(table, document(&["table", &run, "--format", "json"]));
@@ -53,11 +69,26 @@ fn runs_and_what_is_made_of_them_are_documents() {
 
     let limits = ["--limit-train", "40", "--limit-test", "20", "--epochs", "1"];
     let out = place("comparison");
-    let compare = ["compare", "--json", "--student", "resnet8", "--teacher", "resnet8", "--out", &out];
+    let compare = [
+        "compare",
+        "--json",
+        "--student",
+        "resnet8",
+        "--teacher",
+        "resnet8",
+        "--out",
+        &out,
+    ];
     let comparison = document(&[&compare[..], &limits].concat());
     let rows = comparison["rows"].as_array().expect("rows");
-    let at = rows.iter().find(|row| row["gain_top1"].is_f64()).expect("a method");
-    assert!(at["routed"]["last_top1"].is_f64() && at["routing_gain_top1"].is_f64(), "{at}");
+    let at = rows
+        .iter()
+        .find(|row| row["gain_top1"].is_f64())
+        .expect("a method");
+    assert!(
+        at["routed"]["last_top1"].is_f64() && at["routing_gain_top1"].is_f64(),
+        "{at}"
+    );
 }
 
 #[test]
@@ -78,7 +109,10 @@ cells: [{ name: one, set: { student: { network: resnet8 } } }]
     };
     list("not_started");
     let outcome = document(&sweep);
-    assert_eq!((&outcome["cells"], &outcome["complete"]), (&1.into(), &1.into()));
+    assert_eq!(
+        (&outcome["cells"], &outcome["complete"]),
+        (&1.into(), &1.into())
+    );
     assert_eq!(outcome["failed"], Value::Array(Vec::new()));
     assert!(outcome["tables"][0].is_object(), "{outcome}");
     list("complete");
@@ -87,9 +121,15 @@ cells: [{ name: one, set: { student: { network: resnet8 } } }]
 #[test]
 fn progress_is_not_in_the_result() {
     let folder = tempdir().expect("a folder");
-    let output = tiny_run(&folder.path().join("run")).output().expect("kd runs");
-    let [result, progress] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
-    assert!(progress.contains("epoch 1/1") && progress.contains("parameters"), "{progress}");
+    let output = tiny_run(&folder.path().join("run"))
+        .output()
+        .expect("kd runs");
+    let [result, progress] =
+        [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
+    assert!(
+        progress.contains("epoch 1/1") && progress.contains("parameters"),
+        "{progress}"
+    );
     assert!(result.starts_with("top-1 "), "{result}");
     assert!(!result.contains("epoch 1/1"), "{result}");
     assert!(printed(&["methods"]).starts_with("ce"));

@@ -31,7 +31,9 @@ fn there_is_a_page_for_each_command() {
     expected.sort();
     let entries = fs::read_dir(&out).expect("a folder");
     let names = entries.map(|entry| entry.expect("an entry").file_name());
-    let mut names: Vec<_> = names.map(|name| name.into_string().expect("text")).collect();
+    let mut names: Vec<_> = names
+        .map(|name| name.into_string().expect("text"))
+        .collect();
     names.sort();
     assert_eq!(names, expected);
 

@@ -29,7 +29,13 @@ fn recipes_of_the_catalog_fit() {
 fn recipes_of_the_documentation_fit() {
     let schema = document(&["recipe", "--schema"]);
     let mut texts = Vec::new();
-    for folder in ["", "docs", "docs/migrating", "benches/tables", "benches/kill"] {
+    for folder in [
+        "",
+        "docs",
+        "docs/migrating",
+        "benches/tables",
+        "benches/kill",
+    ] {
         texts.extend(yaml_in(&Path::new(ROOT).join(folder)));
     }
     let mut checked = 0;
@@ -38,7 +44,9 @@ fn recipes_of_the_documentation_fit() {
         let Ok(Value::Object(mut found)) = kd::train::from_yaml::<Value>(&text) else {
             continue;
         };
-        let is_sweep = ["base", "cells", "matrix"].iter().any(|key| found.contains_key(*key));
+        let is_sweep = ["base", "cells", "matrix"]
+            .iter()
+            .any(|key| found.contains_key(*key));
         let recipe = match is_sweep {
             true => found.remove("base").unwrap_or_default(),
             false => Value::Object(found),
@@ -88,11 +96,20 @@ fn mistakes_do_not_fit() {
         ("student: { network: resnet9 }", ".student.network: anyOf"),
         ("optimizer: { name: rmsprop }", ".optimizer.name: oneOf"),
         ("optimizer: { betas: [0.9] }", ".optimizer.betas: minItems"),
-        ("losses: [{ name: at, weight: 1, q: 2 }]", ".losses.0: oneOf"),
+        (
+            "losses: [{ name: at, weight: 1, q: 2 }]",
+            ".losses.0: oneOf",
+        ),
         ("losses: [{ name: magic, weight: 1 }]", ".losses.0: oneOf"),
         ("losses: [{ name: at }]", ".losses.0: oneOf"),
-        ("augmentation: { kind: flip, pad: 3 }", ".augmentation: anyOf"),
-        ("data: { normalization: cifar }", ".data.normalization: anyOf"),
+        (
+            "augmentation: { kind: flip, pad: 3 }",
+            ".augmentation: anyOf",
+        ),
+        (
+            "data: { normalization: cifar }",
+            ".data.normalization: anyOf",
+        ),
         ("routing: { cuts: 3 }", ".routing.cuts: anyOf"),
     ] {
         let recipe = kd::train::from_yaml(text).expect("YAML");

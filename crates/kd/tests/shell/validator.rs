@@ -25,8 +25,17 @@ fn check(root: &Value, schema: &Value, value: &Value, place: &str, errors: &mut 
         let fits = match keyword.as_str() {
             "$schema" | "title" | "description" | "default" | "format" | "definitions" => true,
             "$ref" => {
-                let target = wanted.as_str().expect("a reference").trim_start_matches('#');
-                check(root, root.pointer(target).expect("a target"), value, place, errors);
+                let target = wanted
+                    .as_str()
+                    .expect("a reference")
+                    .trim_start_matches('#');
+                check(
+                    root,
+                    root.pointer(target).expect("a target"),
+                    value,
+                    place,
+                    errors,
+                );
                 true
             }
             "allOf" => {
@@ -35,9 +44,13 @@ fn check(root: &Value, schema: &Value, value: &Value, place: &str, errors: &mut 
                 }
                 true
             }
-            "anyOf" => list(wanted).iter().any(|schema| matches(root, schema, value)),
+            "anyOf" => list(wanted)
+                .iter()
+                .any(|schema| matches(root, schema, value)),
             "oneOf" => {
-                let fitting = list(wanted).iter().filter(|schema| matches(root, schema, value));
+                let fitting = list(wanted)
+                    .iter()
+                    .filter(|schema| matches(root, schema, value));
                 fitting.count() == 1
             }
             "enum" => list(wanted).contains(value),
@@ -67,8 +80,12 @@ fn check(root: &Value, schema: &Value, value: &Value, place: &str, errors: &mut 
                 }
                 true
             }
-            "minItems" => value.as_array().is_none_or(|list| list.len() as u64 >= number(wanted) as u64),
-            "maxItems" => value.as_array().is_none_or(|list| list.len() as u64 <= number(wanted) as u64),
+            "minItems" => value
+                .as_array()
+                .is_none_or(|list| list.len() as u64 >= number(wanted) as u64),
+            "maxItems" => value
+                .as_array()
+                .is_none_or(|list| list.len() as u64 <= number(wanted) as u64),
             "minimum" => value.as_f64().is_none_or(|value| value >= number(wanted)),
             "maximum" => value.as_f64().is_none_or(|value| value <= number(wanted)),
             other => panic!("the keyword `{other}` at {place}"),

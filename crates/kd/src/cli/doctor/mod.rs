@@ -76,6 +76,9 @@ mod tests {
         assert!(verdict(&report(found().note("buy one"))).is_ok());
         let error = verdict(&report(found().problem("buy one")));
         let error = error.expect_err("a problem");
-        assert_eq!((error.to_string().as_str(), error.exit_code()), ("devices: none", 2));
+        assert_eq!(
+            (error.to_string().as_str(), error.exit_code()),
+            ("devices: none", 2)
+        );
     }
 }
