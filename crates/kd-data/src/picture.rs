@@ -5,8 +5,9 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Cursor, Seek};
 use std::path::Path;
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::U8x3;
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
@@ -160,8 +161,11 @@ impl Picture {
             return Err(failed(&format!("more than {MOST_PIXELS} pixels")));
         }
         let (w, h) = (self.width as u32, self.height as u32);
-        let source = ImageRef::new(w, h, &self.rgb, PixelType::U8x3).map_err(|e| failed(&e))?;
-        let mut target = Image::new(width as u32, height as u32, PixelType::U8x3);
+        // Typed, since the other images of the crate bring in the code for all kinds of pixels.
+        let source = TypedImageRef::<U8x3>::from_buffer(w, h, &self.rgb).map_err(|e| failed(&e))?;
+        let mut rgb = vec![0; 3 * height * width];
+        let mut target = TypedImage::<U8x3>::from_buffer(width as u32, height as u32, &mut rgb)
+            .map_err(|e| failed(&e))?;
         let filter = ResizeAlg::Convolution(FilterType::Bilinear);
         let mut options = ResizeOptions::new().resize_alg(filter).use_alpha(false);
         if let Some(part) = part {
@@ -171,13 +175,9 @@ impl Picture {
         }
         let mut resizer = Resizer::new();
         resizer
-            .resize(&source, &mut target, &options)
+            .resize_typed(&source, &mut target, &options)
             .map_err(|e| failed(&e))?;
-        Ok(Self {
-            width,
-            height,
-            rgb: target.into_vec(),
-        })
+        Ok(Self { width, height, rgb })
     }
 
     /// The middle, of a size that is not greater.
