@@ -38,7 +38,8 @@
 //! | `teacher.safetensors` | the teacher, with batch norms folded, if it was trained too |
 //! | `peer-2.safetensors`, … | the last weights of further networks, if they learn from each other |
 //! | `student-best.safetensors` | the weights of the best epoch; also of further networks |
-//! | `events.out.tfevents.*` | the same numbers for TensorBoard |
+//! | `events.out.tfevents.*` | the same for TensorBoard, with histograms of the weights and the recipe's main numbers |
+//! | `progress.json` | how far the epoch is ([`RunProgress`]), while a process is at it |
 //! | `checkpoint/` | everything that a continuation needs |
 //! | `.lock` | whether a process is at it |
 
@@ -70,8 +71,8 @@ pub use recipe::{
 pub use route::{RouteReport, RoutedImage, route};
 pub use run::{
     EvaluatedOn, NoopObserver, Observer, Parts, PeerResult, PretrainEpoch, Resume, RoutingRecord,
-    RunHistory, RunOptions, RunResult, RunStart, RunState, Setting, StepProgress, TeacherStart,
-    Trained, load_teacher, run, run_with, warm_up, warn_of_other_data,
+    RunHistory, RunOptions, RunProgress, RunResult, RunStart, RunState, Setting, StepProgress,
+    TeacherStart, Trained, heat_color, load_teacher, run, run_with, warm_up, warn_of_other_data,
 };
 #[cfg(feature = "learner")]
 pub use task::BatchLoader;

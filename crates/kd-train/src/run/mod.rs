@@ -15,7 +15,9 @@ mod on_device;
 mod parts;
 mod peers;
 mod phase;
+mod progress;
 mod rates;
+mod records;
 mod result;
 mod routing_record;
 mod state;
@@ -32,9 +34,11 @@ use kd_losses::{DistillationLoss, LossConfig};
 use kd_models::weights::count_parameters;
 use kd_spot::{GateCounts, RoutingMode};
 
+pub use events::heat_color;
 pub use history::RunHistory;
 pub use observer::{NoopObserver, Observer, PretrainEpoch, RunStart, StepProgress, TeacherStart};
 pub use parts::{Parts, Setting, Trained, load_teacher};
+pub use progress::RunProgress;
 pub use result::{EvaluatedOn, PeerResult, RunResult};
 pub use routing_record::RoutingRecord;
 pub use state::RunState;
@@ -52,6 +56,7 @@ use self::on_device::OnDevice;
 use self::parts::{PeerPart, TeacherPart};
 use self::peers::{Peer, PeerMeters, both};
 use self::phase::{Objective, Phase, phases};
+use self::progress::Reported;
 use self::rates::{rates, rates_at};
 use self::result::best;
 use crate::metrics::twelve_digits;
@@ -315,16 +320,13 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
         // An optimizer without velocities, for the start of a phase.
         let fresh = task.optimizer.clone();
         let (mut task, mut state) = checkpoint::load(&folder.checkpoints(), task)?;
-        let spots = task
-            .model
-            .routing
-            .as_ref()
-            .map_or_else(Vec::new, |r| r.spots());
-        let events = EventLog::start(folder.path(), &state.history, spots)?;
+        let events = self.start_log(folder, &task, &state)?;
         self.write_records(folder, &task, &state)?;
         let params = count_parameters(&task.model.student);
+        let observer = &mut Reported::new(observer, folder.path(), &self.phases);
         observer.start(&RunStart {
             title: self.title(),
+            folder: folder.path().to_owned(),
             epochs: self.recipe.train.epochs.unwrap_or_default(),
             pretrain: self.pretrain_epochs(),
             completed: state.history.len(),
@@ -364,15 +366,14 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
                     let trained = (task, on_device.as_mut());
                     task = self.main_epoch(phase, epoch, trained, &mut state, observer, started)?;
                     self.write_epoch(folder, &task, &state)?;
-                    let metrics = state.history.last();
-                    if let Some(metrics) = metrics {
-                        events.append(metrics)?;
+                    self.log_epoch(&events, &task, &state)?;
+                    if let Some(metrics) = state.history.last() {
                         observer.epoch(metrics);
                     }
                 }
             }
         }
-        self.finish(folder, &task, &state, params, observer)
+        self.finish((folder, &events), &task, &state, params, observer)
     }
 
     /// An epoch of the main phase, with its evaluation.
@@ -444,7 +445,7 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
 
     fn finish<L: DistillationLoss>(
         &self,
-        folder: &RunFolder,
+        (folder, events): (&RunFolder, &EventLog),
         task: &DistillTask<S, T, L>,
         state: &State,
         params: usize,
@@ -467,36 +468,13 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
         if let (Some(teacher), Some(save)) = (of_teacher, &self.save_teacher) {
             save(&teacher.valid(), &folder.teacher(), &self.trained(None))?;
         }
+        events.end()?;
         folder.write_result(&result)?;
         if let Some(cache) = self.cache.borrow().as_ref() {
             observer.teacher_cache(&cache.report());
         }
         observer.finish(&result);
         Ok(result)
-    }
-
-    /// Writes what people read of the epochs so far.
-    fn write_records<L: DistillationLoss>(
-        &self,
-        folder: &RunFolder,
-        task: &DistillTask<S, T, L>,
-        state: &State,
-    ) -> Result<(), TrainError> {
-        if let Some(routing) = &task.model.routing {
-            let set = self.train.set();
-            let numbered = || (0..set.classes()).map(|class| class.to_string()).collect();
-            let epochs = state.history.iter();
-            let shares = epochs.map(|epoch| epoch.train.distilled.clone().unwrap_or_default());
-            folder.write_routing(&RoutingRecord {
-                routing: routing.mode,
-                spots: routing.spots(),
-                distills: task.model.distills(),
-                epochs: shares.collect(),
-                classes: set.class_names().map_or_else(numbered, <[String]>::to_vec),
-                by_class: state.by_class.clone(),
-            })?;
-        }
-        folder.write_metrics(&state.history)
     }
 
     /// One pass over the training images; also returns, by class and spot, the share of samples

@@ -1,5 +1,7 @@
 //! Watching a run.
 
+use std::path::PathBuf;
+
 use super::RunResult;
 use crate::{CacheReport, EpochMetrics};
 
@@ -49,6 +51,8 @@ pub trait Observer {
 pub struct RunStart {
     /// What runs, for example `resnet8 by ce + at from resnet20`.
     pub title: String,
+    /// The folder of the run.
+    pub folder: PathBuf,
     /// Epochs of the main phase.
     pub epochs: usize,
     /// Epochs of the phases before it.

@@ -171,7 +171,11 @@ pub fn layout(heatmap: &Heatmap) -> Figure {
     if no_data {
         let y = top + sizes.scale + 20.0;
         let side = 14.0;
-        figure.rect((scale_x, y), (SCALE_WIDTH, side), theme::NO_DATA);
+        figure.rect(
+            (scale_x, y),
+            (SCALE_WIDTH, side),
+            theme::map_color(f64::NAN),
+        );
         let place = (
             scale_x + SCALE_WIDTH + 6.0,
             y + (side + CAPITAL * size::TICK) / 2.0,

@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 
 use ab_glyph::{Font, FontRef, Glyph, ScaleFont, point};
+use kd_train::heat_color;
 
 /// Red, green and blue.
 pub type Ink = (u8, u8, u8);
@@ -19,8 +20,6 @@ pub const FRAME: Ink = (110, 110, 110);
 pub const GRID: Ink = (224, 224, 224);
 /// Lines of the grid between the labeled ones.
 pub const FAINT: Ink = (241, 241, 241);
-/// Cells without data: no color of the map is gray, so it cannot be taken for a value.
-pub const NO_DATA: Ink = (222, 222, 222);
 
 /// Colors of curves, told apart with any of the common color deficiencies; the first two also
 /// in gray.
@@ -32,20 +31,6 @@ const CURVES: [Ink; 7] = [
     (105, 105, 105),
     (85, 175, 230),
     (180, 140, 0),
-];
-
-/// Anchors of the color map: hue from violet over teal to yellow, lightness (CIE L*) from 16 to
-/// 91 in equal steps, so that equal differences of values look equal, also in gray.
-const MAP: [Ink; 9] = [
-    (56, 18, 94),
-    (48, 51, 127),
-    (2, 83, 149),
-    (0, 113, 145),
-    (3, 142, 149),
-    (14, 172, 144),
-    (87, 199, 119),
-    (175, 217, 88),
-    (255, 230, 77),
 ];
 
 /// Sizes of the letters, in pixels of the figure.
@@ -83,18 +68,7 @@ pub fn curve_color(index: usize) -> Ink {
 
 /// Ink of a value in [0, 1]; values outside take the nearest end, NaN is "no data".
 pub fn map_color(value: f64) -> Ink {
-    if value.is_nan() {
-        return NO_DATA;
-    }
-    let last = MAP.len() - 1;
-    let place = value.clamp(0.0, 1.0) * last as f64;
-    let index = (place as usize).min(last - 1);
-    let part = place - index as f64;
-    let (from, to) = (MAP[index], MAP[index + 1]);
-    let mix = |from: u8, to: u8| {
-        (f64::from(from) + part * (f64::from(to) - f64::from(from))).round() as u8
-    };
-    (mix(from.0, to.0), mix(from.1, to.1), mix(from.2, to.2))
+    heat_color(value).into()
 }
 
 /// The color of letters that is easier to read on `ground`.
