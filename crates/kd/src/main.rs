@@ -4,6 +4,8 @@
 mod allocator;
 mod cli;
 mod figures;
+#[cfg(feature = "watch")]
+mod watch;
 
 use std::process::ExitCode;
 

@@ -1,8 +1,12 @@
 //! One run of a sweep.
 
+use std::path::Path;
+
 use kd_train::{Recipe, RunResult};
 use serde::{Deserialize, Serialize};
 
+use super::error::SweepError;
+use super::folder::SweepFolder;
 use crate::{NamedRecipe, Report};
 
 /// One run of a sweep: a recipe with one seed.
@@ -18,6 +22,16 @@ pub struct Cell {
     pub wanted: bool,
     /// Where it stands in a table.
     pub labels: Labels,
+}
+
+/// The cells that were planned in the folder of a sweep, by name; `None` if it is none.
+///
+/// # Errors
+///
+/// [`SweepError`] naming the file that cannot be read.
+pub fn planned(out: &Path) -> Result<Option<Vec<Cell>>, SweepError> {
+    let folder = SweepFolder::new(out);
+    folder.exists().then(|| folder.cells()).transpose()
 }
 
 /// Where a run stands in a table.

@@ -14,11 +14,11 @@ mod shard;
 mod state;
 
 pub(crate) use cell::UNNAMED;
-pub use cell::{Cell, Labels};
+pub use cell::{Cell, Labels, planned};
 pub use error::SweepError;
 pub(crate) use folder::SweepFolder;
 pub use launcher::{InProcess, Launcher, Order, PARENT, Processes, Running};
-pub use overview::{CellProgress, Overview};
+pub use overview::{CellProgress, Overview, time_left};
 pub use plan::{Plan, PlanOptions};
 pub use run::{SilentSweep, SweepObserver, SweepOptions, SweepReport, sweep};
 pub use shard::{Shard, quoted, slurm};

@@ -54,7 +54,10 @@ pub(super) fn has_epochs(run: &Path) -> bool {
 
 /// The time that is left: epochs by what an epoch of the same cell takes, or else a mean one,
 /// divided among those that run at the same time.
-pub(super) fn left(
+///
+/// `remaining` has the epochs that each cell still needs, `seconds` what an epoch takes, for the cells that
+/// have completed one. Not known before the first.
+pub fn time_left(
     remaining: &BTreeMap<&str, usize>,
     seconds: &BTreeMap<String, f64>,
     at_once: usize,
@@ -77,10 +80,10 @@ mod tests {
     #[test]
     fn what_is_left_follows_from_measured_epochs() {
         let remaining = BTreeMap::from([("a", 2), ("b", 3)]);
-        assert_eq!(left(&remaining, &BTreeMap::new(), 1), None);
+        assert_eq!(time_left(&remaining, &BTreeMap::new(), 1), None);
         let seconds = BTreeMap::from([("a".to_owned(), 10.0), ("done".to_owned(), 20.0)]);
         // 2 epochs of 10 s, 3 of the mean 15 s, two at once.
         let expected = Some(Duration::from_secs_f64(32.5));
-        assert_eq!(left(&remaining, &seconds, 2), expected);
+        assert_eq!(time_left(&remaining, &seconds, 2), expected);
     }
 }

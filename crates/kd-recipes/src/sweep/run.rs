@@ -12,7 +12,7 @@ use super::error::SweepError;
 use super::folder::{Claim, InPlace, SweepFolder};
 use super::launcher::{Launcher, Order, Running};
 use super::memory::{available_mib, fits};
-use super::overview::{CellProgress, Overview, epochs, has_epochs, left};
+use super::overview::{CellProgress, Overview, epochs, has_epochs, time_left};
 use super::plan::Plan;
 
 /// Between two looks at the processes.
@@ -398,7 +398,7 @@ impl<'a> Sweeper<'a> {
                 });
             }
         }
-        overview.left = left(&remaining, &self.seconds, overview.running.len());
+        overview.left = time_left(&remaining, &self.seconds, overview.running.len());
         overview
     }
 

@@ -36,6 +36,16 @@ pub enum CellState {
 }
 
 impl CellState {
+    /// The state of a run by itself, of so many epochs.
+    pub fn of_run(run: &Path, epochs: usize) -> Self {
+        match RunState::of(run) {
+            RunState::Complete(result) => Self::Complete(result),
+            RunState::Running(epoch) => Self::Running { epoch, epochs },
+            RunState::Stopped(epoch) => Self::Stopped { epoch, epochs },
+            RunState::Absent => Self::NotStarted,
+        }
+    }
+
     /// The state of a cell in the folder `out` of a sweep.
     pub fn of(out: &Path, cell: &Cell) -> Self {
         let folder = SweepFolder::new(out);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use kd_train::{Overlay, Recipe, RunState};
+use kd_train::{Overlay, Recipe};
 
 use crate::recipe;
 use crate::sweep::{Cell, CellState, Labels, SweepError, SweepFolder, UNNAMED};
@@ -99,12 +99,7 @@ fn of_run(run: &Path) -> Result<Record, SweepError> {
     }
     let read = Overlay::read(run.join("recipe.yaml"))?.finish()?;
     let epochs = read.train.epochs.unwrap_or_default();
-    let state = match RunState::of(run) {
-        RunState::Complete(result) => CellState::Complete(result),
-        RunState::Running(epoch) => CellState::Running { epoch, epochs },
-        RunState::Stopped(epoch) => CellState::Stopped { epoch, epochs },
-        RunState::Absent => CellState::NotStarted,
-    };
+    let state = CellState::of_run(run, epochs);
     let result = match &state {
         CellState::Complete(result) => Some(&**result),
         _ => None,

@@ -323,7 +323,8 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
         let events = self.start_log(folder, &task, &state)?;
         self.write_records(folder, &task, &state)?;
         let params = count_parameters(&task.model.student);
-        let observer = &mut Reported::new(observer, folder.path(), &self.phases);
+        let phases = (&self.phases[..], self.recipe.optimizer.rate());
+        let observer = &mut Reported::new(observer, folder.path(), phases);
         observer.start(&RunStart {
             title: self.title(),
             folder: folder.path().to_owned(),

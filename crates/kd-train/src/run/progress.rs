@@ -42,6 +42,8 @@ pub struct RunProgress {
     pub before: usize,
     /// Epochs of all phases.
     pub all_epochs: usize,
+    /// The learning rate.
+    pub lr: f64,
     /// The step in the epoch, from 1.
     pub step: usize,
     /// Steps in an epoch.
@@ -90,8 +92,9 @@ pub(super) struct Reported<'a> {
     path: PathBuf,
     /// Where it is written before it is renamed.
     temporary: PathBuf,
-    /// Names and epochs of the phases.
-    phases: Vec<(String, usize)>,
+    phases: &'a [Phase],
+    /// The learning rate before the schedule.
+    rate: f64,
     progress: RunProgress,
     /// When the epoch began, and when the file is to be written again.
     began: Instant,
@@ -99,28 +102,28 @@ pub(super) struct Reported<'a> {
 }
 
 impl<'a> Reported<'a> {
-    pub(super) fn new(inner: &'a mut dyn Observer, run: &Path, phases: &[Phase]) -> Self {
-        let phases = phases.iter();
-        let phases = phases.map(|phase| (phase.name.clone(), phase.epochs));
+    /// For the folder `run` of a run with these phases, whose schedules are factors of `rate`.
+    pub(super) fn new(
+        inner: &'a mut dyn Observer,
+        run: &Path,
+        (phases, rate): (&'a [Phase], f64),
+    ) -> Self {
         let now = Instant::now();
         Self {
             inner,
             path: run.join(PROGRESS),
             temporary: run.join(format!("{TEMPORARY}-{PROGRESS}")),
-            phases: phases.collect(),
+            phases,
+            rate,
             progress: RunProgress::default(),
             began: now,
             due: now,
         }
     }
 
-    /// Writes the file if it is time. It is worth neither a wait for the disk nor the end of a run that
-    /// cannot write it.
+    /// Writes the file. It is worth neither a wait for the disk nor the end of a run that cannot write it.
     fn write(&mut self) {
         let now = Instant::now();
-        if now < self.due {
-            return;
-        }
         self.due = now + PAUSE;
         self.progress.seconds = (now - self.began).as_secs_f64();
         let written = serde_json::to_vec(&self.progress)
@@ -132,14 +135,22 @@ impl<'a> Reported<'a> {
         }
     }
 
-    fn enter(&mut self, phase: &str, epoch: usize) {
-        let index = self.phases.iter().position(|(name, _)| name == phase);
-        let index = index.unwrap_or_default();
+    fn enter(&mut self, step: &StepProgress) {
+        let phases = self.phases.iter();
+        let index = phases.take_while(|phase| phase.name != step.phase).count();
+        let epochs = |phases: &[Phase]| phases.iter().map(|phase| phase.epochs).sum();
         let progress = &mut self.progress;
-        progress.before = self.phases[..index].iter().map(|(_, epochs)| epochs).sum();
-        progress.epochs = self.phases.get(index).map_or(0, |(_, epochs)| *epochs);
-        phase.clone_into(&mut progress.phase);
-        progress.epoch = epoch;
+        step.phase.clone_into(&mut progress.phase);
+        (progress.epoch, progress.step) = (step.epoch, step.step);
+        progress.before = epochs(&self.phases[..index]);
+        if let Some(phase) = self.phases.get(index) {
+            progress.epochs = phase.epochs;
+            let place = (step.epoch.saturating_sub(1), step.step.saturating_sub(1));
+            progress.lr = self.rate * phase.schedule.factor(place.0, place.1);
+        }
+        if !step.losses.is_empty() {
+            progress.losses = NamedValues(step.losses.clone());
+        }
     }
 }
 
@@ -153,7 +164,7 @@ impl Observer for Reported<'_> {
                 .map_or(0.0, |time| time.as_secs_f64()),
             params: start.params,
             teacher_top1: start.teacher.as_ref().map(|teacher| teacher.top1),
-            all_epochs: self.phases.iter().map(|(_, epochs)| epochs).sum(),
+            all_epochs: self.phases.iter().map(|phase| phase.epochs).sum(),
             steps: start.steps,
             ..RunProgress::default()
         };
@@ -167,14 +178,10 @@ impl Observer for Reported<'_> {
     }
 
     fn step(&mut self, progress: &StepProgress) {
-        if progress.epoch != self.progress.epoch || progress.phase != self.progress.phase {
-            self.enter(&progress.phase, progress.epoch);
+        if Instant::now() >= self.due {
+            self.enter(progress);
+            self.write();
         }
-        self.progress.step = progress.step;
-        if !progress.losses.is_empty() {
-            self.progress.losses = NamedValues(progress.losses.clone());
-        }
-        self.write();
         self.inner.step(progress);
     }
 
@@ -214,7 +221,7 @@ mod tests {
             name: name.to_owned(),
             epochs,
             objective,
-            schedule: Schedule::by_epoch([1.0]),
+            schedule: Schedule::by_epoch([1.0, 0.5]),
         }
     }
 
@@ -236,7 +243,7 @@ mod tests {
             phase("train", 3, Objective::Main),
         ];
         let mut observer = NoopObserver;
-        let mut reported = Reported::new(&mut observer, run, &phases);
+        let mut reported = Reported::new(&mut observer, run, (&phases, 0.1));
         assert_eq!(RunProgress::read(run), None);
         reported.step(&step("train", 1, 7));
         let read = RunProgress::read(run).expect("a progress");
@@ -249,7 +256,8 @@ mod tests {
         assert_eq!(RunProgress::read(run).map(|read| read.step), Some(7));
         reported.due = Instant::now();
         reported.step(&step("train", 2, 1));
-        assert_eq!(RunProgress::read(run).map(|read| read.epoch), Some(2));
+        let read = RunProgress::read(run).expect("a progress");
+        assert_eq!((read.epoch, read.lr), (2, 0.05));
         drop(reported);
         assert_eq!(std::fs::read_dir(run).expect("a folder").count(), 0);
     }
@@ -259,7 +267,7 @@ mod tests {
         let mut observer = NoopObserver;
         let phases = [phase("train", 3, Objective::Main)];
         let nowhere = Path::new("/nowhere/at/all");
-        Reported::new(&mut observer, nowhere, &phases).step(&step("train", 1, 1));
+        Reported::new(&mut observer, nowhere, (&phases, 0.1)).step(&step("train", 1, 1));
         assert_eq!(RunProgress::read(nowhere), None);
     }
 }

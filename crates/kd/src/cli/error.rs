@@ -28,6 +28,10 @@ pub enum CliError {
     /// Of what was printed.
     #[error("standard output: {0}")]
     Output(&'static std::io::Error),
+    /// Of the terminal that something is shown on.
+    #[cfg(feature = "watch")]
+    #[error("terminal: {0}")]
+    Terminal(std::io::Error),
     /// A signal stopped a run, or a sweep, and the same command continues it.
     #[error("{reason}; to continue: {command}")]
     Stopped {

@@ -40,6 +40,9 @@ mod text_path;
 mod train;
 mod tuning;
 mod warm_up;
+pub mod warnings;
+#[cfg(feature = "watch")]
+mod watch;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -104,6 +107,9 @@ enum Command {
     Recipes(recipes::Args),
     /// Evaluate a weights file on the test images.
     Eval(eval::Args),
+    /// Watch a run or a sweep live, by what it writes.
+    #[cfg(feature = "watch")]
+    Watch(watch::Args),
     /// Plot the training curves of a run, and what was distilled where.
     Plot(plot::Args),
     /// Show where a run's routing policy distills given images.
@@ -141,25 +147,13 @@ impl Command {
     }
 }
 
-/// What is logged unless `KD_LOG` says otherwise: warnings, and what was made of a weights file.
-const SHOWN: &str = "warn,kd_models::weights=info,wgpu_hal=off,wgpu_core=off";
-
 /// Runs the command. What goes wrong is one line on standard error.
 pub fn main() -> ExitCode {
     // A shell that asks for candidates is answered, and that is all.
     CompleteEnv::with_factory(Cli::command)
         .var(completions::VARIABLE)
         .complete();
-    tracing_subscriber::fmt()
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_env("KD_LOG").unwrap_or_else(|_| SHOWN.into()),
-        )
-        .with_writer(std::io::stderr)
-        .with_ansi(output::colors(&std::io::stderr()))
-        .with_target(false)
-        .without_time()
-        .init();
-
+    warnings::init();
     parent::end_with_it();
     interrupt::survive_large_files();
     let outcome = command(std::env::args_os().collect());
@@ -208,6 +202,8 @@ impl Cli {
             Command::Recipe(args) => recipe::run(args),
             Command::Recipes(args) => recipes::run(&args),
             Command::Eval(args) => eval::run(args),
+            #[cfg(feature = "watch")]
+            Command::Watch(args) => watch::run(&args),
             Command::Plot(args) => plot::run(args),
             Command::Route(args) => route::run(args),
             Command::Deploy(args) => deploy::run(args),

@@ -53,13 +53,8 @@ pub fn run(args: Args) -> Result<(), CliError> {
 
 /// Accuracy and loss over the epochs.
 fn panels(epochs: &[EpochMetrics]) -> Vec<Panel> {
-    let curve = |name: &str, value: &dyn Fn(&EpochMetrics) -> Option<f64>| Curve {
-        name: name.to_owned(),
-        points: epochs
-            .iter()
-            .filter_map(|epoch| Some((epoch.epoch as f64, value(epoch)?)))
-            .collect(),
-    };
+    let curve =
+        |name: &str, value: &dyn Fn(&EpochMetrics) -> Option<f64>| Curve::over(epochs, name, value);
     let given = |curves: Vec<Curve>| -> Vec<Curve> {
         let curves = curves.into_iter();
         curves.filter(|curve| !curve.points.is_empty()).collect()

@@ -9,7 +9,7 @@ use kd_train::{
 };
 
 use super::tuning::Tuning;
-use super::{interrupt, output};
+use super::{interrupt, output, warnings};
 
 /// Shows a run.
 pub struct Progress {
@@ -66,6 +66,7 @@ impl Observer for Progress {
 
     fn start(&mut self, start: &RunStart) {
         interrupt::watch();
+        warnings::keep_in(&start.folder);
         let steps = ((start.pretrain + start.epochs) * start.steps) as u64;
         let bar = ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::stderr());
         // An epoch of the main phase follows those of the phases before.

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use figure::Figure;
 use kd_models::files::write_atomically;
+use kd_train::EpochMetrics;
 
 /// A quantity over the epochs.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,6 +21,22 @@ pub struct Curve {
     pub name: String,
     /// Epochs and values; those that are not finite are left out.
     pub points: Vec<(f64, f64)>,
+}
+
+impl Curve {
+    /// A quantity of epochs that may be absent from some.
+    pub fn over(
+        epochs: &[EpochMetrics],
+        name: &str,
+        value: impl Fn(&EpochMetrics) -> Option<f64>,
+    ) -> Self {
+        let points = epochs.iter();
+        let points = points.filter_map(|epoch| Some((epoch.epoch as f64, value(epoch)?)));
+        Self {
+            name: name.to_owned(),
+            points: points.collect(),
+        }
+    }
 }
 
 /// Curves that share a vertical axis.
