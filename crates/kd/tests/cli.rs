@@ -5,6 +5,8 @@ mod common;
 mod reports;
 #[path = "shell/mod.rs"]
 mod shell;
+#[path = "watching/mod.rs"]
+mod watching;
 
 use std::fs;
 use std::path::Path;

@@ -146,6 +146,14 @@ cells:
         .stdout(contains("wild-seed0: failed: the loss"));
     assert!(out.join("tame-seed0/result.json").exists());
     assert!(!out.join("of-wild-seed0").exists());
+    let watched = contains("3 cells · 1 done · 2 failed")
+        .and(contains("needs wild-seed0, which failed"))
+        .and(contains("the loss `"));
+    kd().arg("watch")
+        .arg(&out)
+        .assert()
+        .success()
+        .stdout(watched);
 
     // With another rate, which is another recipe, the folder is not touched.
     sweep()

@@ -140,6 +140,9 @@ impl<'a> Reported<'a> {
         let index = phases.take_while(|phase| phase.name != step.phase).count();
         let epochs = |phases: &[Phase]| phases.iter().map(|phase| phase.epochs).sum();
         let progress = &mut self.progress;
+        if (progress.epoch, &progress.phase) != (step.epoch, &step.phase) {
+            progress.losses = NamedValues::default();
+        }
         step.phase.clone_into(&mut progress.phase);
         (progress.epoch, progress.step) = (step.epoch, step.step);
         progress.before = epochs(&self.phases[..index]);

@@ -32,6 +32,8 @@ pub struct Cell {
 #[derive(Clone, Debug, Default)]
 pub struct Cells {
     pub cells: Vec<Cell>,
+    /// Whether all are to be carried out, as those of a sweep.
+    planned: bool,
     /// Why they cannot be read.
     pub trouble: Option<String>,
 }
@@ -39,7 +41,9 @@ pub struct Cells {
 impl Cells {
     /// Reads the folder of a sweep, or one with runs; `None` if there are none.
     pub fn read(folder: &Path) -> Option<Self> {
-        let cells: Vec<Cell> = match planned(folder) {
+        let plan = planned(folder);
+        let is_plan = matches!(plan, Ok(Some(_)));
+        let cells: Vec<Cell> = match plan {
             Ok(Some(planned)) => planned
                 .into_iter()
                 .map(|cell| {
@@ -52,20 +56,25 @@ impl Cells {
             Err(error) => {
                 return Some(Self {
                     cells: Vec::new(),
+                    planned: false,
                     trouble: Some(error.to_string()),
                 });
             }
         };
         (!cells.is_empty()).then_some(Self {
             cells,
+            planned: is_plan,
             trouble: None,
         })
     }
 
     /// The time that is left, by the epochs measured so far.
     pub fn left(&self) -> Option<Duration> {
-        let running = self.count(|state| matches!(state, CellState::Running { .. }));
-        let open = self.cells.iter().filter(|cell| !cell.is_settled());
+        let runs = |state: &CellState| matches!(state, CellState::Running { .. });
+        let running = self.count(runs);
+        // Of runs in a folder, those that were stopped need not go on.
+        let goes_on = |cell: &&Cell| !cell.is_settled() && (self.planned || runs(&cell.state));
+        let open = self.cells.iter().filter(goes_on);
         let remaining: BTreeMap<&str, usize> = open
             .map(|cell| (cell.name.as_str(), cell.epochs.saturating_sub(cell.epoch)))
             .collect();
@@ -114,9 +123,11 @@ impl Cell {
         self.last = run.history.last().map(|epoch| epoch.test.top1);
         self.best = run.best().map(|epoch| epoch.test.top1);
         self.seconds = run.seconds_per_epoch();
-        // On another computer, whose locks may not be seen here.
-        if let (CellState::Stopped { epoch, epochs }, State::Running) = (&self.state, &run.state) {
-            let (epoch, epochs) = (*epoch, *epochs);
+        let here = matches!(self.state, CellState::Running { .. });
+        // On another computer, locks may not be seen.
+        let there = matches!(self.state, CellState::Stopped { .. }) && run.state == State::Running;
+        if here || there {
+            let (epoch, epochs) = (self.epoch, self.epochs);
             self.state = CellState::Running { epoch, epochs };
         }
     }
