@@ -15,7 +15,8 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
-from tensorboard.backend.event_processing.event_multiplexer import EventMultiplexer
+# The reader that the server has.
+from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
 from tensorboard.util import tensor_util
 
 BUCKETS = 30
@@ -35,8 +36,8 @@ def plugin(accumulator, name):
 
 def by_reader(folder, run):
     """What TensorBoard's reader makes of the log, against the run's own records."""
-    multiplexer = EventMultiplexer(size_guidance={"tensors": 0}, tensor_size_guidance=dict.fromkeys(
-        ["scalars", "images", "histograms", "hparams"], 0))
+    all_of_them = dict.fromkeys(["scalars", "images", "histograms", "hparams"], 0)
+    multiplexer = EventMultiplexer(tensor_size_guidance=all_of_them)
     multiplexer.AddRunsFromDirectory(str(folder))
     multiplexer.Reload()
     accumulator = multiplexer.GetAccumulator(run)

@@ -66,7 +66,9 @@ fn a_terminal_is_left_as_it_was_found() {
     let folder = tempdir().expect("a folder");
     let out = folder.path().join("run");
     tiny_run_with(&out, &[]).assert().success();
-    let command = format!("{} watch '{}'", env!("CARGO_BIN_EXE_kd"), out.display());
+    let kd = env!("CARGO_BIN_EXE_kd");
+    // The terminal has no size of its own where the test has none.
+    let command = format!("stty cols 80 rows 24; {kd} watch '{}'", out.display());
     let watched = |no_color: Option<&str>| {
         let mut script = Command::new("script");
         script.args(["-qec", &command, "/dev/null"]);

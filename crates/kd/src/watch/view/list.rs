@@ -89,8 +89,12 @@ fn totals(list: &Cells) -> Vec<String> {
 fn row(cell: &Cell, (columns, widest): (usize, usize), theme: Theme) -> Line<'static> {
     let (word, style) = state(&cell.state, theme);
     let numbers = numbers(cell, columns);
-    let taken = 10 + numbers.chars().count();
-    let width = widest.min(columns.saturating_sub(taken)).max(8);
+    // A reason may be cut off, and is whole below the list.
+    let room = match cell.is_settled() && cell.last.is_none() {
+        true => columns / 2,
+        false => columns.saturating_sub(10 + numbers.chars().count()),
+    };
+    let width = widest.min(room).max(8);
     let name = fitted(&cell.name, width);
     Line::from(vec![
         Span::styled(format!("{word:<9} "), style),

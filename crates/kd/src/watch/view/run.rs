@@ -42,7 +42,9 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, theme: Theme) {
 
 fn draw_curves(frame: &mut Frame<'_>, area: Rect, app: &App, theme: Theme) {
     let (panels, shown) = app.panels();
-    let [tabs, area] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(area);
+    let tabs = u16::from(theme != Theme::Printed);
+    let [tabs, area] =
+        Layout::vertical([Constraint::Length(tabs), Constraint::Fill(1)]).areas(area);
     let names = panels.iter().enumerate();
     let names: Vec<Span<'_>> = names
         .map(|(index, panel)| {
@@ -59,9 +61,7 @@ fn draw_curves(frame: &mut Frame<'_>, area: Rect, app: &App, theme: Theme) {
     while first < shown && width(&names[first..=shown]) > usize::from(tabs.width) {
         first += 1;
     }
-    if theme != Theme::Printed {
-        frame.render_widget(Line::from(names[first..].to_vec()), tabs);
-    }
+    frame.render_widget(Line::from(names[first..].to_vec()), tabs);
     // Accuracy stays beside whatever else is shown.
     let beside = (area.width >= WIDE && panels.len() > 1).then(|| shown.max(1));
     match (beside, panels.get(shown)) {
