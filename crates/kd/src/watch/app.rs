@@ -63,7 +63,7 @@ impl App {
         if self.shows_list() {
             return;
         }
-        self.run = Run::read(&self.folder().to_owned());
+        self.run = Run::read(self.folder());
         self.panels = panels(&self.run);
     }
 

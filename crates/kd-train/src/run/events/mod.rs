@@ -8,6 +8,7 @@ mod message;
 mod record;
 mod scalars;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -173,7 +174,10 @@ fn of_epoch(history: &[EpochMetrics], about: &About, beside: &Beside<'_>) -> Eve
     let weights = beside.weights.iter();
     let weights = weights.filter(|(_, weight)| weight.shape().num_dims() > 1);
     values.extend(weights.filter_map(|(name, weight)| {
-        let numbers: Vec<f32> = weight.iter::<f32>().collect();
+        let numbers = match weight.as_slice::<f32>() {
+            Ok(numbers) => Cow::Borrowed(numbers),
+            Err(_) => Cow::Owned(weight.iter::<f32>().collect()),
+        };
         histograms::histogram(&format!("weights/{name}"), &numbers)
     }));
     summary(metrics.epoch as i64, wall_time(), values)
