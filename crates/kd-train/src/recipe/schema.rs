@@ -13,7 +13,7 @@ impl Recipe {
     /// former spellings and names in another case, which it does not know.
     pub fn schema() -> Value {
         let generator = SchemaSettings::draft07().for_deserialize();
-        let generator = generator.with_transform(RecursiveTransform(Prose));
+        let generator = generator.with_transform(RecursiveTransform(Readable));
         let mut schema = generator.into_generator().into_root_schema_for::<Self>();
         schema.insert("title".to_owned(), "Recipe of kd".into());
         schema.insert(
@@ -24,15 +24,36 @@ impl Recipe {
     }
 }
 
-/// Descriptions for an editor: links to other items of the documentation become names.
+/// For people: links to other items of the documentation become names, and numbers of 32 bits are
+/// written with their own digits.
 #[derive(Clone)]
-struct Prose;
+struct Readable;
 
-impl Transform for Prose {
+impl Transform for Readable {
     fn transform(&mut self, schema: &mut Schema) {
         if let Some(Value::String(text)) = schema.get_mut("description") {
             *text = prose(text);
         }
+        if let Some(default) = schema.get_mut("default") {
+            shorten(default);
+        }
+    }
+}
+
+/// 0.03 in place of 0.029999999329447746, which are the same in 32 bits.
+fn shorten(default: &mut Value) {
+    match default {
+        Value::Number(number) => {
+            let value = number.as_f64().filter(|_| number.is_f64());
+            let short = value.filter(|value| f64::from(*value as f32) == *value);
+            let short = short.and_then(|value| (value as f32).to_string().parse::<f64>().ok());
+            if let Some(short) = short {
+                *default = short.into();
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(shorten),
+        Value::Object(values) => values.values_mut().for_each(shorten),
+        _ => {}
     }
 }
 
@@ -68,6 +89,13 @@ mod tests {
     fn links_become_names() {
         let text = "One of the [names](Self::NAMES), see [`Set`],\nin [0, 1].\n\nMore.";
         assert_eq!(prose(text), "One of the names, see `Set`, in [0, 1].");
+    }
+
+    #[test]
+    fn numbers_of_32_bits_are_short() {
+        let mut default = serde_json::json!({ "noise": [0.03f32, 0.1f64, 2] });
+        shorten(&mut default);
+        assert_eq!(default.to_string(), r#"{"noise":[0.03,0.1,2]}"#);
     }
 
     #[test]

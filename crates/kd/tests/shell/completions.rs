@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use super::printed;
+use crate::common::kd;
 
 /// What bash offers for the last word.
 fn offered(words: &[&str]) -> Vec<String> {
@@ -26,7 +27,6 @@ fn offered(words: &[&str]) -> Vec<String> {
 fn bash_completes_commands_flags_and_values() {
     for (words, expected) in [
         (&["dis"][..], "distill"),
-        (&["train", "--learn", ""], ""),
         (&["distill", "--teacher-w"], "--teacher-weights"),
         (&["distill", "--method", "re"], "reviewkd"),
         (&["train", "--model", "resnet8x"], "resnet8x4"),
@@ -35,10 +35,6 @@ fn bash_completes_commands_flags_and_values() {
         (
             &["recipe", "--set", "optimizer.clip_v"],
             "optimizer.clip_value=",
-        ),
-        (
-            &["recipe", "--set", "scheduler.name=cos"],
-            "scheduler.name=cosine",
         ),
         (
             &[
@@ -59,10 +55,23 @@ fn bash_completes_commands_flags_and_values() {
         let found = offered.iter().any(|offer| offer.starts_with(expected));
         assert!(found, "{words:?}: {offered:?}");
     }
-    assert_eq!(
-        offered(&["train", "--scheduler", "c"]),
-        ["cosine", "constant"]
-    );
+    let mut schedules = offered(&["train", "--scheduler", "c"]);
+    schedules.sort();
+    assert_eq!(schedules, ["constant", "cosine"]);
+}
+
+/// Bash takes words apart at `=`; fish, whose way to ask this is, does not.
+#[test]
+fn values_of_assignments_are_offered_with_what_they_mean() {
+    let output = kd()
+        .args(["--", "kd", "recipe", "--set", "scheduler.name=cos"])
+        .env("KD_COMPLETE", "fish")
+        .output()
+        .expect("kd runs");
+    let text = String::from_utf8(output.stdout).expect("text");
+    let (value, meaning) = text.trim_end().split_once('\t').expect("a meaning");
+    assert_eq!(value, "scheduler.name=cosine");
+    assert!(meaning.contains("Half a cosine"), "{meaning}");
 }
 
 #[test]
