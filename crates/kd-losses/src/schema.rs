@@ -29,11 +29,12 @@ fn term(info: &MethodInfo, parameters: Schema) -> Schema {
     let object = term.ensure_object();
     object.insert("title".to_owned(), json!(info.name));
     let description = format!("{}. {}", info.title, info.paper);
-    object.insert("description".to_owned(), json!(description));
+    object.insert("description".to_owned(), json!(&description));
     object.insert("required".to_owned(), json!(["name", "weight"]));
     let properties = object.entry("properties").or_insert_with(|| json!({}));
     if let Value::Object(properties) = properties {
-        properties.insert("name".to_owned(), json!({ "enum": names }));
+        let name = json!({ "description": description, "enum": names });
+        properties.insert("name".to_owned(), name);
         let weight = json!({
             "description": "Weight of the term. At 0 it is not computed.",
             "type": "number",

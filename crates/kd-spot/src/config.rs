@@ -25,27 +25,30 @@ use crate::{Convention, CutPlacement, RouterConfig, RoutingMode, SpotError};
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct RoutingConfig {
-    /// How the samples are chosen.
+    /// How the samples to distill are chosen.
     pub mode: RoutingMode,
-    /// Whose rules a mode follows that the paper does not describe.
+    /// Rules for `random` and `joint`, which the paper does not describe.
     pub convention: Convention,
-    /// Where the networks are cut.
+    /// Where the networks are cut: `auto` (where the losses act), `stages`, `last`, `pooled`, or pairs of
+    /// stages of student and teacher as in `[[1, 1], [2, 3]]`. Default: `auto`.
     pub cuts: Option<CutPlacement>,
-    /// Probability of being distilled.
+    /// Probability of distilling a sample, for `random`. Default: 0.5.
     pub probability: Option<f64>,
-    /// Whether to distill at each spot.
+    /// Whether to distill at each spot, for `fixed`, which requires it.
     pub gates: Option<Vec<bool>>,
-    /// Temperature of the policy's choices.
+    /// Temperature of the policy's Gumbel-softmax. Default: 5.
     pub temperature: Option<f64>,
-    /// Factor of the routing objective; by [`Convention::Sakd`] of cross-entropies too.
+    /// Factor of the routing objective; with `convention: sakd`, of cross-entropies too. Default: 1.
     pub gamma: Option<f64>,
-    /// Added to the policy's initial logits in favor of the teacher.
+    /// Initial bias of the policy's logits toward the teacher. Default: 0.
     pub bias: Option<f64>,
-    /// Learning rate of policy and adapters; it follows the schedule too.
+    /// Learning rate of policy and adapters, which follows the schedule. Default: half of the
+    /// student's.
     pub lr: Option<f64>,
-    /// Weight decay of policy and adapters.
+    /// Weight decay of policy and adapters. Default: 0.001.
     pub weight_decay: Option<f64>,
-    /// Learning rate of the teacher; it follows the schedule too.
+    /// Learning rate of the teacher for `joint`, which follows the schedule. Default: a hundredth of the
+    /// student's.
     pub teacher_lr: Option<f64>,
 }
 

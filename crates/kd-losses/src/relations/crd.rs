@@ -51,7 +51,7 @@ pub enum CrdSampling {
 pub struct CrdLossConfig {
     /// Length of the embeddings. Default 128.
     pub dim: usize,
-    /// Number `K` of negatives a sample. Default 16384.
+    /// Number `K` of negatives per sample. Default 16384.
     pub negatives: usize,
     /// Temperature of the scores. Default 0.07.
     pub temperature: f64,

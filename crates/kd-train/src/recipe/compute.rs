@@ -19,18 +19,17 @@ pub struct ComputeConfig {
     /// The device: `flex`, `ndarray`, `cuda`, `cuda:1` or `wgpu`. Default: the first that this build
     /// has.
     pub device: Option<String>,
-    /// The type of numbers. Default `f32`.
+    /// Number type. Default: `f32`.
     pub dtype: Dtype,
-    /// What convolutions compute with. Default `f32`.
+    /// Precision of convolutions. Default: `f32`.
     pub precision: Precision,
-    /// Whether the kernels of this project are used, and not Burn's own operations: faster, and the
-    /// same but for rounding. Default yes.
+    /// Whether to use kd's own kernels rather than Burn's operations (faster; differs only by rounding).
+    /// Default: yes.
     pub kernels: bool,
-    /// Threads of the CPU. Default: one a core. They do not change the numbers of the kernels.
+    /// Number of CPU threads; does not affect the results of the kernels. Default: one per core.
     pub threads: Option<usize>,
-    /// Whether a training step is recorded on the device once and then repeated by one call, with the
-    /// training images on the device. Where it cannot be, a warning says why. It does not change the
-    /// numbers but for rounding. Default `auto`.
+    /// Whether to record a training step on the device and replay it, with the training images on the
+    /// device (differs only by rounding). A warning says why where it is impossible. Default: `auto`.
     pub graph: GraphMode,
 }
 

@@ -32,28 +32,27 @@ const MOST_PIXELS: usize = 4096;
 pub struct DataConfig {
     /// The data set.
     pub name: DataSource,
-    /// Folder of the data set's files; required for all but the procedural set.
+    /// Directory of the data set; required for all but the procedural set.
     pub root: Option<PathBuf>,
-    /// Whether to fetch the data set's public archive if its files are not there.
+    /// Whether to download the data set's public archive if its files are missing.
     pub download: bool,
-    /// Use the first so many training images. Default: all.
+    /// Use only the first N training images. Default: all.
     pub limit_train: Option<usize>,
-    /// Use the first so many test images. Default: all.
+    /// Use only the first N test images. Default: all.
     pub limit_test: Option<usize>,
-    /// Share of the training images that are kept back and take the place of the test images, in
-    /// (0, 1): the same share of each class, chosen by `train.seed`. Default: none.
+    /// Fraction of the training images, in (0, 1), to hold out and evaluate on instead of the test
+    /// images: the same fraction of each class, chosen by `train.seed`. Default: none.
     pub dev_split: Option<f64>,
-    /// The statistics by which images are normalized: a name or `{ mean, std }`. Default: those of
-    /// the data set.
+    /// Normalization statistics: a name or `{ mean, std }`. Default: those of the data set.
     pub normalization: Option<Normalization>,
-    /// Side in pixels to which the images of folders are brought. Default: 224 for ImageNet; else
-    /// all images must have one size.
+    /// Side in pixels to which image files are resized. Default: 224 for ImageNet; else all images must
+    /// have one size.
     pub image_size: Option<usize>,
-    /// Decoded images up to so many MiB are held in memory; more are decoded batch by batch.
+    /// Decoded images are held in memory up to this many MiB; more are decoded batch by batch.
     pub memory_mib: u64,
-    /// Images in a batch. Default: 64, and 32 for the procedural set.
+    /// Batch size. Default: 64, or 32 for the procedural set.
     pub batch_size: Option<usize>,
-    /// Threads that prepare batches; they do not change the numbers.
+    /// Number of threads that prepare batches; does not affect results.
     pub workers: usize,
     /// How to draw the procedural set.
     pub procedural: Option<ProceduralConfig>,

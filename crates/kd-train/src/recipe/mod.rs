@@ -55,7 +55,7 @@ use crate::{OptimizerConfig, TaskConfig, TrainError};
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Recipe {
-    /// The name under which the recipe is known, for tables; it changes nothing.
+    /// The name of the recipe, for tables; does not affect results.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// The images.
@@ -65,7 +65,7 @@ pub struct Recipe {
     /// Further networks, for mutual learning: each learns from the labels and from all others, the
     /// student being the first. Default: none.
     pub peers: Vec<StudentConfig>,
-    /// The network that it learns from.
+    /// The network that the student learns from.
     pub teacher: TeacherConfig,
     /// The terms of the loss. Default: cross-entropy with the labels, and `dml` if there are peers.
     pub losses: Vec<TermConfig>,
@@ -75,11 +75,11 @@ pub struct Recipe {
     pub optimizer: OptimizerConfig,
     /// The learning rate over time.
     pub scheduler: SchedulerConfig,
-    /// What happens to the training images. Default: the standard of the data set.
+    /// Augmentation of the training images. Default: the standard of the data set.
     pub augmentation: Option<Augmentation>,
-    /// How long, and from which seed.
+    /// Length and seed of the training.
     pub train: TrainConfig,
-    /// What computes it.
+    /// Device and number types.
     pub compute: ComputeConfig,
 }
 

@@ -14,13 +14,14 @@ use crate::{CachePlace, EnsembleConfig, TrainError};
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct StudentConfig {
-    /// The network; required, unless the weights tell it.
+    /// The network; required unless it can be inferred from the weights.
     pub network: Option<Architecture>,
     /// Weights to start from. Default: drawn from the seed.
     pub weights: Option<PathBuf>,
-    /// Which of the sets of weights in that file: see [`ReadOptions::set`].
+    /// Set of weights to load from that file, for example `state_dict_ema`. Default: the most likely
+    /// one; see [`ReadOptions::set`].
     pub weights_set: Option<String>,
-    /// Keys of that file to leave out, as patterns: see [`ReadOptions::ignore`].
+    /// Keys of that file to ignore, as patterns such as `aux_head.*`; see [`ReadOptions::ignore`].
     pub ignore_keys: Vec<String>,
 }
 
@@ -46,25 +47,24 @@ impl StudentConfig {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct TeacherConfig {
-    /// The network, or one for each weights file. Default: what its weights file says, or what its
-    /// keys and shapes tell.
+    /// The network, or one for each weights file. Default: inferred from the weights.
     pub network: Option<OneOrMany<Architecture>>,
     /// Its weights, safetensors or a PyTorch checkpoint; without them there is no teacher. A list is
     /// an ensemble, for losses that read logits alone.
     pub weights: Option<OneOrMany<PathBuf>>,
-    /// Which of the sets of weights in these files: see [`ReadOptions::set`].
+    /// Set of weights to load from these files, for example `state_dict_ema`. Default: the most likely
+    /// one; see [`ReadOptions::set`].
     pub weights_set: Option<String>,
-    /// Keys of these files to leave out, as patterns: see [`ReadOptions::ignore`].
+    /// Keys of these files to ignore, as patterns such as `aux_head.*`; see [`ReadOptions::ignore`].
     pub ignore_keys: Vec<String>,
     /// How an ensemble is averaged. Default: the plain mean of the logits.
     pub ensemble: Option<EnsembleConfig>,
-    /// Whether its batch norms are folded into its convolutions: faster, and the same but for
-    /// rounding.
+    /// Whether to fold its batch norms into its convolutions (faster; differs only by rounding).
     pub fold: bool,
-    /// Where its outputs are kept, `memory` or a folder, for losses that read only logits or pooled
-    /// features. On the CPU it does not change the numbers. Default: nowhere.
+    /// Where to cache its outputs, `memory` or a directory, for losses that read only logits or pooled
+    /// features. On the CPU, results do not change. Default: nowhere.
     pub cache: Option<CachePlace>,
-    /// MiB that the kept outputs may take.
+    /// Size limit of the cached outputs in MiB.
     pub cache_mib: u64,
 }
 

@@ -36,18 +36,18 @@ pub enum SchedulerName {
 pub struct SchedulerConfig {
     /// Which schedule.
     pub name: SchedulerName,
-    /// Epochs after which the rate falls, for `multistep`. Default: 5/8, 6/8 and 7/8 of all.
+    /// Epochs after which the rate drops, for `multistep`. Default: 5/8, 6/8 and 7/8 of all.
     pub milestones: Option<Vec<usize>>,
-    /// Factor at each milestone, for `multistep`. Default 0.1.
+    /// Factor applied at each milestone, for `multistep`. Default: 0.1.
     pub gamma: Option<f64>,
-    /// What is left of the rate in the end, for `cosine`, `linear` and `onecycle`. Default 0, and
-    /// 4e-6 for `onecycle`, which is PyTorch's.
+    /// Final fraction of the rate, for `cosine`, `linear` and `onecycle`. Default: 0, or 4e-6 for
+    /// `onecycle`, as in PyTorch.
     pub final_factor: Option<f64>,
-    /// Where `onecycle` starts. Default 0.04, which is PyTorch's.
+    /// Initial fraction of the rate, for `onecycle`. Default: 0.04, as in PyTorch.
     pub start_factor: Option<f64>,
-    /// Which part of its steps `onecycle` goes up. Default 0.3.
+    /// Fraction of the steps in which the rate rises, for `onecycle`. Default: 0.3.
     pub peak: Option<f64>,
-    /// Epochs before the schedule in which the rate grows along a line, from its first part.
+    /// Number of epochs of linear warm-up before the schedule.
     pub warmup_epochs: usize,
 }
 

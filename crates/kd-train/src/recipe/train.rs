@@ -12,28 +12,29 @@ const MOST_EPOCHS: usize = 1_000_000;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainConfig {
-    /// Number of epochs. Default: 240, and 7 for the procedural set.
+    /// Number of epochs. Default: 240, or 7 for the procedural set.
     pub epochs: Option<usize>,
-    /// Number of epochs of each phase before the main one, for losses that have one. Default: an
-    /// eighth of `epochs` (30 of 240, as in RepDistiller), rounded up.
+    /// Number of epochs of each pretraining phase, for losses that have one. Default: an eighth of
+    /// `epochs` (30 of 240, as in RepDistiller), rounded up.
     pub pretrain_epochs: Option<usize>,
-    /// Learning rate of these phases. Default: the optimizer's.
+    /// Learning rate of the pretraining phases. Default: the optimizer's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pretrain_lr: Option<f64>,
-    /// Epochs of these phases after which their learning rate falls to a tenth. Default: none.
+    /// Epochs of the pretraining phases after which their learning rate drops to a tenth. Default:
+    /// none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub pretrain_milestones: Vec<usize>,
-    /// Factor of the losses of these phases. Default 1.
+    /// Factor of the losses of the pretraining phases. Default: 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pretrain_weight: Option<f64>,
-    /// Whether the main phase goes on with the momentum of the phase before, as
-    /// Knowledge-Distillation-Zoo does. Default no.
+    /// Whether the main phase keeps the momentum of the pretraining, as Knowledge-Distillation-Zoo does.
+    /// Default: no.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub keep_momentum: bool,
-    /// Seed of initial weights, order of images, augmentation and whatever else is drawn.
+    /// Seed of the initial weights, the order of images, augmentation and all else that is random.
     pub seed: u64,
-    /// Decay of an exponential moving average of the student's weights, which is then evaluated
-    /// and saved in their place. Default: none is kept.
+    /// Decay of an exponential moving average of the student's weights, which is then evaluated and
+    /// saved instead of them. Default: no average.
     pub ema_decay: Option<f64>,
 }
 
