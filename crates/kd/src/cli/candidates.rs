@@ -96,5 +96,7 @@ fn offered(values: Vec<(String, String)>) -> Vec<CompletionCandidate> {
 }
 
 fn described(value: &str, description: &str) -> CompletionCandidate {
-    CompletionCandidate::new(value).help(Some(description.to_owned().into()))
+    // A shell shows a line.
+    let sentence = description.split(". ").next().unwrap_or_default();
+    CompletionCandidate::new(value).help(Some(sentence.to_owned().into()))
 }

@@ -144,7 +144,7 @@ pub struct RunFlags {
     /// Number of threads that prepare batches; does not affect results [default: 0]
     #[arg(long, value_name = "N")]
     workers: Option<usize>,
-    /// Run directory [default: runs/…]
+    /// Run directory [default: runs/NAME, by the name of the recipe]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     out: Option<PathBuf>,
     /// Continue the run in the run directory; with =auto, start it if there is none. Images and

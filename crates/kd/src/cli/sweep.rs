@@ -33,7 +33,7 @@ pub struct Args {
     /// Set any key of every recipe, for example optimizer.lr=0.1; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE", add = candidates::assignments())]
     assignments: Vec<String>,
-    /// Directory of all runs [default: runs/…]
+    /// Directory of all runs [default: runs/NAME, by the name of the sweep]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     out: Option<PathBuf>,
     /// Run up to N cells in parallel, memory permitting

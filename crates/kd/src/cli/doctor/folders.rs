@@ -9,7 +9,10 @@ use serde_json::json;
 use super::check::Check;
 
 pub fn checks(root: &Path, teacher_cache: Option<&Path>) -> Vec<Check> {
-    let mut checks = vec![cache("GPU cache", default_gpu_cache().folder())];
+    let mut checks = Vec::new();
+    if cfg!(any(feature = "cuda", feature = "wgpu")) {
+        checks.push(cache("GPU cache", default_gpu_cache().folder()));
+    }
     checks.extend(teacher_cache.map(|folder| cache("teacher cache", folder)));
     checks.push(data(root));
     checks

@@ -65,12 +65,12 @@ fn vectors() -> Check {
 fn memory() -> Check {
     let kinds = RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram());
     let system = System::new_with_specifics(kinds);
-    // A container may have less than its machine.
-    let limits = system.cgroup_limits();
-    let (total, free) = match limits {
-        Some(limits) => (limits.total_memory, limits.free_memory),
-        None => (system.total_memory(), system.available_memory()),
-    };
+    let (mut total, mut free) = (system.total_memory(), system.available_memory());
+    // A container may have less than its machine. What it caches of files is free.
+    if let Some(limits) = system.cgroup_limits() {
+        total = total.min(limits.total_memory);
+        free = free.min(limits.total_memory.saturating_sub(limits.rss));
+    }
     let [total, free] = [total, free].map(|bytes| bytes >> 20);
     let check = Check::ok("memory", format!("{free} MiB of {total} MiB are free"))
         .value("free_mib", free)
