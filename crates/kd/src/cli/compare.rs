@@ -18,7 +18,7 @@ pub struct Args {
     /// Print the comparison as JSON
     #[arg(long)]
     json: bool,
-    /// Train each student with so many seeds, from --seed on [default: 3 on generated images, else 1]
+    /// Train each student with N seeds, starting from --seed [default: 3 on generated images, else 1]
     #[arg(long, value_name = "N")]
     seeds: Option<usize>,
     #[command(flatten)]
