@@ -58,7 +58,7 @@ fn recipes_of_the_documentation_fit() {
             checked += 1;
         }
     }
-    assert!(checked >= 8, "{checked}");
+    assert!(checked >= 6, "{checked}");
 }
 
 /// YAML files in a folder, and blocks of YAML in its pages.
@@ -103,7 +103,7 @@ fn mistakes_do_not_fit() {
         ("losses: [{ name: magic, weight: 1 }]", ".losses.0: oneOf"),
         ("losses: [{ name: at }]", ".losses.0: oneOf"),
         (
-            "augmentation: { kind: flip, pad: 3 }",
+            "augmentation: { kind: crop_flip, pads: 3 }",
             ".augmentation: anyOf",
         ),
         (
