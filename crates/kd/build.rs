@@ -1,5 +1,8 @@
 //! What the program says of its own build: the compiler, and the version of Burn.
 
+// Cargo listens there.
+#![allow(clippy::print_stdout)]
+
 use std::path::Path;
 use std::process::Command;
 

@@ -28,7 +28,10 @@ pub enum CutPlacement {
 /// As it is in a file.
 #[derive(Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "expected auto, stages, last, pooled, or stages of student and teacher as in [[1, 1], [2, 3]]"
+)]
 enum Written {
     Name(String),
     After(Vec<[usize; 2]>),
@@ -112,6 +115,15 @@ impl CutPlacement {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_neither_is_refused_with_what_is_expected() {
+        let error = serde_json::from_str::<CutPlacement>("3").expect_err("no cuts");
+        assert!(
+            error.to_string().starts_with("expected auto, stages"),
+            "{error}"
+        );
+    }
 
     #[test]
     fn what_is_written_is_read() {
