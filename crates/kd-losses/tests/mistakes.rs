@@ -122,7 +122,7 @@ fn one_class_is_too_few_for_decoupled_distillation() {
         .expect_err("too few");
     assert_eq!(
         error.to_string(),
-        "dkd needs at least 2 classes, the networks have 1"
+        "dkd needs at least 2 classes, but the networks have 1"
     );
 }
 

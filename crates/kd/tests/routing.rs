@@ -358,7 +358,7 @@ fn mistakes_are_one_line_and_write_nothing() {
 
     fails(
         &at(&["--routing", "adaptive", "-b", "0"]),
-        &["routing.mode: adaptive", "needs a term of distillation"],
+        &["routing.mode: adaptive", "needs a distillation term"],
     );
     fails(
         &["--method", "srrl", "--routing", "joint"],

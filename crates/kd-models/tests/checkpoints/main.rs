@@ -223,7 +223,7 @@ fn keys_cannot_break_lines_or_hide_each_other() {
     let hidden = Value::Dict(vec![("weight".to_owned(), ones())]);
     let message = with("conv1", hidden).refusal();
     assert!(
-        message.contains("two tensors are `conv1.weight`"),
+        message.contains("two tensors are named `conv1.weight`"),
         "{message}"
     );
 }
