@@ -137,7 +137,10 @@ fn what_has_arrived_is_kept_for_the_next_call() {
     let answers = vec![Answer::Cut(700), Answer::Missing, Answer::Missing];
     let (result, _) = fetch(answers, folder.path());
     let message = result.expect_err("no answer").to_string();
-    assert!(message.contains("the server returned status 404"), "{message}");
+    assert!(
+        message.contains("the server returned status 404"),
+        "{message}"
+    );
     assert_eq!(names(folder.path()), ["set.tar.gz.part"]);
     let (result, starts) = fetch(vec![Answer::Whole], folder.path());
     result.unwrap_or_else(|error| panic!("{error}"));

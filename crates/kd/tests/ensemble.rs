@@ -113,7 +113,10 @@ fn what_an_ensemble_cannot_do_is_one_line_and_writes_nothing() {
     fails(
         &both,
         &["--method", "kd", "--teacher", "resnet8"],
-        &["teacher.network is a list of 1", "which are 2"],
+        &[
+            "teacher.network is a list of 1",
+            "one for each of the 2 files in teacher.weights",
+        ],
     );
     fails(
         &both,
