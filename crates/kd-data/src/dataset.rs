@@ -167,6 +167,18 @@ impl ImageSet {
         self.select(&first)
     }
 
+    /// Keeps `n` images at equal distances, the first one among them; all of them if there are no
+    /// more than `n`. Of sets that are in the order of their classes, no class is left out by it.
+    #[must_use]
+    pub fn spread(self, n: usize) -> Self {
+        let len = self.len();
+        if n >= len {
+            return self;
+        }
+        let images: Vec<usize> = (0..n).map(|image| image * len / n).collect();
+        self.select(&images)
+    }
+
     /// Keeps these images, in this order.
     fn select(mut self, images: &[usize]) -> Self {
         let rows = images.iter().map(|image| self.row(*image) as u32).collect();
@@ -326,6 +338,18 @@ mod tests {
         assert_eq!(set.image(1).ok(), three().image(1).ok());
         assert_eq!(three().limit(99), three());
         assert!(three().limit(0).is_empty());
+    }
+
+    #[test]
+    fn spread_keeps_images_at_equal_distances() {
+        let pixels = (0..7 * 3).map(|i| i as u8).collect();
+        let labels = (0..7).collect();
+        let set = ImageSet::new(pixels, labels, [1, 1], 7, Normalization::CIFAR10).expect("valid");
+        let labels = |set: &ImageSet| (0..set.len()).map(|i| set.label(i)).collect::<Vec<_>>();
+        assert_eq!(labels(&set.clone().spread(3)), [0, 2, 4]);
+        assert_eq!(labels(&set.clone().spread(6)), [0, 1, 2, 3, 4, 5]);
+        assert_eq!(set.clone().spread(7), set);
+        assert!(set.spread(0).is_empty());
     }
 
     #[test]

@@ -3,7 +3,6 @@
 #[cfg(feature = "mimalloc")]
 mod allocator;
 mod cli;
-mod figures;
 #[cfg(feature = "watch")]
 mod watch;
 

@@ -1,6 +1,8 @@
 //! The command line: what it prints, what it writes, and how it fails.
 
 mod common;
+#[path = "page/mod.rs"]
+mod page;
 #[path = "reports/mod.rs"]
 mod reports;
 #[path = "shell/mod.rs"]

@@ -5,16 +5,43 @@ use std::path::{Path, PathBuf};
 
 use kd_train::{Overlay, Recipe};
 
+use super::group::difference;
 use crate::recipe;
 use crate::sweep::{Cell, CellState, Labels, SweepError, SweepFolder, UNNAMED};
 
 /// A run, or a cell of a sweep that has none yet.
 #[derive(Clone, Debug)]
-pub(super) struct Record {
-    pub(super) name: String,
-    pub(super) labels: Labels,
-    pub(super) recipe: Recipe,
-    pub(super) state: CellState,
+pub struct Record {
+    /// Its name: that of its folder.
+    pub name: String,
+    /// Where it stands in a table.
+    pub labels: Labels,
+    /// The complete recipe.
+    pub recipe: Recipe,
+    /// How far it is.
+    pub state: CellState,
+}
+
+impl Record {
+    /// The run in a folder; one of a sweep has its labels from there.
+    ///
+    /// # Errors
+    ///
+    /// [`SweepError::Train`] or [`SweepError::File`] naming a file that is absent or cannot be
+    /// understood.
+    pub fn read(run: &Path) -> Result<Self, SweepError> {
+        of_run(run)
+    }
+
+    /// Whether two runs repeat each other with different seeds: their recipes are the same but for
+    /// the seed and places of files.
+    ///
+    /// # Errors
+    ///
+    /// [`SweepError::Train`] if a recipe cannot be compared.
+    pub fn repeats(&self, other: &Self) -> Result<bool, SweepError> {
+        Ok(difference(&self.recipe, &other.recipe)?.is_none())
+    }
 }
 
 /// All runs and planned cells in folders: of a run, of a sweep, or of any of them at any depth.

@@ -88,7 +88,7 @@ fn note(key: &Key, record: &Record, groups: &Groups<'_>) -> Result<Option<String
 }
 
 /// In what two recipes differ beside the seed and places of files.
-fn difference(earlier: &Recipe, now: &Recipe) -> Result<Option<Difference>, TrainError> {
+pub(super) fn difference(earlier: &Recipe, now: &Recipe) -> Result<Option<Difference>, TrainError> {
     let alike = |recipe: &Recipe| {
         let mut recipe = recipe.clone();
         recipe.train.seed = 0;

@@ -22,6 +22,7 @@ use std::path::PathBuf;
 pub use kd_train::compare::Spread;
 use serde::Serialize;
 
+pub use self::collect::Record;
 pub use self::entry::{Entry, Missing};
 pub use self::figures::Figure;
 pub use self::options::{Format, Shown, TableOptions};

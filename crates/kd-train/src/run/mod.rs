@@ -37,7 +37,7 @@ use kd_spot::{GateCounts, RoutingMode};
 pub use events::heat_color;
 pub use history::RunHistory;
 pub use observer::{NoopObserver, Observer, PretrainEpoch, RunStart, StepProgress, TeacherStart};
-pub use parts::{Parts, Setting, Trained, load_teacher};
+pub use parts::{Parts, Setting, Trained, load_teacher, load_teachers};
 pub use progress::RunProgress;
 pub use result::{EvaluatedOn, PeerResult, RunResult};
 pub use routing_record::RoutingRecord;

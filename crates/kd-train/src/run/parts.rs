@@ -227,17 +227,27 @@ fn trained_part(
 
 /// Reads the teacher of a recipe, or the members of its ensemble.
 fn make_teacher(config: TeacherConfig) -> Make<FrozenTeacher<AnyNetwork>> {
-    Box::new(move |setting: &Setting| {
-        let files = config.weights.as_ref().map_or(&[][..], OneOrMany::as_slice);
-        let names = config.network.as_ref().map_or(&[][..], OneOrMany::as_slice);
-        let teachers = files.iter().enumerate();
-        let teachers = teachers.map(|(index, path)| {
-            let name = names.get(index).copied();
-            load_teacher(path, name, &config.read_options(), setting)
-        });
-        let teachers: Vec<_> = teachers.collect::<Result<_, TrainError>>()?;
-        FrozenTeacher::ensemble(teachers, &config.ensemble.clone().unwrap_or_default())
-    })
+    Box::new(move |setting: &Setting| load_teachers(&config, setting))
+}
+
+/// Reads the teacher that a recipe's section names, or the members of its ensemble.
+///
+/// # Errors
+///
+/// Those of [`load_teacher`] for each file; [`TrainError::Missing`] if there is none.
+pub fn load_teachers(
+    config: &TeacherConfig,
+    setting: &Setting,
+) -> Result<FrozenTeacher<AnyNetwork>, TrainError> {
+    let files = config.weights.as_ref().map_or(&[][..], OneOrMany::as_slice);
+    let names = config.network.as_ref().map_or(&[][..], OneOrMany::as_slice);
+    let teachers = files.iter().enumerate();
+    let teachers = teachers.map(|(index, path)| {
+        let name = names.get(index).copied();
+        load_teacher(path, name, &config.read_options(), setting)
+    });
+    let teachers: Vec<_> = teachers.collect::<Result<_, TrainError>>()?;
+    FrozenTeacher::ensemble(teachers, &config.ensemble.clone().unwrap_or_default())
 }
 
 /// A teacher of the networks that a recipe names, with weights that are drawn: if it is to be read

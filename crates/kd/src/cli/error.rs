@@ -7,11 +7,12 @@ use kd_losses::LossError;
 use kd_models::ModelError;
 use kd_recipes::RecipesError;
 use kd_recipes::sweep::{SweepError, quoted};
+use kd_report::ReportError;
+use kd_report::figures::PlotError;
 use kd_train::TrainError;
 
 use super::interrupt;
 use super::text_path::NOT_TEXT;
-use crate::figures::PlotError;
 
 /// Exit code of every error.
 const FAILURE: u8 = 2;
@@ -94,6 +95,9 @@ pub enum CliError {
     /// Of a machine on which nothing can be trained.
     #[error("{0}")]
     Unusable(String),
+    /// Of a report.
+    #[error(transparent)]
+    Report(#[from] ReportError),
     /// Of drawing.
     #[error(transparent)]
     Plot(#[from] PlotError),

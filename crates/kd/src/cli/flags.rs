@@ -78,6 +78,32 @@ impl DataFlags {
     }
 }
 
+/// Where images are and what computes, for commands whose runs say the rest.
+#[derive(Debug, Args)]
+pub struct PlaceFlags {
+    /// Folder of the data set's files, if it is another than the runs had
+    #[arg(long, value_name = "DIR", value_parser = TextPath)]
+    root: Option<PathBuf>,
+    /// Device: flex, ndarray, cuda[:i] or wgpu, as far as this build has them [default: that of the
+    /// runs]
+    #[arg(long, value_name = "NAME")]
+    device: Option<String>,
+    /// Number of CPU threads [default: one per core]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+}
+
+impl PlaceFlags {
+    /// The flags as an overlay.
+    pub fn overlay(self) -> Overlay {
+        let mut overlay = Overlay::default();
+        overlay.set_some("data.root", self.root);
+        overlay.set_some("compute.device", self.device);
+        overlay.set_some("compute.threads", self.threads);
+        overlay
+    }
+}
+
 /// Which weights of a file to take.
 #[derive(Debug, Args)]
 pub struct ReadFlags {

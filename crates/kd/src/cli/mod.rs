@@ -28,6 +28,7 @@ mod plot;
 mod progress;
 mod recipe;
 mod recipes;
+mod report;
 mod route;
 mod routing_flags;
 mod schema;
@@ -112,6 +113,8 @@ enum Command {
     Watch(watch::Args),
     /// Plot the training curves of a run, and what was distilled where.
     Plot(plot::Args),
+    /// Write an HTML page of results, curves, predictions and cost of runs.
+    Report(report::Args),
     /// Show where a run's routing policy distills given images.
     Route(route::Args),
     /// Fold a trained network into its plain form for deployment.
@@ -205,6 +208,7 @@ impl Cli {
             #[cfg(feature = "watch")]
             Command::Watch(args) => watch::run(&args),
             Command::Plot(args) => plot::run(args),
+            Command::Report(args) => report::run(args),
             Command::Route(args) => route::run(args),
             Command::Deploy(args) => deploy::run(args),
             Command::Doctor(args) => doctor::run(&args),

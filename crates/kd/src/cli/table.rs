@@ -7,11 +7,11 @@ use kd_losses::{LossConfig, Method, Pretrain};
 use kd_models::ModelInfo;
 use kd_models::deploy::DeployReport;
 use kd_recipes::StudyInfo;
+use kd_report::figures::spot_names;
+use kd_train::{DeviceInfo, PeerResult, RouteReport, RunResult};
 
-use super::plot::named;
 use super::recipes::{Listed, PublishedTop1};
 use super::sweep::ListedCell;
-use kd_train::{DeviceInfo, PeerResult, RouteReport, RunResult};
 
 /// A table whose columns from `numbers` on are aligned to the right.
 pub(super) fn table(header: &[&str], numbers: usize, rows: Vec<Vec<String>>) -> Table {
@@ -150,7 +150,7 @@ pub fn route(report: &RouteReport, shown: &[usize]) -> String {
         lines.push(line("all".to_owned(), String::new(), &mean));
     }
     let mut header = vec!["", "class"];
-    let spots = named(&report.spots, &report.distills);
+    let spots = spot_names(&report.spots, &report.distills);
     header.extend(spots.iter().map(String::as_str));
     format!(
         "{}\nProbability in % of being distilled at each spot, by the policy of routing `{}`, with the \

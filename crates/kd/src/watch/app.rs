@@ -8,7 +8,7 @@ use super::cells::{Cell, Cells};
 use super::keys::Key;
 use super::panels::panels;
 use super::run::Run;
-use crate::figures::Panel;
+use kd_report::figures::Panel;
 
 /// Cells that a page key passes.
 const PAGE: usize = 10;

@@ -3,7 +3,7 @@
 use kd_train::EpochMetrics;
 
 use super::run::Run;
-use crate::figures::{Curve, Panel};
+use kd_report::figures::{Curve, Panel};
 
 /// Accuracy, the whole loss, each term, and what was distilled, as far as the run has them.
 pub fn panels(run: &Run) -> Vec<Panel> {

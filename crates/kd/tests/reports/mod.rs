@@ -18,7 +18,7 @@ use std::process::Output;
 
 /// Asserts that a command failed with exit code 2 and one line that holds all of `parts`.
 #[track_caller]
-fn assert_one_line(output: &Output, parts: &[&str]) {
+pub fn assert_one_line(output: &Output, parts: &[&str]) {
     let message = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{message}");
     assert_eq!(message.trim_end().lines().count(), 1, "{message}");

@@ -7,7 +7,7 @@ use ratatui::widgets::{Axis, Block, Chart, Dataset, GraphType, Paragraph};
 
 use super::super::text::number;
 use super::Theme;
-use crate::figures::{Curve, Panel};
+use kd_report::figures::{Curve, Panel};
 
 /// Draws a panel with its last values above.
 pub fn draw(frame: &mut Frame<'_>, area: Rect, panel: &Panel, theme: Theme) {

@@ -53,12 +53,28 @@ pub struct Text {
 pub enum Shape {
     /// A filled rectangle: left, top, width, height.
     Rect(f64, f64, f64, f64, Ink),
-    /// A line through points, of a width.
-    Line(Vec<(f64, f64)>, f64, Ink),
+    /// A line through points, of a width and with a dash.
+    Line(Vec<(f64, f64)>, f64, Ink, Dash),
     /// A filled disc: center and radius.
     Disc(f64, f64, f64, Ink),
+    /// Many discs of a radius and a color.
+    Dots(Vec<(f64, f64)>, f64, Ink),
     /// A line of text.
     Text(Text),
+}
+
+/// Lengths of strokes and gaps by turns; none for a line without gaps.
+pub type Dash = &'static [f64];
+
+/// A plot of a figure, for whoever asks for the values at a place.
+#[derive(Debug, Clone)]
+pub struct Plotted {
+    /// Left end and width of the plot in the figure, and the values there.
+    pub across: [f64; 4],
+    /// Top and height of the plot in the figure.
+    pub down: [f64; 2],
+    /// Names, inks and points of the curves.
+    pub curves: Vec<(String, Ink, Vec<(f64, f64)>)>,
 }
 
 /// A figure: its size and its shapes, the later ones over the earlier ones.
@@ -70,6 +86,8 @@ pub struct Figure {
     pub height: f64,
     /// The shapes.
     pub shapes: Vec<Shape>,
+    /// Its plots.
+    pub plots: Vec<Plotted>,
 }
 
 impl Figure {
@@ -79,6 +97,7 @@ impl Figure {
             width: width.ceil(),
             height: height.ceil(),
             shapes: Vec::new(),
+            plots: Vec::new(),
         }
     }
 
@@ -242,8 +261,17 @@ impl<B: DrawingBackend> Painter<B> {
                 Shape::Rect(x, y, width, height, color) => {
                     self.rect((*x, *y), (*width, *height), *color)?;
                 }
-                Shape::Line(points, width, color) => self.line(points, *width, *color)?,
+                Shape::Line(points, width, color, dash) => {
+                    for piece in strokes(points, dash) {
+                        self.line(&piece, *width, *color)?;
+                    }
+                }
                 Shape::Disc(x, y, radius, color) => self.disc((*x, *y), *radius, *color)?,
+                Shape::Dots(centers, radius, color) => {
+                    for center in centers {
+                        self.disc(*center, *radius, *color)?;
+                    }
+                }
                 Shape::Text(text) if self.pixels => self.glyphs(text)?,
                 Shape::Text(text) => self.text(text)?,
             }
@@ -375,6 +403,40 @@ impl<B: DrawingBackend> Painter<B> {
     }
 }
 
+/// The pieces of a line that are drawn.
+fn strokes(points: &[(f64, f64)], dash: Dash) -> Vec<Vec<(f64, f64)>> {
+    // Without a length, there would be no end.
+    if dash.iter().sum::<f64>() <= 0.0 {
+        return vec![points.to_vec()];
+    }
+    let mut lengths = dash.iter().copied().cycle();
+    let mut left = lengths.next().unwrap_or(f64::INFINITY);
+    let mut drawn = true;
+    let mut pieces = vec![points.first().copied().into_iter().collect::<Vec<_>>()];
+    for ends in points.windows(2) {
+        let (mut from, to) = (ends[0], ends[1]);
+        loop {
+            let (across, down) = (to.0 - from.0, to.1 - from.1);
+            let length = across.hypot(down);
+            let part = if length > left { left / length } else { 1.0 };
+            from = (from.0 + part * across, from.1 + part * down);
+            if let Some(piece) = pieces.last_mut().filter(|_| drawn) {
+                piece.push(from);
+            }
+            if length <= left {
+                left -= length;
+                break;
+            }
+            left = lengths.next().unwrap_or(f64::INFINITY);
+            drawn = !drawn;
+            if drawn {
+                pieces.push(vec![from]);
+            }
+        }
+    }
+    pieces
+}
+
 fn rgb((red, green, blue): Ink) -> RGBColor {
     RGBColor(red, green, blue)
 }
@@ -382,4 +444,20 @@ fn rgb((red, green, blue): Ink) -> RGBColor {
 /// What a backend says, on one line.
 fn reason(error: impl std::fmt::Display) -> String {
     error.to_string().replace('\n', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dashed_line_is_cut_around_its_corners() {
+        let corner = [(0.0, 0.0), (4.0, 0.0), (4.0, 4.0)];
+        assert_eq!(strokes(&corner, &[]), [corner.to_vec()]);
+        let pieces = strokes(&corner, &[3.0, 2.0]);
+        assert_eq!(
+            pieces,
+            [vec![(0.0, 0.0), (3.0, 0.0)], vec![(4.0, 1.0), (4.0, 4.0)]]
+        );
+    }
 }

@@ -82,6 +82,11 @@ impl Axis {
         (value - self.low) / (self.high - self.low)
     }
 
+    /// The values at the low and at the high end of an axis that is not logarithmic.
+    pub fn ends(&self) -> (f64, f64) {
+        (self.low, self.high)
+    }
+
     fn linear(low: f64, high: f64) -> Self {
         Self {
             ticks: multiples(nice((high - low) / 9.0), low, high),

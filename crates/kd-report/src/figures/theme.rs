@@ -23,7 +23,7 @@ pub const FAINT: Ink = (241, 241, 241);
 
 /// Colors of curves, told apart with any of the common color deficiencies; the first two also
 /// in gray.
-const CURVES: [Ink; 7] = [
+pub const CURVES: [Ink; 7] = [
     (0, 95, 160),
     (217, 95, 2),
     (0, 145, 110),
@@ -64,6 +64,23 @@ const SLACK: f64 = 1.15;
 /// Ink of the curve at `index`.
 pub fn curve_color(index: usize) -> Ink {
     CURVES[index % CURVES.len()]
+}
+
+/// The name of an ink in the style of a page, which has it for light and dark paper; none for a color
+/// of the map and for the letters on it, which are the same on both.
+pub fn css_name(ink: Ink) -> Option<String> {
+    let name = match ink {
+        INK => "ink",
+        FRAME => "frame",
+        GRID => "grid",
+        FAINT => "faint",
+        _ if ink == map_color(f64::NAN) => "no-data",
+        _ => {
+            let curve = CURVES.iter().position(|color| *color == ink)?;
+            return Some(format!("c{curve}"));
+        }
+    };
+    Some(name.to_owned())
 }
 
 /// Ink of a value in [0, 1]; values outside take the nearest end, NaN is "no data".

@@ -12,6 +12,8 @@ const NUMBERED_ROWS: usize = 120;
 const LABELED_ROWS: usize = 250;
 /// Tables with more rows have the labels of the columns at the top, too.
 const TALL: usize = 40;
+/// Cells that hold a number and no more.
+const COMPACT: (f64, f64) = (36.0, 26.0);
 /// Widest label of a row, and of one of few columns.
 const WIDEST: (f64, f64) = (190.0, 130.0);
 /// Width of a map with many columns.
@@ -138,7 +140,24 @@ fn columns_of(heatmap: &Heatmap) -> (f64, Vec<(usize, String)>) {
 
 /// Lists the shapes of a heat-map.
 pub fn layout(heatmap: &Heatmap) -> Figure {
-    let sizes = Sizes::new(heatmap);
+    drawn(heatmap, Sizes::new(heatmap))
+}
+
+/// Lists the shapes of a heat-map of few columns with short labels, in small cells.
+pub fn compact(heatmap: &Heatmap) -> Figure {
+    let mut sizes = Sizes::new(heatmap);
+    sizes.cell = COMPACT;
+    let (rows, columns) = (heatmap.rows.len(), heatmap.columns.len());
+    sizes.map = (COMPACT.0 * columns as f64, COMPACT.1 * rows as f64);
+    sizes.gap = (1.0, 1.0);
+    sizes.em = size::TICK - 1.0;
+    let fit = |(index, label): (usize, &String)| (index, theme::fit(label, size::TICK, COMPACT.0));
+    sizes.columns = heatmap.columns.iter().enumerate().map(fit).collect();
+    sizes.scale = sizes.map.1.clamp(SCALE_HEIGHT.0, SCALE_HEIGHT.2);
+    drawn(heatmap, sizes)
+}
+
+fn drawn(heatmap: &Heatmap, sizes: Sizes) -> Figure {
     let no_data = (0..heatmap.rows.len())
         .any(|row| (0..heatmap.columns.len()).any(|column| value(heatmap, row, column).is_nan()));
 

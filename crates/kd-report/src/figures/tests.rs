@@ -238,6 +238,14 @@ fn heatmaps_of_spots_by_class() {
 }
 
 #[test]
+fn small_cells_hold_numbers_and_short_labels() {
+    for rows in [1, 2, 10] {
+        let columns: Vec<String> = (0..rows).map(|column| column.to_string()).collect();
+        assert_legible(&heatmap::compact(&table(classes(rows), columns)));
+    }
+}
+
+#[test]
 fn missing_values_are_shown_as_no_data() {
     let mut heatmap = table(spots(3), epochs(5));
     assert!(!drawn(|path| draw_heatmap(path, &heatmap)).contains("no data"));

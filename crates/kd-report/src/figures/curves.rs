@@ -2,7 +2,7 @@
 
 use super::Panel;
 use super::axis::{Axis, is_drawable};
-use super::figure::{Align, Figure, Shape};
+use super::figure::{Align, Dash, Figure, Plotted, Shape};
 use super::theme::{self, CAPITAL, Ink, MARGIN, TICK_MARK, size};
 
 /// Size of the part of a panel that the curves lie in.
@@ -24,10 +24,14 @@ const LEGEND_LINE: f64 = 19.0;
 /// Length of the sample of a curve in the legend.
 const SAMPLE: f64 = 22.0;
 
+/// Dashes of curves that share a color, in their order.
+const DASHES: [Dash; 4] = [&[], &[6.0, 3.0], &[2.0, 2.5], &[9.0, 3.0, 2.0, 3.0]];
+
 /// A curve that has been chosen a color.
 struct Line {
     name: String,
     color: Ink,
+    dash: Dash,
     points: Vec<(f64, f64)>,
 }
 
@@ -55,6 +59,7 @@ impl<'a> Plot<'a> {
             .map(|(index, curve)| Line {
                 name: theme::fit(&curve.name, size::TICK, entry),
                 color: theme::curve_color(index),
+                dash: DASHES[index / theme::CURVES.len() % DASHES.len()],
                 points: drawable(&curve.points),
             })
             .collect();
@@ -127,7 +132,8 @@ impl<'a> Plot<'a> {
                 figure.shapes.push(Shape::Disc(*x, *y, MARK, line.color));
             }
             if places.len() > 1 {
-                figure.shapes.push(Shape::Line(places, STROKE, line.color));
+                let shape = Shape::Line(places, STROKE, line.color, line.dash);
+                figure.shapes.push(shape);
             }
         }
         if self.lines.iter().all(|line| line.points.is_empty()) {
@@ -135,6 +141,7 @@ impl<'a> Plot<'a> {
             figure.text("no data", place, size::LABEL, Align::Middle);
         }
 
+        figure.plots.push(self.plotted(x0, top));
         let label = theme::fit(&self.y_label, size::LABEL, height + 16.0);
         let label_x = left + CAPITAL * size::LABEL;
         figure.upwards_text(&label, (label_x, top + height / 2.0), size::LABEL);
@@ -143,17 +150,32 @@ impl<'a> Plot<'a> {
         figure.text("Epoch", place, size::LABEL, Align::Middle);
     }
 
+    fn plotted(&self, left: f64, top: f64) -> Plotted {
+        let (low, high) = self.x.ends();
+        let curves = self.lines.iter().zip(&self.panel.curves);
+        Plotted {
+            across: [left, self.width, low, high],
+            down: [top, PLOT.1],
+            curves: curves
+                .map(|(line, curve)| (curve.name.clone(), line.color, line.points.clone()))
+                .collect(),
+        }
+    }
+
     fn draw_legend(&self, figure: &mut Figure, left: f64, top: f64) {
         for (row, entries) in self.legend.iter().enumerate() {
             let y = top + LEGEND_LINE * (row as f64 + 0.5);
             for (index, offset) in entries {
                 let line = &self.lines[*index];
                 let x = left + offset;
-                figure.rect(
-                    (x, y - STROKE / 2.0 - 0.5),
-                    (SAMPLE, STROKE + 1.0),
-                    line.color,
-                );
+                let thick = STROKE + 1.0;
+                if line.dash.is_empty() {
+                    figure.rect((x, y - thick / 2.0), (SAMPLE, thick), line.color);
+                } else {
+                    let sample = vec![(x, y), (x + SAMPLE, y)];
+                    let shape = Shape::Line(sample, thick, line.color, line.dash);
+                    figure.shapes.push(shape);
+                }
                 let place = (x + SAMPLE + 6.0, y + CAPITAL * size::TICK / 2.0);
                 figure.text(&line.name, place, size::TICK, Align::Start);
             }
@@ -193,6 +215,17 @@ pub fn layout(title: &str, panels: &[Panel]) -> Figure {
         plot.draw(&mut figure, left.round(), top.round());
         left += plot.outer_width() + GAP;
     }
+    figure
+}
+
+/// Lists the shapes of a panel that is a figure of its own.
+pub fn of_panel(panel: &Panel) -> Figure {
+    let plot = Plot::new(panel, PLOT.0);
+    let legend = LEGEND_LINE * plot.legend.len() as f64;
+    let top = MARGIN + size::PANEL + legend;
+    let below = TICK_MARK + size::TICK + 8.0 + size::LABEL + 4.0;
+    let mut figure = Figure::new(plot.outer_width() + MARGIN, top + PLOT.1 + below + 4.0);
+    plot.draw(&mut figure, 2.0, top.round());
     figure
 }
 

@@ -4,15 +4,24 @@ mod axis;
 mod curves;
 mod figure;
 mod heatmap;
+mod inline;
+mod matrix;
+mod of_run;
+mod reliability;
+mod scatter;
 #[cfg(test)]
 mod tests;
 mod theme;
 
 use std::path::{Path, PathBuf};
 
-use figure::Figure;
 use kd_models::files::write_atomically;
 use kd_train::EpochMetrics;
+
+use figure::Figure;
+pub use of_run::{routing_maps, spot_names, training_panels};
+
+use crate::analysis::Calibration;
 
 /// A quantity over the epochs.
 #[derive(Debug, Clone, PartialEq)]
@@ -110,6 +119,39 @@ pub fn draw_curves(path: &Path, title: &str, panels: &[Panel]) -> Result<(), Plo
 pub fn draw_heatmap(path: &Path, heatmap: &Heatmap) -> Result<(), PlotError> {
     write(path, || heatmap::layout(heatmap))
 }
+
+/// One panel as a part of a page.
+pub(crate) fn inline_curves(panel: &Panel, label: &str) -> String {
+    curves::of_panel(panel).to_inline(label)
+}
+
+/// A heat-map as a part of a page.
+pub(crate) fn inline_heatmap(heatmap: &Heatmap, label: &str) -> String {
+    heatmap::layout(heatmap).to_inline(label)
+}
+
+/// A heat-map with small cells as a part of a page; it has at most ten columns, whose labels are short.
+pub(crate) fn inline_compact_heatmap(heatmap: &Heatmap, label: &str) -> String {
+    heatmap::compact(heatmap).to_inline(label)
+}
+
+/// A reliability diagram as a part of a page.
+pub(crate) fn inline_reliability(title: &str, calibration: &Calibration, label: &str) -> String {
+    reliability::layout(title, calibration).to_inline(label)
+}
+
+/// Points of groups as a part of a page; groups share the colors of curves.
+pub(crate) fn inline_scatter(title: &str, groups: &[Vec<[f64; 2]>], label: &str) -> String {
+    scatter::layout(title, groups).to_inline(label)
+}
+
+/// A matrix of values in [0, 1] as a bitmap of one pixel a cell.
+pub(crate) fn matrix_png(values: &[Vec<f64>]) -> Result<Vec<u8>, png::EncodingError> {
+    matrix::encode(values)
+}
+
+/// Groups of points, and curves, that differ in color.
+pub(crate) const COLORS: usize = theme::CURVES.len();
 
 fn write(path: &Path, figure: impl FnOnce() -> Figure) -> Result<(), PlotError> {
     let extension = path.extension().and_then(|extension| extension.to_str());
