@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Prints the largest error of every loss fixture on each backend, as a table in Markdown:
 #
-#     tests/parity_table.sh > docs/parity-losses.md
+#     tests/parity_table.sh > docs/book/src/parity-losses.md
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

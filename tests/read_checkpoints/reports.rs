@@ -1,4 +1,4 @@
-//! What users of similar programs reported of checkpoints: `docs/reports.md` lists them.
+//! What users of similar programs reported of checkpoints: `docs/book/src/reports.md` lists them.
 
 use std::path::{Path, PathBuf};
 

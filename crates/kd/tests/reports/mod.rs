@@ -1,4 +1,4 @@
-//! What users of similar software ran into, tried on the command line: `docs/reports.md`.
+//! What users of similar software ran into, tried on the command line: `docs/book/src/reports.md`.
 
 mod colors;
 #[cfg(target_os = "linux")]
