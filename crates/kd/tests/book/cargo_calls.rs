@@ -62,7 +62,10 @@ fn problem(checkout: &Checkout, scratch: &Scratch, words: &[&str]) -> Option<Str
     }
     let features = value(&["--features"]).unwrap_or_default().split(',');
     let unknown = |feature: &&str| !feature.is_empty() && !workspace.has_feature(package, feature);
-    features.into_iter().find(unknown).map(|feature| format!("there is no feature {feature}"))
+    features
+        .into_iter()
+        .find(unknown)
+        .map(|feature| format!("there is no feature {feature}"))
 }
 
 /// What `cargo metadata` says of the workspace.
@@ -73,7 +76,13 @@ impl Workspace {
         static WORKSPACE: OnceLock<Workspace> = OnceLock::new();
         WORKSPACE.get_or_init(|| {
             let output = Command::new(env!("CARGO"))
-                .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
+                .args([
+                    "metadata",
+                    "--no-deps",
+                    "--offline",
+                    "--format-version",
+                    "1",
+                ])
                 .current_dir(&checkout.root)
                 .output()
                 .expect("cargo runs");
@@ -87,7 +96,10 @@ impl Workspace {
     }
 
     fn has_target(&self, kind: &str, name: &str) -> bool {
-        let targets = self.0.iter().filter_map(|package| package["targets"].as_array());
+        let targets = self
+            .0
+            .iter()
+            .filter_map(|package| package["targets"].as_array());
         targets.flatten().any(|target| {
             let kinds = target["kind"].as_array();
             target["name"] == name && kinds.is_some_and(|kinds| kinds.iter().any(|k| k == kind))
@@ -96,7 +108,12 @@ impl Workspace {
 
     /// Whether the package has the feature, or any package if none is named.
     fn has_feature(&self, package: Option<&str>, feature: &str) -> bool {
-        let packages = self.0.iter().filter(|other| package.is_none_or(|name| other["name"] == name));
-        packages.into_iter().any(|package| package["features"].get(feature).is_some())
+        let packages = self
+            .0
+            .iter()
+            .filter(|other| package.is_none_or(|name| other["name"] == name));
+        packages
+            .into_iter()
+            .any(|package| package["features"].get(feature).is_some())
     }
 }

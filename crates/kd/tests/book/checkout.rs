@@ -46,7 +46,9 @@ impl Checkout {
         found.sort();
         let page = |path: &PathBuf| {
             let text = fs::read_to_string(path).expect("a page");
-            let name = path.strip_prefix(&self.root).expect("a page of the repository");
+            let name = path
+                .strip_prefix(&self.root)
+                .expect("a page of the repository");
             Page::parse(name.to_owned(), text)
         };
         found.iter().map(page).collect()

@@ -83,7 +83,12 @@ pub fn check_summary(checkout: &Checkout) -> Vec<String> {
     let summary = fs::read_to_string(checkout.book().join("SUMMARY.md")).expect("the summary");
     let pages = checkout.pages();
     let left_out = pages.iter().filter_map(|page| {
-        let name = page.path.strip_prefix("docs/book/src").ok()?.display().to_string();
+        let name = page
+            .path
+            .strip_prefix("docs/book/src")
+            .ok()?
+            .display()
+            .to_string();
         let is_listed = name == "SUMMARY.md" || summary.contains(&format!("({name})"));
         (!is_listed).then(|| format!("{}: it is not in SUMMARY.md", page.name()))
     });

@@ -5,6 +5,7 @@
 
 mod cargo_calls;
 mod checkout;
+mod inline;
 mod links;
 mod markdown;
 mod methods;
@@ -49,7 +50,11 @@ fn on_all(pages: Vec<Page>, work: impl Fn(&Page) -> Vec<String> + Sync) -> Vec<S
 
 #[test]
 fn every_listing_says_what_it_is() {
-    let wrong: Vec<_> = Checkout::here().pages().iter().flat_map(tags::check).collect();
+    let wrong: Vec<_> = Checkout::here()
+        .pages()
+        .iter()
+        .flat_map(tags::check)
+        .collect();
     assert_none(&wrong);
 }
 
@@ -62,6 +67,11 @@ fn every_command_runs_and_prints_what_is_shown() {
         println!("skipped: {line}");
     }
     assert_none(&on_all(pages, |page| run::page(&checkout, page)));
+}
+
+#[test]
+fn every_command_and_flag_in_running_text_is_there() {
+    assert_none(&inline::check(&Checkout::here()));
 }
 
 #[test]

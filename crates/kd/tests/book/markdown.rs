@@ -19,6 +19,8 @@ pub struct Page {
     pub anchors: Vec<String>,
     /// The first cell of each row of a table.
     pub rows: Vec<String>,
+    /// Code in running text, and the line of each.
+    pub inline: Vec<(usize, String)>,
 }
 
 /// A fenced block, or the commands of a comment.
@@ -74,6 +76,7 @@ impl Page {
             links: Vec::new(),
             anchors: Vec::new(),
             rows: Vec::new(),
+            inline: Vec::new(),
         };
         let mut reader = Reader::default();
         let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH;
@@ -102,7 +105,11 @@ impl Reader {
         match event {
             Event::Start(tag) => self.open(tag, line, page),
             Event::End(end) => self.close(end, page),
-            Event::Text(text) | Event::Code(text) => self.text(&text),
+            Event::Text(text) => self.text(&text),
+            Event::Code(code) => {
+                self.text(&code);
+                page.inline.push((line, code.into_string()));
+            }
             Event::Html(html) => {
                 if let Some((_, comment)) = &mut self.comment {
                     comment.push_str(&html);
@@ -170,6 +177,9 @@ impl Reader {
 
 /// The commands of a comment, if it has some.
 fn setup((line, comment): (usize, String)) -> Option<Listing> {
-    let commands = comment.strip_prefix(SETUP)?.trim_end().strip_suffix("-->")?;
+    let commands = comment
+        .strip_prefix(SETUP)?
+        .trim_end()
+        .strip_suffix("-->")?;
     Some(Listing::new(line, "sh,setup", commands.to_owned()))
 }

@@ -8,13 +8,20 @@ use crate::checkout::Checkout;
 
 /// The methods that the page leaves out, and those that it has made up.
 pub fn check(checkout: &Checkout) -> Vec<String> {
-    let output = Command::new(env!("CARGO_BIN_EXE_kd")).args(["methods", "--json"]).output();
+    let output = Command::new(env!("CARGO_BIN_EXE_kd"))
+        .args(["methods", "--json"])
+        .output();
     let methods: Vec<Value> =
         serde_json::from_slice(&output.expect("kd runs").stdout).expect("a list of methods");
-    let names: Vec<_> = methods.iter().filter_map(|method| method["name"].as_str()).collect();
+    let names: Vec<_> = methods
+        .iter()
+        .filter_map(|method| method["name"].as_str())
+        .collect();
     assert!(names.contains(&"kd"), "{names:?}");
     let pages = checkout.pages();
-    let page = pages.iter().find(|page| page.path.ends_with("choose-a-method.md"));
+    let page = pages
+        .iter()
+        .find(|page| page.path.ends_with("choose-a-method.md"));
     let rows = &page.expect("the page").rows;
     let mut wrong = Vec::new();
     for name in names {

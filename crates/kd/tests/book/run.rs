@@ -11,7 +11,13 @@ use crate::scratch::Scratch;
 /// is printed with what is shown. Returns what is wrong.
 pub fn page(checkout: &Checkout, page: &Page) -> Vec<String> {
     let mut wrong = Vec::new();
-    if page.of("sh").chain(page.of("yaml")).chain(page.of("toml")).next().is_none() {
+    if page
+        .of("sh")
+        .chain(page.of("yaml"))
+        .chain(page.of("toml"))
+        .next()
+        .is_none()
+    {
         return wrong;
     }
     let scratch = Scratch::new(checkout);
@@ -39,7 +45,11 @@ pub fn page(checkout: &Checkout, page: &Page) -> Vec<String> {
     }
     let calls = fs::read_to_string(scratch.calls()).unwrap_or_default();
     let calls = cargo_calls::check(checkout, &scratch, &calls);
-    wrong.extend(calls.into_iter().map(|problem| format!("{}: {problem}", page.name())));
+    wrong.extend(
+        calls
+            .into_iter()
+            .map(|problem| format!("{}: {problem}", page.name())),
+    );
     wrong
 }
 
@@ -57,7 +67,10 @@ fn run(scratch: &Scratch, commands: &str) -> Result<String, String> {
 fn yaml(scratch: &Scratch, listing: &Listing) -> Result<(), String> {
     let name = listing.value("file").unwrap_or("listing.yaml");
     scratch.save(name, &listing.text);
-    let is_sweep = listing.text.lines().any(|line| line.starts_with("cells:") || line.starts_with("matrix:"));
+    let is_sweep = listing
+        .text
+        .lines()
+        .any(|line| line.starts_with("cells:") || line.starts_with("matrix:"));
     let command = match is_sweep {
         true => format!("kd sweep {name} --list"),
         false => format!("kd recipe --config {name}"),
@@ -78,7 +91,10 @@ fn toml(scratch: &Scratch, listing: &Listing) -> Result<(), String> {
 fn compare(printed: Option<String>, shown: &str) -> Result<(), String> {
     let printed = printed.ok_or("there is no command above this output")?;
     let lines = |text: &str| -> Vec<String> {
-        text.trim_end().lines().map(|line| line.trim_end().to_owned()).collect()
+        text.trim_end()
+            .lines()
+            .map(|line| line.trim_end().to_owned())
+            .collect()
     };
     let (printed, shown) = (lines(&printed), lines(shown));
     if matches(&printed, &shown) {

@@ -20,20 +20,31 @@ pub fn check(checkout: &Checkout) -> Vec<String> {
             continue;
         }
         let name = page.name();
-        let own = name.strip_prefix("crates/").and_then(|rest| rest.split('/').next());
+        let own = name
+            .strip_prefix("crates/")
+            .and_then(|rest| rest.split('/').next());
         let is_tested = match own {
             Some(package) => {
-                let library = checkout.root.join("crates").join(package).join("src/lib.rs");
+                let library = checkout
+                    .root
+                    .join("crates")
+                    .join(package)
+                    .join("src/lib.rs");
                 let text = fs::read_to_string(library).expect("a library");
-                text.contains(r#"include_str!("../README.md")"#) || listings.contains(&format!("\"../../{name}\""))
+                text.contains(r#"include_str!("../README.md")"#)
+                    || listings.contains(&format!("\"../../{name}\""))
             }
             None => {
-                let path = name.strip_prefix("docs/book/").map_or_else(|| format!("../../{name}"), str::to_owned);
+                let path = name
+                    .strip_prefix("docs/book/")
+                    .map_or_else(|| format!("../../{name}"), str::to_owned);
                 listings.contains(&format!("\"{path}\""))
             }
         };
         if !is_tested {
-            wrong.push(format!("{name}: its listings are not in docs/book/listings.rs"));
+            wrong.push(format!(
+                "{name}: its listings are not in docs/book/listings.rs"
+            ));
         }
     }
     wrong
