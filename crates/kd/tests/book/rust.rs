@@ -3,49 +3,49 @@
 use std::fs;
 
 use crate::checkout::Checkout;
+use crate::markdown::{Listing, Page};
 
-/// Every page with a listing in Rust has to be among those that a crate's documentation tests.
+/// Pages with listings in Rust that no crate's documentation tests.
 pub fn check(checkout: &Checkout) -> Vec<String> {
-    let listings = fs::read_to_string(checkout.root.join("docs/book/listings.rs"));
-    let listings = listings.expect("the list of pages");
-    let mut wrong = Vec::new();
-    for page in checkout.pages() {
-        for listing in page.of("rust") {
-            // A program that is to be saved is run by the script of the first hour.
-            if listing.has("no_run") && listing.value("file").is_none() {
-                wrong.push(format!("{}:{}: it is not run", page.name(), listing.line));
-            }
-        }
-        if page.of("rust").next().is_none() {
-            continue;
-        }
-        let name = page.name();
-        let own = name
-            .strip_prefix("crates/")
-            .and_then(|rest| rest.split('/').next());
-        let is_tested = match own {
-            Some(package) => {
-                let library = checkout
-                    .root
-                    .join("crates")
-                    .join(package)
-                    .join("src/lib.rs");
-                let text = fs::read_to_string(library).expect("a library");
-                text.contains(r#"include_str!("../README.md")"#)
-                    || listings.contains(&format!("\"../../{name}\""))
-            }
-            None => {
-                let path = name
-                    .strip_prefix("docs/book/")
-                    .map_or_else(|| format!("../../{name}"), str::to_owned);
-                listings.contains(&format!("\"{path}\""))
-            }
-        };
-        if !is_tested {
-            wrong.push(format!(
-                "{name}: its listings are not in docs/book/listings.rs"
-            ));
-        }
+    let pages = checkout.pages();
+    let with_rust = pages.iter().filter(|page| page.of("rust").next().is_some());
+    with_rust
+        .flat_map(|page| problems(checkout, page))
+        .collect()
+}
+
+fn problems(checkout: &Checkout, page: &Page) -> Vec<String> {
+    // A program that is to be saved is run by the script of the first hour.
+    let is_only_compiled =
+        |listing: &&Listing| listing.has("no_run") && listing.value("file").is_none();
+    let mut wrong: Vec<_> = page
+        .of("rust")
+        .filter(is_only_compiled)
+        .map(|listing| format!("{}:{}: it is not run", page.name(), listing.line))
+        .collect();
+    if !is_tested(checkout, page) {
+        wrong.push(format!(
+            "{}: its listings are not in docs/book/listings.rs",
+            page.name()
+        ));
     }
     wrong
+}
+
+/// Whether the page is part of a documentation: that of the listings, or of its own crate.
+fn is_tested(checkout: &Checkout, page: &Page) -> bool {
+    let read = |path: &str| fs::read_to_string(checkout.root.join(path)).expect("a source file");
+    let name = page.name();
+    let from_book = match name.strip_prefix("docs/book/") {
+        Some(name) => name.to_owned(),
+        None => format!("../../{name}"),
+    };
+    if read("docs/book/listings.rs").contains(&format!("\"{from_book}\"")) {
+        return true;
+    }
+    let folder = name.strip_suffix("/README.md");
+    let folder = folder.filter(|folder| folder.starts_with("crates/"));
+    folder.is_some_and(|folder| {
+        read(&format!("{folder}/src/lib.rs")).contains(r#"include_str!("../README.md")"#)
+    })
 }
