@@ -20,6 +20,8 @@ pub fn check(checkout: &Checkout) -> Vec<String> {
         .iter()
         .map(|page| (page.path.as_path(), page.anchors.as_slice()))
         .collect();
+    let links = pages.iter().flat_map(|page| &page.links).count();
+    assert!(links > 200, "{links} links");
     let mut wrong = Vec::new();
     for page in &pages {
         for (line, target) in &page.links {

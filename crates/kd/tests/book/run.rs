@@ -11,15 +11,6 @@ use crate::scratch::Scratch;
 /// is printed with what is shown. Returns what is wrong.
 pub fn page(checkout: &Checkout, page: &Page) -> Vec<String> {
     let mut wrong = Vec::new();
-    if page
-        .of("sh")
-        .chain(page.of("yaml"))
-        .chain(page.of("toml"))
-        .next()
-        .is_none()
-    {
-        return wrong;
-    }
     let scratch = Scratch::new(checkout);
     let mut printed = None;
     for listing in &page.listings {

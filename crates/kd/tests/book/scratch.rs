@@ -63,6 +63,7 @@ impl Scratch {
             .args(["-eu", "-o", "pipefail", "-c", commands])
             .current_dir(self.path())
             .env("PATH", format!("{}:{path}", self.bin.display()))
+            .env("HOME", self.path())
             .env("BOOK_BIN", &self.bin)
             .env("BOOK_KD", env!("CARGO_BIN_EXE_kd"))
             .env("BOOK_CARGO_CALLS", self.calls())

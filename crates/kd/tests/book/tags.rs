@@ -4,18 +4,18 @@ use crate::markdown::{Listing, Page};
 
 /// Why commands are not run.
 const REASONS: [&str; 6] = [
-    "needs-a-cluster",
     "needs-a-fuzzer",
+    "needs-docker",
+    "needs-jq",
     "needs-pytorch",
     "needs-real-data",
     "runs-everything",
-    "takes-hours",
 ];
 
 /// The tags of a language, `None` for one that no page may have.
 fn known(language: &str) -> Option<&'static [&'static str]> {
     Some(match language {
-        "sh" => &["setup", "skip", "cost"],
+        "sh" => &["setup", "skip"],
         "rust" => &["file", "no_run"],
         "yaml" => &["file"],
         "toml" => &["file"],

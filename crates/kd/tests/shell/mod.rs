@@ -1,4 +1,4 @@
-//! What shells, scripts and editors rely on: `docs/shell.md`.
+//! What shells, scripts and editors rely on: `docs/book/src/shell.md`.
 
 mod completions;
 mod doctor;
