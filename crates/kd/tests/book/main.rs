@@ -39,7 +39,8 @@ fn on_all(pages: Vec<Page>, work: impl Fn(&Page) -> Vec<String> + Sync) -> Vec<S
                     let Some(page) = left.lock().expect("the pages").pop() else {
                         break;
                     };
-                    found.lock().expect("the findings").extend(work(&page));
+                    let wrong = work(&page);
+                    found.lock().expect("the findings").extend(wrong);
                 }
             });
         }
