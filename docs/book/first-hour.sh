@@ -22,7 +22,7 @@ awk '
     /^```/ && !listing {
         listing = 1
         name = ""
-        if (match($0, /file=[^,]*/)) name = substr($0, RSTART + 5, RLENGTH - 5)
+        if (match($0, /file:[^,]*/)) name = substr($0, RSTART + 5, RLENGTH - 5)
         else if ($0 ~ /^```sh/) name = sprintf("step-%02d", ++steps)
         if (name ~ /\//) { path = name; sub(/\/[^\/]*$/, "", path); system("mkdir -p listings/" path) }
         else system("mkdir -p listings")

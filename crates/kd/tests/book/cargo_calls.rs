@@ -27,6 +27,23 @@ pub fn check(checkout: &Checkout, scratch: &Scratch, calls: &str) -> Vec<String>
     wrong
 }
 
+/// Checks a dependency on a crate of the workspace, and its features.
+pub fn dependency(checkout: &Checkout, name: &str, value: &toml::Value) -> Result<(), String> {
+    let workspace = Workspace::of(checkout);
+    if !workspace.has_package(name) {
+        return Err(format!("there is no package {name}"));
+    }
+    let features = value.get("features").and_then(toml::Value::as_array);
+    let mut features = features
+        .into_iter()
+        .flatten()
+        .filter_map(toml::Value::as_str);
+    match features.find(|feature| !workspace.has_feature(Some(name), feature)) {
+        Some(feature) => Err(format!("{name} has no feature {feature}")),
+        None => Ok(()),
+    }
+}
+
 fn problem(checkout: &Checkout, scratch: &Scratch, words: &[&str]) -> Option<String> {
     let mut words = words.iter().copied().filter(|word| !word.starts_with('+'));
     let command = words.next().unwrap_or_default();

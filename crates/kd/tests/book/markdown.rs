@@ -48,12 +48,10 @@ impl Listing {
         self.tags.iter().any(|other| other == tag)
     }
 
-    /// The value of a tag `key=value`.
+    /// The value of a tag `key:value`. (With `=`, rustdoc would not read the tags behind it.)
     pub fn value(&self, key: &str) -> Option<&str> {
-        let value = |tag: &'_ String| tag.strip_prefix(key)?.strip_prefix('=').map(str::len);
-        self.tags
-            .iter()
-            .find_map(|tag| value(tag).map(|length| &tag[tag.len() - length..]))
+        let mut tags = self.tags.iter();
+        tags.find_map(|tag| tag.strip_prefix(key)?.strip_prefix(':'))
     }
 }
 

@@ -19,7 +19,7 @@ pub fn page(checkout: &Checkout, page: &Page) -> Vec<String> {
                 run(&scratch, &listing.text).map(|text| printed = Some(text))
             }
             "yaml" => yaml(&scratch, listing),
-            "toml" => toml(&scratch, listing),
+            "toml" => toml(checkout, &scratch, listing),
             "rust" => {
                 if let Some(name) = listing.value("file") {
                     scratch.save(name, &listing.text);
@@ -69,13 +69,18 @@ fn yaml(scratch: &Scratch, listing: &Listing) -> Result<(), String> {
     run(scratch, &command).map(drop)
 }
 
-/// A manifest, whole or in part.
-fn toml(scratch: &Scratch, listing: &Listing) -> Result<(), String> {
+/// A manifest, its dependencies, or one of them: what is of this workspace has to be there.
+fn toml(checkout: &Checkout, scratch: &Scratch, listing: &Listing) -> Result<(), String> {
     if let Some(name) = listing.value("file") {
         scratch.save(name, &listing.text);
     }
-    let parsed = toml::from_str::<toml::Table>(&listing.text);
-    parsed.map(drop).map_err(|error| error.to_string())
+    let table: toml::Table = toml::from_str(&listing.text).map_err(|error| error.to_string())?;
+    let dependencies = table.get("dependencies").and_then(toml::Value::as_table);
+    let mut ours = dependencies
+        .unwrap_or(&table)
+        .iter()
+        .filter(|(name, _)| name.starts_with("kd"));
+    ours.try_for_each(|(name, value)| cargo_calls::dependency(checkout, name, value))
 }
 
 /// Compares line by line. A line of three dots stands for any lines.

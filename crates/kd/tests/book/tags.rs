@@ -38,8 +38,10 @@ fn problem(listing: &Listing) -> Option<String> {
     let Some(known) = known(language) else {
         return Some(format!("a listing in `{language}`, which no test knows"));
     };
-    let name = |tag: &'_ String| tag.split('=').next().unwrap_or_default().to_owned();
-    let unknown = |tag: &&String| !known.contains(&name(tag).as_str());
+    let unknown = |tag: &&String| {
+        let name = tag.split(':').next().unwrap_or_default();
+        !known.contains(&name)
+    };
     if let Some(tag) = listing.tags.iter().find(unknown) {
         return Some(format!("`{tag}` is no tag of `{language}`: {known:?}"));
     }
