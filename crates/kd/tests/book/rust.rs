@@ -15,14 +15,10 @@ pub fn check(checkout: &Checkout) -> Vec<String> {
 }
 
 fn problems(checkout: &Checkout, page: &Page) -> Vec<String> {
-    // A program that is to be saved is run by the script of the first hour.
-    let is_only_compiled =
-        |listing: &&Listing| listing.has("no_run") && listing.value("file").is_none();
-    let mut wrong: Vec<_> = page
-        .of("rust")
-        .filter(is_only_compiled)
-        .map(|listing| format!("{}:{}: it is not run", page.name(), listing.line))
-        .collect();
+    let listings = page.of("rust").filter_map(|listing| {
+        problem(listing).map(|problem| format!("{}:{}: {problem}", page.name(), listing.line))
+    });
+    let mut wrong: Vec<_> = listings.collect();
     if !is_tested(checkout, page) {
         wrong.push(format!(
             "{}: its listings are not in docs/book/listings.rs",
@@ -30,6 +26,17 @@ fn problems(checkout: &Checkout, page: &Page) -> Vec<String> {
         ));
     }
     wrong
+}
+
+fn problem(listing: &Listing) -> Option<&'static str> {
+    // A program that is to be saved is run by the script of the first hour.
+    if listing.has("no_run") && listing.value("file").is_none() {
+        return Some("it is not run");
+    }
+    // rustdoc does not take a listing for Rust if `no_run` comes behind a word that it does not know.
+    let first = listing.tags.first().map(String::as_str);
+    (listing.value("file").is_some() && first != Some("no_run"))
+        .then_some("`no_run` has to be the first tag")
 }
 
 /// Whether the page is part of a documentation: that of the listings, or of its own crate.
