@@ -4,6 +4,8 @@
 //! The info string of a listing says what it is for; `CONTRIBUTING.md` lists the tags.
 // The commands are those of a Unix shell.
 #![cfg(unix)]
+// What is not run is said.
+#![allow(clippy::print_stdout)]
 
 mod cargo_calls;
 mod checkout;
