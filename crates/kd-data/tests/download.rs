@@ -206,7 +206,7 @@ fn a_server_that_is_not_there_is_an_error_of_one_line() {
         .expect_err("nobody")
         .to_string();
     assert!(
-        message.starts_with("cannot fetch http://127.0.0.1"),
+        message.starts_with("cannot download http://127.0.0.1"),
         "{message}"
     );
     assert_eq!(message.lines().count(), 1, "{message}");

@@ -187,7 +187,7 @@ fn tensors_that_repeat_a_few_numbers_do_not_fill_the_memory() {
         ..Tensor::new("FloatStorage", vec![0; 4], vec![30_000, 30_000])
     };
     let message = with("bomb", Value::Tensor(bomb)).refusal();
-    assert!(message.contains("unfold to"), "{message}");
+    assert!(message.contains("expand to"), "{message}");
 }
 
 #[test]
