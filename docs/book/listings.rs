@@ -23,7 +23,7 @@ pages! {
     Models: "src/crates/kd-models.md";
     Nn: "src/crates/kd-nn.md";
     Recipes: "src/crates/kd-recipes.md";
-    Report: "src/report.md";
+    Report: "src/crates/kd-report.md";
     Spot: "src/crates/kd-spot.md";
     Train: "src/crates/kd-train.md";
     Extending: "src/extending.md";
