@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use kd_recipes::sweep::CellState;
 use kd_recipes::table::{Record, Spread};
-use kd_train::{DataConfig, OneOrMany, RunHistory, RunResult, TeacherConfig};
+use kd_train::{DataConfig, OneOrMany, RunHistory, RunResult, TeacherConfig, subfolders};
 
 use crate::ReportError;
 
@@ -280,16 +280,7 @@ fn walk(
         path: folder.to_owned(),
         source,
     };
-    let entries = std::fs::read_dir(folder).map_err(io)?;
-    let mut folders: Vec<PathBuf> = entries
-        .filter_map(|entry| {
-            let entry = entry.ok()?;
-            let hidden = entry.file_name().to_string_lossy().starts_with('.');
-            let is_folder = entry.file_type().ok()?.is_dir();
-            (is_folder && !hidden).then(|| entry.path())
-        })
-        .collect();
-    folders.sort();
+    let folders = subfolders(folder).map_err(io)?;
     folders
         .iter()
         .try_for_each(|folder| walk(folder, seen, found))

@@ -72,8 +72,8 @@ pub use route::{RouteReport, RoutedImage, route};
 pub use run::{
     EvaluatedOn, NoopObserver, Observer, Parts, PeerResult, PretrainEpoch, Resume, RoutingRecord,
     RunHistory, RunOptions, RunProgress, RunResult, RunStart, RunState, Setting, StepProgress,
-    TeacherStart, Trained, heat_color, load_teacher, load_teachers, run, run_with, warm_up,
-    warn_of_other_data,
+    TeacherStart, Trained, heat_color, load_teacher, load_teachers, run, run_with, subfolders,
+    warm_up, warn_of_other_data,
 };
 #[cfg(feature = "learner")]
 pub use task::BatchLoader;

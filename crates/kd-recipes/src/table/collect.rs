@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use kd_train::{Overlay, Recipe};
+use kd_train::{Overlay, Recipe, subfolders};
 
 use super::group::difference;
 use crate::recipe;
@@ -77,16 +77,7 @@ fn walk(
             }
         }
     }
-    let entries = std::fs::read_dir(folder).map_err(|error| SweepError::io(folder, error))?;
-    let mut folders: Vec<PathBuf> = entries
-        .filter_map(|entry| {
-            let entry = entry.ok()?;
-            let hidden = entry.file_name().to_string_lossy().starts_with('.');
-            let is_folder = entry.file_type().ok()?.is_dir();
-            (is_folder && !hidden).then(|| entry.path())
-        })
-        .collect();
-    folders.sort();
+    let folders = subfolders(folder).map_err(|error| SweepError::io(folder, error))?;
     folders
         .iter()
         .try_for_each(|folder| walk(folder, seen, found))

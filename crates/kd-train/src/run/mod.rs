@@ -21,6 +21,7 @@ mod records;
 mod result;
 mod routing_record;
 mod state;
+mod subfolders;
 mod teacher;
 mod warm_up;
 
@@ -42,6 +43,7 @@ pub use progress::RunProgress;
 pub use result::{EvaluatedOn, PeerResult, RunResult};
 pub use routing_record::RoutingRecord;
 pub use state::RunState;
+pub use subfolders::subfolders;
 pub use teacher::warn_of_other_data;
 pub use warm_up::warm_up;
 
