@@ -307,7 +307,7 @@ mod tests {
         RowFile::open(&path, &[8; 32], 2).expect("a file");
         let error = RowFile::open(&path, &SUM, 2).expect_err("another teacher");
         assert!(
-            error.to_string().contains("rows: is not the file"),
+            error.to_string().contains("rows: does not hold this"),
             "{error}"
         );
         std::fs::write(&path, "notes").expect("written");
