@@ -108,7 +108,7 @@ enum Command {
     Recipes(recipes::Args),
     /// Evaluate a weights file on the test images.
     Eval(eval::Args),
-    /// Watch a run or a sweep live, by what it writes.
+    /// Watch a run or a sweep live, from the files that it writes.
     #[cfg(feature = "watch")]
     Watch(watch::Args),
     /// Plot the training curves of a run, and what was distilled where.

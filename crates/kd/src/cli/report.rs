@@ -26,14 +26,14 @@ pub struct Args {
         value_hint = ValueHint::FilePath
     )]
     output: PathBuf,
-    /// Run of the student alone that others are compared with [default: the run without a teacher that
-    /// has the same student and images]
+    /// Run of the student alone to compare with [default: the run without a teacher that has the same
+    /// student and images]
     #[arg(long, value_name = "RUN", value_hint = ValueHint::DirPath)]
     baseline: Option<PathBuf>,
-    /// Leave out what needs networks and images
+    /// Skip the sections that need networks and images
     #[arg(long)]
     no_predictions: bool,
-    /// Ask the networks about at most N of the test images, at equal distances
+    /// Evaluate the networks on at most N test images, evenly spaced
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
     images: u32,
     #[command(flatten)]

@@ -18,13 +18,13 @@ const INTERVALS: std::ops::RangeInclusive<f64> = 0.1..=86_400.0;
 /// Flags of `kd watch`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Folder of a run or of a sweep; it need not be there yet
+    /// Run or sweep directory; it need not exist yet
     #[arg(value_name = "RUN|SWEEP")]
     path: PathBuf,
-    /// Read the folder again every so many seconds
+    /// Seconds between updates
     #[arg(long, value_name = "SECONDS", default_value_t = 1.0, value_parser = interval)]
     interval: f64,
-    /// Print one frame as text and end, as is done where standard output is no terminal
+    /// Print one frame as text and exit; the default if standard output is not a terminal
     #[arg(long)]
     once: bool,
 }
