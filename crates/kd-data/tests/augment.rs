@@ -179,7 +179,7 @@ fn arguments_that_do_not_fit_are_refused() {
     let (cifar, stats) = (Augmentation::CIFAR, Normalization::CIFAR10);
     assert_eq!(
         message(cifar, 3, &[1], stats),
-        "Augmentation: views is 1 views; expected 2, one an image"
+        "Augmentation: views is 1 views; expected 2, one per image"
     );
     assert_eq!(
         message(cifar, 3, &[161, 162], stats),

@@ -31,8 +31,9 @@ fn recipes_of_the_documentation_fit() {
     let mut texts = Vec::new();
     for folder in [
         "",
-        "docs",
-        "docs/migrating",
+        "docs/book/src",
+        "docs/book/src/crates",
+        "docs/book/src/migrating",
         "benches/tables",
         "benches/kill",
     ] {
@@ -72,8 +73,11 @@ fn yaml_in(folder: &Path) -> Vec<(String, String)> {
             Some("yaml") => found.push((place, text())),
             Some("md") => {
                 let text = text();
-                let blocks = text.split("```yaml\n").skip(1);
-                let blocks = blocks.filter_map(|block| Some(block.split_once("```")?.0.to_owned()));
+                let blocks = text.split("```yaml").skip(1);
+                // Behind the language come tags.
+                let blocks = blocks.filter_map(|block| block.split_once('\n'));
+                let blocks =
+                    blocks.filter_map(|(_, block)| Some(block.split_once("```")?.0.to_owned()));
                 found.extend(blocks.map(|block| (place.clone(), block)));
             }
             _ => {}
