@@ -4,7 +4,7 @@
 
 // That of the command.
 #[cfg(feature = "mimalloc")]
-#[path = "../../crates/kd/src/allocator.rs"]
+#[path = "../../crates/kd/src/allocator/mimalloc.rs"]
 mod allocator;
 
 use std::error::Error;

@@ -1,6 +1,5 @@
 //! The `kd` command.
 
-#[cfg(feature = "mimalloc")]
 mod allocator;
 mod cli;
 #[cfg(feature = "watch")]
@@ -9,7 +8,6 @@ mod watch;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    #[cfg(feature = "mimalloc")]
     allocator::keep_memory();
     cli::main()
 }

@@ -39,9 +39,9 @@ impl Row {
 /// the recipe's on; they share the teacher.
 ///
 /// On generated images, what the recipe leaves open is chosen so that there is something to learn
-/// from the teacher: it sees 2,000 images 8 times, and the students 800 of them 11 times; the weight
+/// from the teacher: it sees 2,000 images 8 times, and the students 800 of them 12 times; the weight
 /// of attention transfer is 300, since 1000, which is meant for 240 epochs, drowns the labels in a
-/// run of a few hundred steps; and the policy starts with a mild preference for the teacher (a bias of 1).
+/// run of 300 steps; and the policy starts with a mild preference for the teacher (a bias of 1).
 ///
 /// A run that is complete with the same recipe is not repeated, and one that was stopped is
 /// continued. `announce` is called with the label of each run before it starts.
