@@ -2,7 +2,7 @@
 
 use super::Panel;
 use super::axis::{Axis, is_drawable};
-use super::figure::{Align, Dash, Figure, Plotted, Shape};
+use super::figure::{Align, Dash, Figure, Plotted, PlottedCurve, Shape};
 use super::theme::{self, CAPITAL, Ink, MARGIN, TICK_MARK, size};
 
 /// Size of the part of a panel that the curves lie in.
@@ -157,7 +157,11 @@ impl<'a> Plot<'a> {
             across: [left, self.width, low, high],
             down: [top, PLOT.1],
             curves: curves
-                .map(|(line, curve)| (curve.name.clone(), line.color, line.points.clone()))
+                .map(|(line, curve)| PlottedCurve {
+                    name: curve.name.clone(),
+                    ink: line.color,
+                    points: line.points.clone(),
+                })
                 .collect(),
         }
     }

@@ -73,8 +73,19 @@ pub struct Plotted {
     pub across: [f64; 4],
     /// Top and height of the plot in the figure.
     pub down: [f64; 2],
-    /// Names, inks and points of the curves.
-    pub curves: Vec<(String, Ink, Vec<(f64, f64)>)>,
+    /// The curves.
+    pub curves: Vec<PlottedCurve>,
+}
+
+/// A curve of a plot.
+#[derive(Debug, Clone)]
+pub struct PlottedCurve {
+    /// What it shows.
+    pub name: String,
+    /// Its color.
+    pub ink: Ink,
+    /// Its values.
+    pub points: Vec<(f64, f64)>,
 }
 
 /// A figure: its size and its shapes, the later ones over the earlier ones.

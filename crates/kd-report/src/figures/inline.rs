@@ -44,9 +44,9 @@ impl Figure {
 }
 
 fn values(plot: &Plotted) -> serde_json::Value {
-    let curves = plot.curves.iter().map(|(name, ink, points)| {
-        let points = points.iter().map(|(x, y)| [*x, five_digits(*y)]);
-        json!([name, color(*ink), points.collect::<Vec<_>>()])
+    let curves = plot.curves.iter().map(|curve| {
+        let points = curve.points.iter().map(|(x, y)| [*x, five_digits(*y)]);
+        json!([curve.name, color(curve.ink), points.collect::<Vec<_>>()])
     });
     let across = plot.across.map(five_digits);
     let down = plot.down.map(five_digits);
