@@ -54,7 +54,8 @@ check() {
         epochs=$(wc -l < "$1/metrics.jsonl")
         cmp <(numbers "$1") <(numbers "$2" | head -n "$epochs") || fail "$1: epochs"
     fi
-    if [ -e "$1/.lock" ]; then flock --nonblock "$1/.lock" true || fail "$1: a lock is left"; fi
+    # The process of a cell dies after its sweep, by a signal of the system, in a moment of its own.
+    if [ -e "$1/.lock" ]; then flock --wait 5 "$1/.lock" true || fail "$1: a lock is left"; fi
 }
 # The same for a run that is complete.
 same() {
