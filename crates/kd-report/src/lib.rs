@@ -27,7 +27,6 @@
 
 pub mod analysis;
 mod error;
-mod escape;
 pub mod figures;
 mod html;
 mod networks;

@@ -1,5 +1,6 @@
 //! Tables as a page of their own.
 
+use super::escape::escaped_html;
 use super::layout::{Block, Content, Section};
 
 const HEAD: &str = include_str!("head.html");
@@ -7,13 +8,13 @@ const HEAD: &str = include_str!("head.html");
 pub(super) fn render(sections: &[Section]) -> String {
     let mut page = HEAD.to_owned();
     for section in sections {
-        page.push_str(&format!("<h2>{}</h2>\n", escaped(&section.title)));
+        page.push_str(&format!("<h2>{}</h2>\n", escaped_html(&section.title)));
         for block in &section.blocks {
             page.push_str(&table(block));
         }
         page.push_str("<ul>\n");
         for note in &section.notes {
-            page.push_str(&format!("<li>{}</li>\n", escaped(note)));
+            page.push_str(&format!("<li>{}</li>\n", escaped_html(note)));
         }
         page.push_str("</ul>\n");
     }
@@ -27,7 +28,7 @@ fn table(block: &Block) -> String {
         text.push_str("<tr><td></td>");
         for group in &block.groups {
             let columns = group.columns.len();
-            let title = escaped(&group.title);
+            let title = escaped_html(&group.title);
             let head = format!("<th colspan=\"{columns}\" scope=\"colgroup\">{title}</th>");
             text.push_str(&head);
         }
@@ -35,13 +36,13 @@ fn table(block: &Block) -> String {
     }
     text.push_str("<tr><td></td>");
     for column in block.groups.iter().flat_map(|group| &group.columns) {
-        text.push_str(&format!("<th scope=\"col\">{}</th>", escaped(column)));
+        text.push_str(&format!("<th scope=\"col\">{}</th>", escaped_html(column)));
     }
     text.push_str("</tr>\n</thead>\n<tbody>\n");
     for row in &block.rows {
         text.push_str(&format!(
             "<tr><th scope=\"row\">{}</th>",
-            escaped(&row.label)
+            escaped_html(&row.label)
         ));
         for group in &row.cells {
             for (index, content) in group.iter().enumerate() {
@@ -56,16 +57,9 @@ fn table(block: &Block) -> String {
 
 fn cell(content: &Content, first: bool) -> String {
     let class = if first { " class=\"first\"" } else { "" };
-    let mut text = format!("<td{class}>{}", escaped(&content.ours));
+    let mut text = format!("<td{class}>{}", escaped_html(&content.ours));
     for figure in &content.published {
-        text.push_str(&format!("<br><small>[{}]</small>", escaped(figure)));
+        text.push_str(&format!("<br><small>[{}]</small>", escaped_html(figure)));
     }
     text + "</td>"
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
 }

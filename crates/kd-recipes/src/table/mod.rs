@@ -3,6 +3,7 @@
 mod collect;
 mod details;
 mod entry;
+mod escape;
 mod figures;
 mod grid;
 mod group;
@@ -24,6 +25,7 @@ use serde::Serialize;
 
 pub use self::collect::Record;
 pub use self::entry::{Entry, Missing};
+pub use self::escape::escaped_html;
 pub use self::figures::Figure;
 pub use self::options::{Format, Shown, TableOptions};
 pub use self::study::StudyTable;

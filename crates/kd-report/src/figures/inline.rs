@@ -1,10 +1,10 @@
 //! A figure as a part of an HTML page, in the page's colors.
 
+use kd_recipes::table::escaped_html as escaped;
 use serde_json::json;
 
 use super::figure::{Align, Figure, Plotted, Shape, Text};
 use super::theme::{self, Ink};
-use crate::escape::escaped;
 
 /// Wider figures are not shrunk to narrow screens, but scrolled.
 const SHRUNK: f64 = 520.0;

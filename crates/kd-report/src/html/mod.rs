@@ -17,8 +17,9 @@ mod routing;
 mod table;
 mod tables;
 
+use kd_recipes::table::escaped_html as escaped;
+
 use crate::Report;
-use crate::escape::escaped;
 use parts::Section;
 
 const STYLE: &str = include_str!("style.css");

@@ -2,9 +2,9 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+pub(super) use kd_recipes::table::escaped_html as escaped;
 
 use crate::Report;
-pub(super) use crate::escape::escaped;
 use crate::runs::Run;
 
 /// A section of the page.

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use self::plan::plan;
+use self::plan::{TEACHER, plan};
 pub use self::{defaults::default_seeds, plan::METHODS, spread::Spread};
 use crate::{Observer, Overlay, Recipe, RunOptions, RunResult, TrainError, run};
 
@@ -27,6 +27,11 @@ pub struct Row {
 }
 
 impl Row {
+    /// Whether it is the teacher of the others.
+    pub fn is_teacher(&self) -> bool {
+        self.label == TEACHER
+    }
+
     /// Whether it is a student with a teacher.
     pub fn is_taught(&self) -> bool {
         self.results.iter().any(|result| result.teacher.is_some())

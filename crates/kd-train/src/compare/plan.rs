@@ -12,6 +12,9 @@ use crate::{OneOrMany, Overlay, Recipe, TrainError};
 /// Methods that the comparison runs.
 pub const METHODS: &[&str] = &["kd", "at"];
 
+/// Label and folder of the teacher.
+pub(super) const TEACHER: &str = "teacher";
+
 /// What is run for a line of the comparison: folders under that of the comparison, and recipes.
 pub(super) struct Line {
     pub label: String,
@@ -31,8 +34,8 @@ pub(super) fn plan(overlay: &Overlay, seeds: usize, out: &Path) -> Result<Vec<Li
         let mut recipe = alone(&defaults::teacher(overlay)?, network);
         recipe.student.weights = None;
         teacher.network = Some(network.into());
-        teacher.weights = Some(out.join("teacher").join("student.safetensors").into());
-        lines.push(line("teacher", "teacher", recipe, None, 1)?);
+        teacher.weights = Some(out.join(TEACHER).join("student.safetensors").into());
+        lines.push(line(TEACHER, TEACHER, recipe, None, 1)?);
     }
     let student = common
         .student

@@ -75,7 +75,7 @@ impl Comparison {
     fn new(out: PathBuf, rows: Vec<Row>) -> Self {
         let alone = rows
             .iter()
-            .find(|row| !row.is_taught() && row.label != "teacher");
+            .find(|row| !row.is_taught() && !row.is_teacher());
         let alone = alone.map(|row| row.results.clone());
         let compared = |row: Row| {
             let taught = alone.as_deref().filter(|_| row.is_taught());

@@ -81,9 +81,7 @@ fn difference(spread: Option<Spread>) -> String {
 /// What was trained on what, and what the numbers are.
 fn settings(comparison: &Comparison) -> String {
     let rows = comparison.rows.iter();
-    let students = rows
-        .clone()
-        .find(|compared| compared.row.label != "teacher");
+    let students = rows.clone().find(|compared| !compared.row.is_teacher());
     let Some(results) = students.map(|compared| compared.row.results.as_slice()) else {
         return String::new();
     };
@@ -114,7 +112,7 @@ fn budgets(comparison: &Comparison, student: &RunResult) -> String {
     let text = |(images, epochs)| format!("{images} training images, {epochs} epochs");
     let mut rows = comparison.rows.iter();
     let teacher = rows
-        .find(|compared| compared.row.label == "teacher")
+        .find(|compared| compared.row.is_teacher())
         .and_then(|compared| compared.row.results.first())
         .filter(|teacher| budget(teacher) != budget(student));
     let of_teacher = teacher.map_or_else(String::new, |teacher| {

@@ -1,7 +1,7 @@
 //! Text in HTML.
 
 /// Text as a part of HTML.
-pub(crate) fn escaped(text: &str) -> String {
+pub fn escaped_html(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
@@ -14,6 +14,6 @@ mod tests {
 
     #[test]
     fn text_stays_text() {
-        assert_eq!(escaped("a<b>&\"c\""), "a&lt;b&gt;&amp;&quot;c&quot;");
+        assert_eq!(escaped_html("a<b>&\"c\""), "a&lt;b&gt;&amp;&quot;c&quot;");
     }
 }
