@@ -16,6 +16,9 @@ pub struct Case {
     /// Whether a policy chooses what is distilled where.
     #[serde(default)]
     pub adaptive: bool,
+    /// Whether the kernels of this workspace are used, and not Burn's own operations alone.
+    #[serde(default = "yes")]
+    pub kernels: bool,
     /// Images in a step.
     pub batch: usize,
     /// Images on the device, of CIFAR's shape.
@@ -41,12 +44,20 @@ pub enum Part {
     Loader,
     /// Steps whose data and state stay on the device, one launch after the other: images a second.
     Resident,
+    /// Launches of an eager step, all and by kernel.
+    EagerLaunches,
+    /// The same of a step whose data and state stay on the device, which is what is recorded.
+    Launches,
     /// Seconds that recording takes, comparison included, and the greatest difference.
     Record,
     /// Recorded steps: images a second.
     Recorded,
     /// Seconds of an epoch as a run has it: recorded, if it was.
     Epoch,
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn cifar() -> usize {

@@ -201,7 +201,7 @@ def main():
         if options.only == index or clock.left() - reserve < 45:
             report["left_out"] = [label(case) for case in list(cases())[index:]]
             break
-        parts = ["first_step", "eager", "record", "recorded"] + ["epoch"] * (case == first)
+        parts = ["first_step", "eager", "launches", "record", "recorded"] + ["epoch"] * (case == first)
         row = {"label": label(case)}
         row["ours"] = ours(options, case, parts, min(180, clock.left() - reserve))
         row["torch"] = torch(options, case, min(120, clock.left() - reserve))

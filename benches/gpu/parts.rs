@@ -39,6 +39,7 @@ pub struct Bench {
 
 impl Bench {
     pub fn new(case: &Case, started: Instant) -> Result<Self, Box<dyn Error>> {
+        kd_kernels::set_enabled(case.kernels);
         let device = device_by_name(&case.device)?;
         let training = device.clone().autodiff();
         let config = LoaderConfig::train(case.batch, 0);
@@ -88,6 +89,11 @@ impl Bench {
             Part::Resident => {
                 self.settle()?;
                 self.speed(Self::step)
+            }
+            Part::EagerLaunches => self.launches(Self::eager),
+            Part::Launches => {
+                self.settle()?;
+                self.launches(Self::step)
             }
             Part::Record => {
                 self.settle()?;
@@ -187,6 +193,33 @@ impl Bench {
         self.task = Some(task);
         self.device.sync()?;
         Ok(started.elapsed().as_secs_f64())
+    }
+
+    /// Launches of a step, after three in which kernels are chosen.
+    #[cfg(any(feature = "cuda", feature = "wgpu"))]
+    fn launches(
+        &mut self,
+        run: fn(&mut Self) -> Result<(), Box<dyn Error>>,
+    ) -> Result<Value, Box<dyn Error>> {
+        for _ in 0..3 {
+            run(self)?;
+            self.device.sync()?;
+        }
+        let (done, launches) = kd_kernels::gpu::launches::count(|| {
+            run(self)?;
+            Ok::<_, Box<dyn Error>>(self.device.sync()?)
+        });
+        done?;
+        let all: usize = launches.values().sum();
+        Ok(json!({ "all": all, "by_kernel": launches }))
+    }
+
+    #[cfg(not(any(feature = "cuda", feature = "wgpu")))]
+    fn launches(
+        &mut self,
+        _run: fn(&mut Self) -> Result<(), Box<dyn Error>>,
+    ) -> Result<Value, Box<dyn Error>> {
+        Err("there are no launches on a CPU".into())
     }
 
     /// Images a second, after three steps to warm up. As PyTorch's side, it waits for each step.

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! recipe_steps FILE [PATTERN...]   measures the recipes that FILE (tab-separated) does not have yet
-//! recipe_steps --one NAME          measures one in this process and prints its line
+//! recipe_steps --batch N FILE [PATTERN...]   the same with batches of N images
+//! recipe_steps --one NAME [N]      measures one in this process and prints its line
 //! recipe_steps --table FILE        prints the figures of FILE as Markdown tables
 //! recipe_steps --cost FILE         prints what all runs of a study take at these steps
 //! ```
@@ -27,17 +28,23 @@ use kd_recipes::select;
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.as_slice() {
-        [flag, name] if flag == "--one" => println!("{}", step::measure(name)?),
+        [flag, name] if flag == "--one" => println!("{}", step::measure(name, None)?),
+        [flag, name, batch] if flag == "--one" => {
+            println!("{}", step::measure(name, Some(batch.parse()?))?);
+        }
+        [flag, batch, file, patterns @ ..] if flag == "--batch" => {
+            all(Path::new(file), patterns, Some(batch))?;
+        }
         [flag, file] if flag == "--cost" => println!("{}", cost::markdown(Path::new(file))?),
         [flag, file] if flag == "--table" => println!("{}", table::markdown(Path::new(file))?),
-        [file, patterns @ ..] => all(Path::new(file), patterns)?,
+        [file, patterns @ ..] => all(Path::new(file), patterns, None)?,
         [] => return Err("usage: recipe_steps FILE [PATTERN...]".into()),
     }
     Ok(())
 }
 
 /// Measures what the file does not have yet; fails in the end if a recipe did.
-fn all(file: &Path, patterns: &[String]) -> Result<(), Box<dyn Error>> {
+fn all(file: &Path, patterns: &[String], batch: Option<&String>) -> Result<(), Box<dyn Error>> {
     let done = std::fs::read_to_string(file).unwrap_or_default();
     let done: Vec<&str> = done
         .lines()
@@ -52,6 +59,7 @@ fn all(file: &Path, patterns: &[String]) -> Result<(), Box<dyn Error>> {
         let program = std::env::current_exe()?;
         let output = Command::new(program)
             .args(["--one", &recipe.name])
+            .args(batch)
             .output()?;
         let line = String::from_utf8_lossy(&output.stdout);
         if output.status.success() {

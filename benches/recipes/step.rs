@@ -21,18 +21,21 @@ pub fn sizes(data: &str) -> [usize; 3] {
     }
 }
 
-/// Name, seconds of a step, seconds of a step of the phase before (0 without one), peak MiB.
-pub fn measure(name: &str) -> Result<String, Box<dyn Error>> {
+/// Name, seconds of a step, seconds of a step of the phase before (0 without one), peak MiB; and the
+/// images of the batch, where they are not those of the recipe.
+pub fn measure(name: &str, batch: Option<usize>) -> Result<String, Box<dyn Error>> {
     let named = recipe(name)?;
     let mut overlay = named.overlay();
     if named.teacher.is_some() && named.method != "DML" {
         overlay.set("teacher.weights", "drawn");
     }
+    overlay.set_some("data.batch_size", batch);
     let recipe = overlay.finish()?;
     let device = device_by_name(recipe.compute.device.as_deref().unwrap_or("flex"))?;
     let [main, before] = steps(&recipe, &device, sizes(&named.data))?;
     let peak = getrusage(UsageWho::RUSAGE_SELF)?.max_rss() as f64 / 1024.0;
-    Ok(format!("{name}\t{main:.3}\t{before:.3}\t{peak:.0}"))
+    let batch = batch.map_or_else(String::new, |images| format!("\t{images}"));
+    Ok(format!("{name}\t{main:.3}\t{before:.3}\t{peak:.0}{batch}"))
 }
 
 fn steps(
@@ -97,7 +100,9 @@ fn steps(
 /// A network as drawn, with the running statistics of its own features: with those that it starts
 /// with, the features of a hundred layers overflow in evaluation.
 fn settled<N: Network>(network: N, side: usize, device: &Device) -> N {
-    for _ in 0..30 {
+    // As many pixels for large images as for small ones.
+    let rounds = (30 * 64 * 64 / (side * side)).clamp(4, 30);
+    for _ in 0..rounds {
         let images = Tensor::random([8, 3, side, side], Distribution::Normal(0.0, 1.0), device);
         // Backward, so that nothing of the graph stays.
         network.forward(images).sum().backward();

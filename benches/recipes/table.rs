@@ -6,8 +6,32 @@ use std::path::Path;
 
 use kd_recipes::{NamedRecipe, recipe};
 
-/// Seconds of a step and of one of the phase before, and peak memory in MiB.
-pub type Figures = [f64; 3];
+/// What was measured of a step.
+pub struct Figures {
+    /// Seconds of a step.
+    pub step: f64,
+    /// Seconds of a step of the phase before; 0 without one.
+    pub before: f64,
+    /// Peak memory in MiB.
+    pub memory: f64,
+    /// Images of the batch, where they are not those of the recipe.
+    pub batch: Option<usize>,
+}
+
+impl Figures {
+    fn read<'a>(mut fields: impl Iterator<Item = &'a str>) -> Result<Self, Box<dyn Error>> {
+        let mut number =
+            || Ok::<_, Box<dyn Error>>(fields.next().ok_or("three figures a line")?.parse()?);
+        let [step, before, memory] = [number()?, number()?, number()?];
+        let batch = fields.next().map(str::parse).transpose()?;
+        Ok(Self {
+            step,
+            before,
+            memory,
+            batch,
+        })
+    }
+}
 
 /// The recipes of a file with their figures.
 pub fn read(file: &Path) -> Result<Vec<(NamedRecipe, Figures)>, Box<dyn Error>> {
@@ -15,11 +39,7 @@ pub fn read(file: &Path) -> Result<Vec<(NamedRecipe, Figures)>, Box<dyn Error>> 
     for line in std::fs::read_to_string(file)?.lines() {
         let mut fields = line.split('\t');
         let named = recipe(fields.next().ok_or("an empty line")?)?;
-        let figures: Vec<f64> = fields.map(str::parse).collect::<Result<_, _>>()?;
-        measured.push((
-            named,
-            figures.try_into().map_err(|_| "three figures a line")?,
-        ));
+        measured.push((named, Figures::read(fields)?));
     }
     Ok(measured)
 }
@@ -42,7 +62,13 @@ fn part(study: &str, data: &str, cells: &[(NamedRecipe, Figures)]) -> String {
     let mut columns: Vec<String> = Vec::new();
     let mut rows: Vec<String> = Vec::new();
     let mut figures = BTreeMap::new();
-    for (named, [step, before, memory]) in cells {
+    for (named, measured) in cells {
+        let Figures {
+            step,
+            before,
+            memory,
+            batch,
+        } = measured;
         let column = named
             .teacher
             .as_ref()
@@ -59,7 +85,8 @@ fn part(study: &str, data: &str, cells: &[(NamedRecipe, Figures)]) -> String {
         } else {
             String::new()
         };
-        let text = format!("{step:.2}{before} s, {memory:.0}");
+        let of = batch.map_or_else(String::new, |images| format!(" (batch {images})"));
+        let text = format!("{step:.2}{before} s, {memory:.0}{of}");
         for (list, item) in [(&mut columns, &column), (&mut rows, &row)] {
             if !list.contains(item) {
                 list.push(item.clone());

@@ -54,7 +54,7 @@ use crate::{Classifier, Feature, FeatureShapes, Features, NormAffine};
 /// assert_eq!(features.maps[1].dims(), [2, 8, 4, 4]);
 /// assert_eq!(features.logits.dims(), [2, 10]);
 /// ```
-pub trait Network: Module + ModuleDisplay {
+pub trait Network: Module + ModuleDisplay + 'static {
     /// The number `k` of stages between the stem and the pooling.
     fn stages(&self) -> usize;
 

@@ -94,7 +94,7 @@ pub trait LossConfig: Clone + Debug + Send + Sync + 'static {
 
 /// A loss, initialized: its adapters are the parameters of the module, which are trained and
 /// checkpointed together with the student and thrown away afterwards.
-pub trait DistillationLoss: Module + ModuleDisplay {
+pub trait DistillationLoss: Module + ModuleDisplay + 'static {
     /// The loss of a step, unweighted, of shape `[1]`.
     ///
     /// The teacher's features are constants, unless the loss can train the teacher

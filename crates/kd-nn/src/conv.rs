@@ -12,7 +12,7 @@ use crate::Activation;
 
 /// Convolution of `x` with `weight`, plus `bias`, as `burn::tensor::module::conv2d`: by `kd-kernels`
 /// where it serves, and by Burn elsewhere, there in bf16 after
-/// [`kd_kernels::set_bf16`].
+/// [`kd_kernels::set_bf16`], but for depthwise convolutions.
 ///
 /// # Shapes
 ///
@@ -104,7 +104,9 @@ fn unserved(
     bias: Option<Tensor<1>>,
     options: ConvOptions<2>,
 ) -> Tensor<4> {
-    if kd_kernels::bf16() && x.dtype() == DType::F32 {
+    // No product of matrices, so that nothing is gained by it.
+    let depthwise = options.groups > 1 && weight.dims()[1] == 1;
+    if kd_kernels::bf16() && x.dtype() == DType::F32 && !depthwise {
         return in_bf16(x, weight, bias, options);
     }
     #[cfg(feature = "cube")]

@@ -97,10 +97,81 @@ fn plan(folder: &Path, text: &str) -> (Plan, PathBuf) {
     (Plan::by_file(&file, &options).expect("a plan"), out)
 }
 
+/// Runs that go on until somebody asked so often, and the devices that they were given.
+#[derive(Default)]
+struct Slow {
+    /// Runs at present, and devices in the order of starts.
+    seen: Rc<RefCell<(Vec<String>, Vec<String>)>>,
+}
+
+struct SlowRun {
+    asked: usize,
+    device: String,
+    seen: Rc<RefCell<(Vec<String>, Vec<String>)>>,
+    end: Box<dyn Running>,
+}
+
+impl Launcher for Slow {
+    fn launch(&mut self, order: &Order<'_>) -> Result<Box<dyn Running>, SweepError> {
+        let device = order.device.expect("a device").to_owned();
+        let mut seen = self.seen.borrow_mut();
+        assert!(!seen.0.contains(&device), "{device} has a run already");
+        seen.0.push(device.clone());
+        seen.1.push(device.clone());
+        drop(seen);
+        let end = Pretend::default().launch(order)?;
+        // What a run leaves after its first epoch, so that another may start beside it.
+        fs::write(order.out.join("metrics.jsonl"), "\n").expect("a file");
+        Ok(Box::new(SlowRun {
+            asked: 0,
+            device,
+            seen: Rc::clone(&self.seen),
+            end,
+        }))
+    }
+}
+
+impl Running for SlowRun {
+    fn outcome(&mut self) -> Option<Result<(), String>> {
+        self.asked += 1;
+        if self.asked < 3 {
+            return None;
+        }
+        let outcome = self.end.outcome();
+        if outcome.is_some() {
+            self.seen
+                .borrow_mut()
+                .0
+                .retain(|device| *device != self.device);
+        }
+        outcome
+    }
+}
+
+#[test]
+fn each_run_has_a_device_and_each_device_one_run() {
+    let folder = tempdir().expect("a folder");
+    let (plan, out) = plan(folder.path(), PUBLISHED);
+    let options = SweepOptions {
+        out,
+        jobs: 1,
+        devices: vec!["cuda:0".to_owned(), "cuda:1".to_owned()],
+    };
+    let mut launcher = Slow::default();
+    let report = sweep(&plan, &options, &mut launcher, &mut SilentSweep).expect("a sweep");
+    assert_eq!(report.complete, plan.cells.len());
+    let (running, started) = &*launcher.seen.borrow();
+    assert!(running.is_empty());
+    for device in ["cuda:0", "cuda:1"] {
+        assert!(started.contains(&device.to_owned()), "{started:?}");
+    }
+}
+
 fn carried_out(plan: &Plan, out: &Path, launcher: &mut dyn Launcher) -> SweepReport {
     let options = SweepOptions {
         out: out.to_owned(),
         jobs: 1,
+        devices: Vec::new(),
     };
     sweep(plan, &options, launcher, &mut SilentSweep).expect("a sweep")
 }

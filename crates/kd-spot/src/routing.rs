@@ -101,6 +101,19 @@ impl<T: Network> Routing<T> {
         Ok(Some(routing))
     }
 
+    /// A copy on another training device, with all that it holds, and running statistics of its own.
+    #[must_use]
+    pub fn replica(mut self, device: &Device) -> Self {
+        let grafted = self.grafted.0.take();
+        let fixed = self.fixed.0.take();
+        let plain = device.clone().without_autodiff();
+        // A clone shares running statistics and to move it moves them; what `valid` makes does not.
+        let mut copy = self.valid().train().fork(device);
+        copy.grafted = Frozen(grafted.map(|network| network.valid().to_device(&plain)));
+        copy.fixed = Frozen(fixed.map(|gates| gates.to_device(&plain)));
+        copy
+    }
+
     /// Names of the spots.
     pub fn spots(&self) -> Vec<String> {
         self.cuts.names(self.pool)

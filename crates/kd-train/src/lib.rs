@@ -57,8 +57,9 @@ mod yaml;
 
 pub use cache::{CachePlace, CacheReport, TeacherCache, TeacherCacheConfig};
 pub use device::{
-    DeviceInfo, GPU_CACHE_VARIABLE, GpuCache, KernelWatch, compiled_devices, default_device,
-    default_gpu_cache, device_by_name, devices, gpu_name, guard_device, quiet_device_panics,
+    DeviceInfo, GPU_CACHE_VARIABLE, GpuCache, KernelWatch, check_device_name, compiled_devices,
+    default_device, default_gpu_cache, device_by_name, devices, gpu_name, guard_device,
+    quiet_device_panics,
 };
 pub use error::TrainError;
 pub use metrics::{EpochMetrics, NamedValues, PeerMetrics, TestMetrics, TrainMetrics};

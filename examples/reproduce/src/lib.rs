@@ -64,6 +64,7 @@ pub fn reproduce(table: &str) -> Result<(), Box<dyn Error>> {
     let options = SweepOptions {
         out: out.clone(),
         jobs: 1,
+        devices: Vec::new(),
     };
     let report = sweep(&plan, &options, &mut InProcess, &mut Printed)?;
     let tables = Tables::read(&[out])?;

@@ -39,6 +39,16 @@ fn unit(device: &Device) {
     (y * factors).sum().backward();
 }
 
+/// A convolution with a filter of its own for each of 32 channels, forward and backward.
+fn depthwise(device: &Device) {
+    let dims = [4, 32, 8, 8];
+    let x = Tensor::from_inner(tensor(1, dims, device)).require_grad();
+    let weight = Tensor::from_inner(tensor(2, [32, 1, 3, 3], device)).require_grad();
+    let options = ConvOptions::new([1, 1], [1, 1], [1, 1], 32);
+    let y = conv2d(x, weight, None, options);
+    (y * tensor(4, dims, device)).sum().backward();
+}
+
 /// Cross-entropy and distillation of logits, forward and backward.
 fn losses(device: &Device) {
     let dims = [8, 100];
@@ -102,6 +112,13 @@ fn compare(what: &str, work: impl Fn(bool)) {
 fn launches_of_a_unit() {
     let Some(device) = device() else { return };
     compare("convolution, batch norm, addition, ReLU", |_| unit(&device));
+}
+
+#[test]
+#[ignore = "prints figures"]
+fn launches_of_depthwise_convolution() {
+    let Some(device) = device() else { return };
+    compare("depthwise convolution", |_| depthwise(&device));
 }
 
 #[test]

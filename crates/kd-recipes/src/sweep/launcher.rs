@@ -25,6 +25,8 @@ pub struct Order<'a> {
     pub claim: &'a File,
     /// Threads of the CPU for this run, where the recipe leaves them open.
     pub threads: Option<usize>,
+    /// The device of this run instead of the recipe's.
+    pub device: Option<&'a str>,
 }
 
 /// Something that carries out runs.
@@ -57,7 +59,12 @@ pub struct InProcess;
 impl Launcher for InProcess {
     fn launch(&mut self, order: &Order<'_>) -> Result<Box<dyn Running>, SweepError> {
         let options = RunOptions::resuming(order.out);
-        let outcome = kd_train::run(order.recipe, &options, &mut NoopObserver);
+        let mut recipe = order.recipe.clone();
+        if let Some(device) = order.device {
+            recipe.compute.device = Some(device.to_owned());
+            recipe.compute.devices.clear();
+        }
+        let outcome = kd_train::run(&recipe, &options, &mut NoopObserver);
         let outcome = outcome.map(|_| ()).map_err(|error| error.to_string());
         Ok(Box::new(Ended(Some(outcome))))
     }
@@ -111,6 +118,9 @@ impl Launcher for Processes {
         }
         if let (None, Some(threads)) = (order.recipe.compute.threads, order.threads) {
             command.arg("--threads").arg(threads.to_string());
+        }
+        if let Some(device) = order.device {
+            command.arg("--device").arg(device);
         }
         let child = command
             .spawn()

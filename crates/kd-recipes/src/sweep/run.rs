@@ -27,8 +27,11 @@ const SETTLED: Duration = Duration::from_secs(60);
 pub struct SweepOptions {
     /// The folder of all runs: that of the plan.
     pub out: PathBuf,
-    /// Runs at the same time, at most: another one starts only if memory allows.
+    /// Runs at the same time, at most, on each device: another one starts only if memory allows.
     pub jobs: usize,
+    /// Names of the devices among which the runs are divided, each on one. Empty: each run is on its
+    /// recipe's.
+    pub devices: Vec<String>,
 }
 
 /// Something that is told how a sweep goes.
@@ -95,7 +98,7 @@ pub fn sweep(
     for cell in &plan.cells {
         folder.write(cell)?;
     }
-    let mut sweeper = Sweeper::new(plan, folder, options.jobs.max(1));
+    let mut sweeper = Sweeper::new(plan, folder, options);
     sweeper.look(&mut SilentSweep);
     observer.found(sweeper.report().complete);
     loop {
@@ -135,13 +138,17 @@ struct Run {
     running: Box<dyn Running>,
     started: Instant,
     peak: f64,
+    /// The device, by its number among those of the sweep.
+    device: usize,
     _claim: Claim,
 }
 
 struct Sweeper<'a> {
     plan: &'a Plan,
     folder: SweepFolder,
+    /// Runs at the same time on all devices.
     jobs: usize,
+    devices: &'a [String],
     threads: Option<usize>,
     progress: Vec<Progress>,
     /// Failures of earlier sweeps, which are tried again.
@@ -154,7 +161,8 @@ struct Sweeper<'a> {
 }
 
 impl<'a> Sweeper<'a> {
-    fn new(plan: &'a Plan, folder: SweepFolder, jobs: usize) -> Self {
+    fn new(plan: &'a Plan, folder: SweepFolder, options: &'a SweepOptions) -> Self {
+        let jobs = options.jobs.max(1) * options.devices.len().max(1);
         let cells = plan.cells.iter();
         let earlier = cells.map(|cell| Some(folder.failed(&cell.name)?.1));
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -165,6 +173,7 @@ impl<'a> Sweeper<'a> {
             plan,
             folder,
             jobs,
+            devices: &options.devices,
             largest: 0.0,
             seconds: BTreeMap::new(),
             looked: None,
@@ -277,7 +286,9 @@ impl<'a> Sweeper<'a> {
         launcher: &mut dyn Launcher,
     ) -> Result<Progress, SweepError> {
         self.folder.prepare(cell)?;
+        let device = self.free_device();
         let running = launcher.launch(&Order {
+            device: self.devices.get(device).map(String::as_str),
             recipe: &cell.recipe,
             config: &self.folder.recipe(&cell.name),
             out: &self.folder.run(&cell.name),
@@ -289,8 +300,19 @@ impl<'a> Sweeper<'a> {
             running,
             started: Instant::now(),
             peak: 0.0,
+            device,
             _claim: claim,
         })))
+    }
+
+    /// The device with the fewest runs, by its number.
+    fn free_device(&self) -> usize {
+        let runs = |device: &usize| {
+            self.running()
+                .filter(|(_, run)| run.device == *device)
+                .count()
+        };
+        (0..self.devices.len()).min_by_key(runs).unwrap_or(0)
     }
 
     /// Whether the teacher is complete. A cell whose teacher failed fails.

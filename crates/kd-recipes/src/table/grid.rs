@@ -232,7 +232,7 @@ fn signed(difference: f64) -> String {
 }
 
 /// A word with its first letter in upper case.
-fn capitalized(word: &str) -> String {
+pub fn capitalized(word: &str) -> String {
     let mut letters = word.chars();
     match letters.next() {
         Some(first) => first.to_uppercase().chain(letters).collect(),

@@ -27,6 +27,7 @@ pub use self::collect::Record;
 pub use self::entry::{Entry, Missing};
 pub use self::escape::escaped_html;
 pub use self::figures::Figure;
+pub use self::grid::capitalized;
 pub use self::options::{Format, Shown, TableOptions};
 pub use self::study::StudyTable;
 

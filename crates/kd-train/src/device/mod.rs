@@ -50,6 +50,22 @@ pub fn default_device() -> &'static str {
 /// what is, and names the feature to add. The same if the machine has no driver, no such GPU, or
 /// lacks what its kernels are compiled with.
 pub fn device_by_name(name: &str) -> Result<Device, TrainError> {
+    let (backend, index) = parse(name)?;
+    open(backend, index)
+}
+
+/// Whether this build has the device of a name; nothing is opened, and whether there is such a GPU is
+/// not looked at.
+///
+/// # Errors
+///
+/// As [`device_by_name`], as far as that is about the build.
+pub fn check_device_name(name: &str) -> Result<(), TrainError> {
+    parse(name).map(|_| ())
+}
+
+/// The backend of a device's name, which this build has, and the number of a GPU.
+fn parse(name: &str) -> Result<(&str, Option<usize>), TrainError> {
     let (backend, index) = match name.split_once(':') {
         Some((backend, index)) => (backend, Some(index)),
         None => (name, None),
@@ -76,7 +92,7 @@ pub fn device_by_name(name: &str) -> Result<Device, TrainError> {
             )));
         }
     };
-    open(backend, index)
+    Ok((backend, index))
 }
 
 /// The name of the card of a GPU that is open; `None` for a CPU.

@@ -19,6 +19,9 @@ pub struct ComputeConfig {
     /// The device: `flex`, `ndarray`, `cuda`, `cuda:1` or `wgpu`. Default: the first that this build
     /// has.
     pub device: Option<String>,
+    /// Devices that train together, each on a part of every batch, for example `[cuda:0, cuda:1]`; the
+    /// first of them is `device`. Default: none but `device`.
+    pub devices: Vec<String>,
     /// Number type. Default: `f32`.
     pub dtype: Dtype,
     /// Precision of convolutions. Default: `f32`.
@@ -77,6 +80,7 @@ impl Default for ComputeConfig {
     fn default() -> Self {
         Self {
             device: None,
+            devices: Vec::new(),
             dtype: Dtype::default(),
             precision: Precision::default(),
             kernels: true,
@@ -89,14 +93,50 @@ impl Default for ComputeConfig {
 impl ComputeConfig {
     pub(super) fn resolved(self) -> Result<Self, TrainError> {
         TrainError::within("compute.threads", self.threads, 1..=MOST_THREADS)?;
-        let device = self.device.unwrap_or_else(|| default_device().to_owned());
+        let first = self.devices.first();
+        if let (Some(device), Some(first)) = (&self.device, first)
+            && device != first
+        {
+            let expected = format!("{first}, the first of compute.devices");
+            return Err(TrainError::value("compute.device", device, expected));
+        }
+        if let Some(gpu) = twice(&self.devices) {
+            let found = format!("{gpu} twice");
+            return Err(TrainError::value("compute.devices", found, "each GPU once"));
+        }
+        let device = self.device.or_else(|| first.cloned());
+        let device = device.unwrap_or_else(|| default_device().to_owned());
         Ok(Self {
             device: Some(device),
             ..self
         })
     }
 
-    /// Opens the device (the plain one, without autodiff) and sets number type, precision,
+    /// The names of all devices: one, or those that train together.
+    pub fn names(&self) -> Vec<String> {
+        match (&self.devices[..], &self.device) {
+            ([], Some(device)) => vec![device.clone()],
+            ([], None) => vec![default_device().to_owned()],
+            (devices, _) => devices.to_vec(),
+        }
+    }
+
+    /// [Opens](Self::open) all devices, the first one first.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn open_all(&self) -> Result<Vec<Device>, TrainError> {
+        let mut devices = vec![self.open()?];
+        for name in self.names().iter().skip(1) {
+            let device = device_by_name(name)?;
+            self.set_dtype(&device)?;
+            devices.push(device);
+        }
+        Ok(devices)
+    }
+
+    /// Opens the device, the first if there are several (the plain one, without autodiff) and sets number type, precision,
     /// kernels and threads, all of which are the process's.
     ///
     /// # Errors
@@ -105,7 +145,7 @@ impl ComputeConfig {
     /// set otherwise before; [`TrainError::Value`] or [`TrainError::Conflict`] for a precision that
     /// the device or the number type does not have.
     pub fn open(&self) -> Result<Device, TrainError> {
-        let name = self.device.as_deref().unwrap_or(default_device());
+        let name = &self.names()[0];
         let device = device_by_name(name)?;
         kd_kernels::set_enabled(self.kernels);
         self.set_threads()?;
@@ -182,5 +222,61 @@ impl ComputeConfig {
                 "this process already computes in {found:?}: start another one to change compute.dtype"
             ))),
         }
+    }
+}
+
+/// An NVIDIA GPU that is named twice, which its library for exchanges refuses.
+fn twice(devices: &[String]) -> Option<&String> {
+    fn number(name: &str) -> Option<&str> {
+        match name {
+            "cuda" => Some("0"),
+            _ => name.strip_prefix("cuda:"),
+        }
+    }
+    let mut numbered = devices.iter().enumerate();
+    let found = numbered.find(|(index, name)| {
+        let mut before = devices[..*index].iter();
+        number(name).is_some_and(|own| before.any(|other| number(other) == Some(own)))
+    });
+    found.map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolved(device: Option<&str>, devices: &[&str]) -> Result<ComputeConfig, String> {
+        let config = ComputeConfig {
+            device: device.map(str::to_owned),
+            devices: devices.iter().map(|name| (*name).to_owned()).collect(),
+            ..ComputeConfig::default()
+        };
+        config.resolved().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_first_device_is_the_device() {
+        let config = resolved(None, &["cuda:2", "cuda:1"]).expect("devices");
+        assert_eq!(config.device.as_deref(), Some("cuda:2"));
+        assert_eq!(config.names(), ["cuda:2", "cuda:1"]);
+        assert_eq!(
+            resolved(Some("wgpu"), &[]).expect("a device").names(),
+            ["wgpu"]
+        );
+        let error = resolved(Some("cuda:1"), &["cuda:0", "cuda:1"]).expect_err("another first");
+        assert!(
+            error.contains("compute.device is cuda:1, expected cuda:0"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_gpu_is_there_once() {
+        let error = resolved(None, &["cuda", "cuda:1", "cuda:0"]).expect_err("twice");
+        assert!(
+            error.contains("cuda:0 twice, expected each GPU once"),
+            "{error}"
+        );
+        assert!(resolved(None, &["flex", "flex"]).is_ok());
     }
 }

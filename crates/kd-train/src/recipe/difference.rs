@@ -92,6 +92,14 @@ fn is_place(path: &str) -> bool {
     )
 }
 
+/// Whether a device is another GPU of the same kind, which computes the same.
+fn is_other_card(path: &str, (earlier, now): (&Value, &Value)) -> bool {
+    fn kind(device: &Value) -> Option<&str> {
+        device.as_str()?.split(':').next()
+    }
+    path.starts_with("compute.device") && kind(earlier).is_some() && kind(earlier) == kind(now)
+}
+
 fn differ(
     path: &str,
     (earlier, now): (&Value, &Value),
@@ -113,7 +121,10 @@ fn differ(
         let mut pairs = earlier.iter().zip(now).enumerate();
         return pairs.find_map(|(index, pair)| differ(&format!("{path}.{index}"), pair, skips));
     }
-    let same = earlier == now || WITHOUT_EFFECT.contains(&path) || skips(path, earlier, now);
+    let same = earlier == now
+        || WITHOUT_EFFECT.contains(&path)
+        || is_other_card(path, (earlier, now))
+        || skips(path, earlier, now);
     (!same).then(|| Difference {
         path: path.to_owned(),
         earlier: earlier.clone(),

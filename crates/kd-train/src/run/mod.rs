@@ -7,6 +7,7 @@ pub(crate) mod files;
 pub(crate) mod folder;
 mod found;
 mod history;
+mod in_parallel;
 mod inputs;
 mod lock;
 mod memory;
@@ -21,6 +22,7 @@ mod records;
 mod result;
 mod routing_record;
 mod state;
+mod steps;
 mod subfolders;
 mod teacher;
 mod warm_up;
@@ -54,13 +56,13 @@ use self::folder::RunFolder;
 use self::found::Found;
 use self::inputs::Inputs;
 use self::lock::RunLock;
-use self::on_device::OnDevice;
 use self::parts::{PeerPart, TeacherPart};
 use self::peers::{Peer, PeerMeters, both};
 use self::phase::{Objective, Phase, phases};
 use self::progress::Reported;
 use self::rates::{rates, rates_at};
 use self::result::best;
+use self::steps::Steps;
 use crate::metrics::twelve_digits;
 use crate::non_finite::Moment;
 use crate::task::LossMeter;
@@ -161,7 +163,7 @@ where
         return Ok(result);
     }
     let recipe = &found.recipe;
-    let plain = recipe.compute.open()?;
+    let devices = recipe.compute.open_all()?;
     let splits = recipe.load_data()?;
     let inputs = match parts.are_of_recipe {
         true => Inputs::of(recipe, &splits)?,
@@ -175,7 +177,7 @@ where
         return Ok(result);
     }
     guard_device(recipe.data.batch_size, || {
-        let (runner, task) = Runner::new(recipe, parts, splits.train, splits.test, plain)?;
+        let (runner, task) = Runner::new(recipe, parts, splits.train, splits.test, devices)?;
         let _lock = RunLock::take(&options.out)?;
         // Another process may have been at it until now.
         let found = find()?;
@@ -212,7 +214,9 @@ struct Runner<'a, S, T> {
     save_teacher: Option<SaveWith<T>>,
     train: Loader,
     test: Loader,
+    /// The plain device; the first of all.
     plain: Device,
+    devices: Vec<Device>,
     phases: Vec<Phase>,
     cache: std::cell::RefCell<Option<TeacherCache>>,
 }
@@ -244,8 +248,9 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
         parts: Parts<S, T, C>,
         train: ImageSet,
         test: ImageSet,
-        plain: Device,
+        devices: Vec<Device>,
     ) -> Result<Prepared<'a, S, T, C::Loss>, TrainError> {
+        let plain = devices[0].clone();
         let setting = Setting {
             classes: train.classes(),
             input: [train.channels(), train.height(), train.width()],
@@ -297,6 +302,9 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
         };
         let data = DataInfo::of(&train);
         let task = config.init_among((student, networks), teacher, &data, &setting.device)?;
+        if devices.len() > 1 {
+            in_parallel::check(recipe, &task)?;
+        }
         let runner = Self {
             phases: phases(recipe, &task.model, train.batches())?,
             cache: open_cache(recipe, &task, &train, &plain)?.into(),
@@ -308,6 +316,7 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
             train,
             test,
             plain,
+            devices,
         };
         Ok((runner, task))
     }
@@ -342,15 +351,12 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
 
         for (index, phase) in self.phases.iter().enumerate() {
             let main = phase.objective == Objective::Main;
-            let mut on_device = None;
+            let mut steps = None;
             for epoch in state.completed(index, main)..phase.epochs {
                 let kept = self.recipe.train.keep_momentum && index > 0;
                 if epoch == 0 && !kept {
                     // The velocities of another loss say nothing about this one.
                     task.optimizer = fresh.clone();
-                }
-                if main && on_device.is_none() {
-                    on_device = self.to_device(&mut task)?;
                 }
                 let started = Instant::now();
                 if let Objective::Pretrain(term) = phase.objective {
@@ -366,7 +372,11 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
                         seconds: started.elapsed().as_secs_f64(),
                     });
                 } else {
-                    let trained = (task, on_device.as_mut());
+                    let steps = match &mut steps {
+                        Some(steps) => steps,
+                        none => none.insert(self.steps(&mut task)?),
+                    };
+                    let trained = (task, steps);
                     task = self.main_epoch(phase, epoch, trained, &mut state, observer, started)?;
                     self.write_epoch(folder, &task, &state)?;
                     self.log_epoch(&events, &task, &state)?;
@@ -384,14 +394,19 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
         &self,
         phase: &Phase,
         epoch: usize,
-        (task, on_device): (DistillTask<S, T, L>, Option<&mut OnDevice>),
+        (task, steps): (DistillTask<S, T, L>, &mut Steps<S, T, L>),
         state: &mut State,
         observer: &mut dyn Observer,
         started: Instant,
     ) -> Result<DistillTask<S, T, L>, TrainError> {
-        let (task, train, of_peers, by_class) = match on_device {
-            Some(steps) => self.epoch_on_device(phase, epoch, (task, steps), observer)?,
-            None => self.epoch(phase, epoch, task, observer)?,
+        let (task, train, of_peers, by_class) = match steps {
+            Steps::OneByOne => self.epoch(phase, epoch, task, observer)?,
+            Steps::OnDevice(steps) => {
+                self.epoch_on_device(phase, epoch, (task, steps), observer)?
+            }
+            Steps::InParallel(all) => {
+                self.epoch_in_parallel(phase, epoch, (task, all), observer)?
+            }
         };
         if let Some(cache) = self.cache.borrow_mut().as_mut() {
             cache.flush()?;

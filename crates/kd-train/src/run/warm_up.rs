@@ -27,11 +27,21 @@ pub fn warm_up(recipe: &Recipe, progress: &mut dyn FnMut(usize, usize)) -> Resul
     if let Some(teacher) = stand_in_teacher(&recipe.teacher) {
         parts.teacher = Some(teacher);
     }
-    let recipe = recipe.resolved_beside(parts.beside())?;
-    let plain = recipe.compute.open()?;
+    let mut recipe = recipe.resolved_beside(parts.beside())?;
+    let shared_by = recipe.compute.names().len();
+    if shared_by > 1 {
+        // Each device computes a part of a batch.
+        recipe.compute.devices = Vec::new();
+        let batch = recipe
+            .data
+            .batch_size
+            .map(|batch| batch.div_ceil(shared_by));
+        recipe.data.batch_size = batch;
+    }
+    let devices = vec![recipe.compute.open()?];
     let splits = recipe.load_sample()?;
     guard_device(recipe.data.batch_size, || {
-        let (runner, task) = Runner::new(&recipe, parts, splits.train, splits.test, plain)?;
+        let (runner, task) = Runner::new(&recipe, parts, splits.train, splits.test, devices)?;
         runner.warm_up(task, progress)
     })
 }

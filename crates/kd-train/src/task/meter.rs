@@ -76,7 +76,8 @@ impl LossMeter {
         self.push(batch, Row::of(&losses, [(); MORE].map(|()| zero.clone())))
     }
 
-    fn push(&mut self, batch: usize, row: Row) -> Result<(), TrainError> {
+    /// Adds what a step of `batch` images left behind.
+    pub(crate) fn push(&mut self, batch: usize, row: Row) -> Result<(), TrainError> {
         self.name(&row.names);
         self.pending.push((batch, row.values));
         if self.pending.len() >= WINDOW {
@@ -209,6 +210,20 @@ impl Row {
         let own = logits.sum();
         let teacher = teacher.map_or_else(|| own.zeros_like(), |teacher| plain(teacher).sum());
         Self::of(losses, [first, five, own, teacher])
+    }
+
+    /// Of a part of a batch, such that the rows of all parts add up to that of the batch: losses are
+    /// means and count by the part's share of the images, the others are sums. A part without a share
+    /// counts for nothing.
+    pub(crate) fn of_share(self, share: f64) -> Self {
+        let losses = self.names.len();
+        let [means, sums] =
+            [0..losses, losses..losses + MORE].map(|of| self.values.clone().slice(of));
+        let counts = if share > 0.0 { 1.0 } else { 0.0 };
+        Self {
+            values: Tensor::cat(vec![means * share, sums * counts], 0),
+            ..self
+        }
     }
 
     fn of(losses: &Losses, more: [Tensor<1>; MORE]) -> Self {

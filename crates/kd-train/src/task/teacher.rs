@@ -183,4 +183,20 @@ impl<T: Network> FrozenTeacher<T> {
             ..self
         }
     }
+
+    /// A copy on another plain device.
+    pub(crate) fn replica(&self, device: &Device) -> Self {
+        // A clone shares running statistics and to move it moves them; what `valid` makes does not.
+        let moved = |network: &T| network.valid().to_device(device);
+        let ensemble = self.ensemble.as_ref();
+        Self {
+            name: self.name.clone(),
+            network: moved(&self.network),
+            ensemble: ensemble.map(|ensemble| Ensemble {
+                others: ensemble.others.iter().map(moved).collect(),
+                average: ensemble.average,
+                shares: ensemble.shares.clone(),
+            }),
+        }
+    }
 }

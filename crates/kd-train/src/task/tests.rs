@@ -11,10 +11,10 @@ use kd_spot::{RoutingConfig, RoutingMode};
 use super::*;
 
 /// A parameter that is trained: its number of dimensions and its values.
-type Values = HashMap<ParamId, (usize, Vec<f32>)>;
+pub(super) type Values = HashMap<ParamId, (usize, Vec<f32>)>;
 
 /// The parameters of a module that are trained.
-fn trained<M: Module>(module: &M) -> Values {
+pub(super) fn trained<M: Module>(module: &M) -> Values {
     struct Collect(Values);
 
     impl ModuleVisitor for Collect {

@@ -1,10 +1,11 @@
 //! The table of `kd compare`.
 
+use kd_recipes::table::capitalized;
 use kd_train::RunResult;
 use kd_train::compare::Spread;
 
 use super::compare::{Compared, Comparison};
-use super::table::{capitalized, table};
+use super::table::table;
 
 /// The comparison, for people.
 pub fn comparison(comparison: &Comparison) -> String {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueHint};
+use clap::{ArgAction, Args, ValueHint};
 use kd_models::Architecture;
 use kd_models::weights::ReadOptions;
 use kd_recipes::Needs;
@@ -69,7 +69,7 @@ impl DataFlags {
         overlay.set_some("data.dev_split", self.dev_split);
         overlay.set_some("data.limit_train", self.limit_train);
         overlay.set_some("data.limit_test", self.limit_test);
-        overlay.set_some("compute.device", self.device);
+        set_device(&mut overlay, self.device);
         overlay.set_some("compute.precision", self.precision);
         overlay.set_some("compute.threads", self.threads);
         overlay.set_some("compute.kernels", self.no_kernels.then_some(false));
@@ -98,9 +98,17 @@ impl PlaceFlags {
     pub fn overlay(self) -> Overlay {
         let mut overlay = Overlay::default();
         overlay.set_some("data.root", self.root);
-        overlay.set_some("compute.device", self.device);
+        set_device(&mut overlay, self.device);
         overlay.set_some("compute.threads", self.threads);
         overlay
+    }
+}
+
+/// One device, instead of several of a recipe.
+fn set_device(overlay: &mut Overlay, device: Option<String>) {
+    if let Some(device) = device {
+        overlay.set("compute.device", device);
+        overlay.set("compute.devices", Vec::<String>::new());
     }
 }
 
@@ -130,6 +138,9 @@ impl ReadFlags {
 pub struct RunFlags {
     #[command(flatten)]
     data: DataFlags,
+    /// Train on several devices, each on its part of every batch, for example cuda:0,cuda:1
+    #[arg(long, value_name = "LIST", value_delimiter = ',', action = ArgAction::Set, conflicts_with = "device", add = candidates::devices())]
+    devices: Option<Vec<String>>,
     /// Number of epochs [default: 240, or 7 for the procedural set]
     #[arg(long, value_name = "N")]
     epochs: Option<usize>,
@@ -287,6 +298,10 @@ impl RunFlags {
             None => base.overlay,
         };
         let mut flags = self.data.overlay();
+        if let Some(devices) = self.devices {
+            flags.set_some("compute.device", devices.first().cloned());
+            flags.set("compute.devices", devices);
+        }
         flags.set_some("train.epochs", self.epochs);
         flags.set_some("train.seed", self.seed);
         flags.set_some("data.batch_size", self.batch_size);

@@ -7,7 +7,7 @@ use kd_recipes::sweep::{
     Cell, CellState, Plan, PlanOptions, Processes, Shard, SweepError, SweepOptions, slurm, sweep,
 };
 use kd_recipes::table::Tables;
-use kd_train::RunResult;
+use kd_train::{RunResult, TrainError, check_device_name};
 use serde::Serialize;
 
 use super::error::CliError;
@@ -36,9 +36,12 @@ pub struct Args {
     /// Directory of all runs [default: runs/NAME, by the name of the sweep]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     out: Option<PathBuf>,
-    /// Run up to N cells in parallel, memory permitting
+    /// Run up to N cells in parallel, memory permitting; with --devices, on each device
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     jobs: u16,
+    /// Divide the cells among these devices, each on one, for example cuda:0,cuda:1
+    #[arg(long, value_name = "LIST", value_delimiter = ',', action = ArgAction::Set, conflicts_with = "device", add = candidates::devices())]
+    devices: Option<Vec<String>>,
     /// Run shard K of N of the cells, and the teachers that they need
     #[arg(long, value_name = "K/N")]
     shard: Option<Shard>,
@@ -72,6 +75,12 @@ pub fn run(args: Args) -> Result<(), CliError> {
         .unwrap_or_else(|| PathBuf::from("runs").join(&name));
     let mut over = args.data.overlay();
     over.set_some("train.epochs", args.epochs);
+    let devices = args.devices.unwrap_or_default();
+    if let Some(first) = devices.first() {
+        check(&devices)?;
+        over.set("compute.device", first);
+        over.set("compute.devices", Vec::<String>::new());
+    }
     let options = PlanOptions {
         out: out.clone(),
         over,
@@ -94,7 +103,7 @@ pub fn run(args: Args) -> Result<(), CliError> {
         let cells: Vec<_> = cells.map(|cell| ListedCell::of(&out, cell)).collect();
         return output::result(&cells[..], args.json, table::states);
     }
-    let outcome = carry_out(&plan, &out, args.jobs.into())?;
+    let outcome = carry_out(&plan, &out, (args.jobs.into(), devices))?;
     output::result(&outcome, args.json, |outcome| {
         tables::of_sweep(&outcome.tables, args.shown)
     })?;
@@ -105,6 +114,24 @@ pub fn run(args: Args) -> Result<(), CliError> {
             cells: outcome.cells,
             first: format!("{}: {}", first.name, first.reason),
         }),
+    }
+}
+
+/// Whether this build has devices of these names, all of one backend: a run may go on on another.
+fn check(devices: &[String]) -> Result<(), CliError> {
+    devices
+        .iter()
+        .try_for_each(|name| check_device_name(name))?;
+    let backend = |name: &String| name.split(':').next().map(str::to_owned);
+    match devices
+        .iter()
+        .all(|name| backend(name) == backend(&devices[0]))
+    {
+        true => Ok(()),
+        false => Err(CliError::from(TrainError::Device(format!(
+            "--devices {}: expected devices of one backend",
+            devices.join(",")
+        )))),
     }
 }
 
@@ -175,7 +202,11 @@ impl ListedCell {
     }
 }
 
-fn carry_out(plan: &Plan, out: &Path, jobs: usize) -> Result<Outcome, CliError> {
+fn carry_out(
+    plan: &Plan,
+    out: &Path,
+    (jobs, devices): (usize, Vec<String>),
+) -> Result<Outcome, CliError> {
     let program = std::env::current_exe().map_err(|source| SweepError::Io {
         path: PathBuf::from("kd"),
         source,
@@ -183,6 +214,7 @@ fn carry_out(plan: &Plan, out: &Path, jobs: usize) -> Result<Outcome, CliError> 
     let options = SweepOptions {
         out: out.to_owned(),
         jobs,
+        devices,
     };
     let mut progress = SweepProgress::new(plan.cells.len());
     interrupt::watch();

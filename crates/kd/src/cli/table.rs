@@ -162,15 +162,6 @@ pub fn route(report: &RouteReport, shown: &[usize]) -> String {
     )
 }
 
-/// A word with its first letter in upper case.
-pub(super) fn capitalized(word: &str) -> String {
-    let mut letters = word.chars();
-    match letters.next() {
-        Some(first) => first.to_uppercase().chain(letters).collect(),
-        None => String::new(),
-    }
-}
-
 /// The networks.
 pub fn models(models: &[ModelInfo]) -> String {
     let rows = models

@@ -7,7 +7,9 @@ use burn::tensor::{DType, Shape};
 use burn_cubecl::CubeBackend;
 use burn_cubecl::cubecl::prelude::*;
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
+use burn_cubecl::tensor::CubeTensor;
 
+use super::depthwise;
 use super::kernel::{self, ADDERS, THREADS};
 use super::ops::ConvOps;
 use super::plan::{Plan, place};
@@ -37,18 +39,36 @@ impl ConvOps for CubeBackend {
         let shape = Shape::from([plan.parts, plan.numbers()]);
         let parts = empty_device_contiguous_dtype(client.clone(), x.device.clone(), shape, x.dtype);
         let (of_x, of_gradient) = (place(&x), place(&gradient));
-        kernel::weight_parts::launch(
-            &client,
-            plan.grid(),
-            threads,
-            x.into_tensor_arg(),
-            gradient.into_tensor_arg(),
-            parts.clone().into_tensor_arg(),
-            plan.sizes(),
-            of_x,
-            of_gradient,
-            plan.window,
-        );
+        let [x, gradient] = [x, gradient].map(CubeTensor::into_tensor_arg);
+        let result = parts.clone().into_tensor_arg();
+        let (grid, sizes, window) = (plan.grid(), plan.sizes(), plan.window);
+        match plan.depthwise {
+            false => kernel::weight_parts::launch(
+                &client,
+                grid,
+                threads,
+                x,
+                gradient,
+                result,
+                sizes,
+                of_x,
+                of_gradient,
+                window,
+            ),
+            true => depthwise::weight_parts::launch(
+                &client,
+                grid,
+                threads,
+                x,
+                gradient,
+                result,
+                sizes,
+                of_x,
+                of_gradient,
+                window.kernel,
+                window.stride,
+            ),
+        }
         let total = empty_like(&weight);
         let blocks = plan.numbers().div_ceil(THREADS / ADDERS);
         kernel::weight_total::launch(

@@ -6,6 +6,7 @@
 
 mod autodiff;
 mod cube;
+mod depthwise;
 mod kernel;
 mod ops;
 mod plan;
@@ -16,17 +17,27 @@ use burn::tensor::ops::ConvOptions;
 
 use ops::ConvOps;
 
-/// Elements of a filter that one thread keeps sums of.
+/// Elements of a filter that one thread keeps sums of: for several outputs, or for one channel.
 const ELEMENTS: usize = 9;
+const ELEMENTS_OF_CHANNEL: usize = 25;
 
 /// Whether [`conv2d`] serves filters of this shape, `[outputs, inputs / groups, height, width]`: of two
-/// to nine elements, without groups and dilation. A filter of one element is a product of matrices.
+/// to nine elements without groups, of two to 25 where each channel has its own, and without dilation. A
+/// filter of one element is a product of matrices.
 pub fn serves(weight: [usize; 4], options: &ConvOptions<2>) -> bool {
     let elements = weight[2] * weight[3];
-    (2..=ELEMENTS).contains(&elements)
-        && options.groups == 1
-        && options.dilation == [1, 1]
-        && !options.is_asymmetric()
+    let most = match (options.groups, is_depthwise(weight, options)) {
+        (_, true) => ELEMENTS_OF_CHANNEL,
+        (1, _) => ELEMENTS,
+        _ => return false,
+    };
+    (2..=most).contains(&elements) && options.dilation == [1, 1] && !options.is_asymmetric()
+}
+
+/// Whether each channel has a filter of its own. Burn sums the gradients of such filters channel by
+/// channel.
+pub fn is_depthwise(weight: [usize; 4], options: &ConvOptions<2>) -> bool {
+    options.groups > 1 && weight[1] == 1 && weight[0] == options.groups
 }
 
 /// Convolution of `x` with `weight`.
@@ -34,7 +45,7 @@ pub fn serves(weight: [usize; 4], options: &ConvOptions<2>) -> bool {
 /// # Shapes
 ///
 /// - x: `[batch, inputs, height, width]`
-/// - weight: `[outputs, inputs, kernel height, kernel width]`
+/// - weight: `[outputs, inputs / groups, kernel height, kernel width]`
 /// - output: `[batch, outputs, output height, output width]`
 ///
 /// # Panics

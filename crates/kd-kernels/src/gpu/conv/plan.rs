@@ -4,11 +4,16 @@ use burn::tensor::ops::ConvOptions;
 use burn_cubecl::cubecl::prelude::CubeCount;
 use burn_cubecl::tensor::CubeTensor;
 
+use super::depthwise::LANES;
+use super::is_depthwise;
 use super::kernel::{PlaceLaunch, SEGMENT, SizesLaunch, TILE, Window};
 
 /// Blocks of a launch, and segments that one takes, at least.
 const BLOCKS: usize = 512;
 const SEGMENTS: usize = 4;
+
+/// Positions that a thread takes at least where each channel has its own filter.
+const POSITIONS: usize = 16;
 
 /// Sizes of a convolution, and its parts.
 #[derive(Clone, Copy, Debug)]
@@ -20,10 +25,13 @@ pub(super) struct Plan {
     output: [usize; 2],
     padding: [usize; 2],
     pub window: Window,
-    /// Segments of output positions that a block takes.
+    /// Segments of output positions that a block takes; or positions, where each channel has its own
+    /// filter.
     share: usize,
     /// Blocks that share the positions.
     pub parts: usize,
+    /// Whether each channel has its own filter: then the inputs of an output are one.
+    pub depthwise: bool,
 }
 
 impl Plan {
@@ -42,11 +50,19 @@ impl Plan {
             rows: SEGMENT / columns,
             columns,
         };
-        let (inputs, outputs) = (x[1], weight[0]);
+        let (inputs, outputs) = (weight[1], weight[0]);
+        let filters = [outputs, inputs, weight[2], weight[3]];
+        let depthwise = is_depthwise(filters, options);
         let tiles = inputs.div_ceil(TILE) * outputs.div_ceil(TILE);
-        let segments = x[0] * output[0].div_ceil(window.rows) * output[1].div_ceil(columns);
-        let parts = (segments / SEGMENTS).clamp(1, (BLOCKS / tiles).max(1));
-        let share = segments.div_ceil(parts);
+        let (shared, least) = match depthwise {
+            true => (x[0] * output[0] * output[1], LANES * POSITIONS),
+            false => {
+                let bands = output[0].div_ceil(window.rows) * output[1].div_ceil(columns);
+                (x[0] * bands, SEGMENTS)
+            }
+        };
+        let parts = (shared / least).clamp(1, (BLOCKS / tiles).max(1));
+        let share = shared.div_ceil(parts);
         Self {
             batch: x[0],
             inputs,
@@ -56,7 +72,8 @@ impl Plan {
             padding: options.padding.map(|(before, _)| before),
             window,
             share,
-            parts: segments.div_ceil(share),
+            parts: shared.div_ceil(share),
+            depthwise,
         }
     }
 
