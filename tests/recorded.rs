@@ -153,7 +153,8 @@ fn optimizer() -> OptimizerConfig {
 
 fn task(loader: &Loader, device: &Device) -> Task {
     let training = device.clone().autodiff();
-    device.seed(3);
+    // Weights are drawn on the CPU, whatever the device.
+    kd_core::seed(3, device);
     let student = Tiny::new(3, &training);
     let teacher = Tiny::new(4, device);
     let named = |name| Method::by_name(name).expect("a method");

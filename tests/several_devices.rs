@@ -36,7 +36,7 @@ fn recipe(routing: RoutingMode, devices: usize) -> Recipe {
 }
 
 fn go_on(recipe: &Recipe, out: &Path, observer: &mut dyn Observer) -> Result<(), TrainError> {
-    let parts = Parts::new("tiny", |setting| Tiny::new(3, &setting.device))
+    let parts: Parts<Tiny, Tiny> = Parts::new("tiny", |setting| Tiny::new(3, &setting.device))
         .with_teacher("small", |setting| Tiny::new(4, &setting.device));
     run_with(recipe, parts, &RunOptions::resuming(out), observer).map(drop)
 }

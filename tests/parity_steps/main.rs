@@ -1,6 +1,5 @@
 //! Whole training steps of ASKD and KDrefine in f32, which rounding moves: `exact.rs` has them in f64.
 
-mod run;
 mod step;
 
 use burn::tensor::Device;

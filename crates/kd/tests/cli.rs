@@ -275,6 +275,11 @@ fn bad_values_name_their_field_and_write_nothing() {
         (&["--data", "cifar100", "--root", "/nowhere"], &["/nowhere"]),
         (&["--device", "tpu"], &["device", "tpu", "flex"]),
         (&["--device", "flex:1"], &["device", "flex:1"]),
+        (&["--devices", "flex,tpu"], &["device", "tpu", "flex"]),
+        (
+            &["--devices", "flex,flex,flex", "--batch-size", "2"],
+            &["data.batch_size", "each of the 3 devices"],
+        ),
         (&["--config", "/nowhere.yaml"], &["/nowhere.yaml"]),
         (&["--no-such-flag"], &["--no-such-flag"]),
     ] {

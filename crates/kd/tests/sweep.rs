@@ -114,6 +114,41 @@ fn a_killed_and_a_shared_sweep_come_to_the_table_of_an_undisturbed_one() {
 }
 
 /// One cell fails, and so does what needs it; all else is carried out, and the table says why.
+/// One cell on each of two devices at a time, and a run on two devices whose report is of one.
+#[test]
+fn devices_share_a_sweep_and_a_run() {
+    let folder = tempdir().expect("a folder");
+    let file = written(folder.path(), SWEEP);
+    let out = folder.path().join("out");
+    kd().args(["sweep", &file, "--devices", "flex,flex", "--out"])
+        .arg(&out)
+        .assert()
+        .success();
+    assert_eq!(runs(&out), CELLS);
+    // The recipe of a cell says where it was computed.
+    let recipe = out.join(CELLS[2]).join("recipe.yaml");
+    let recipe = fs::read_to_string(recipe).expect("a recipe");
+    assert!(recipe.contains("device: flex\n  devices: []\n"), "{recipe}");
+
+    let run = folder.path().join("run");
+    let weights = out.join("resnet8x4-seed0").join("student.safetensors");
+    kd().args(["distill", "--student", "resnet8", "--method", "at"])
+        .args(["--epochs", "1", "--limit-train", "40", "--limit-test", "20"])
+        .args(["--batch-size", "16", "--devices", "flex,flex"])
+        .arg("--teacher-weights")
+        .arg(&weights)
+        .arg("--out")
+        .arg(&run)
+        .assert()
+        .success();
+    // Whoever looks at it may have another device, and only one.
+    kd().args(["report", "--device", "flex", "--output"])
+        .arg(folder.path().join("report.html"))
+        .arg(&run)
+        .assert()
+        .success();
+}
+
 #[test]
 fn a_cell_that_fails_stops_no_other() {
     let folder = tempdir().expect("a folder");
@@ -258,6 +293,12 @@ fn mistakes_in_a_sweep_are_found_before_anything_starts() {
         .assert()
         .code(2)
         .stderr(contains("data.root is missing"));
+    for devices in ["flex,tpu", "cuda:x,cuda:1"] {
+        kd().args(["sweep", "sakd-cifar100", "--devices", devices])
+            .assert()
+            .code(2)
+            .stderr(contains("error: device: "));
+    }
     kd().args(["sweep", "sakd-cifar10", "--list"])
         .assert()
         .code(2)

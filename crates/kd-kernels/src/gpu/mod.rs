@@ -6,3 +6,4 @@ pub mod launches;
 pub mod loss;
 mod memory;
 pub mod norm;
+pub mod random;

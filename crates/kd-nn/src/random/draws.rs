@@ -85,6 +85,12 @@ impl Draws {
         }
         if !kd_kernels::is_cpu(&device) {
             let places = [self.stream, place];
+            #[cfg(feature = "cube")]
+            if kd_kernels::gpu::random::serves(&self.step) {
+                let numbers =
+                    kd_kernels::gpu::random::units(count, self.step.clone(), places, self.key);
+                return numbers.reshape(shape);
+            }
             return on_device::units(count, &self.step, places, self.key, &device).reshape(shape);
         }
         let values = self.on_host(place, count);

@@ -123,6 +123,15 @@ fn launches_of_depthwise_convolution() {
 
 #[test]
 #[ignore = "prints figures"]
+fn launches_of_draws() {
+    let Some(device) = device() else { return };
+    let draws = kd_nn::Draws::new(1, &device);
+    let draw = |_| drop(draws.uniform(0, [1024, 64]).into_data());
+    compare("65,536 random numbers", draw);
+}
+
+#[test]
+#[ignore = "prints figures"]
 fn launches_of_losses() {
     let Some(device) = device() else { return };
     compare("cross-entropy and distillation", |_| losses(&device));

@@ -9,4 +9,5 @@ mod launches;
 mod loss;
 mod norm;
 mod optim;
+mod random;
 mod support;

@@ -34,8 +34,8 @@ pub fn serves(weight: [usize; 4], options: &ConvOptions<2>) -> bool {
     (2..=most).contains(&elements) && options.dilation == [1, 1] && !options.is_asymmetric()
 }
 
-/// Whether each channel has a filter of its own. Burn sums the gradients of such filters channel by
-/// channel.
+/// Whether each channel has a filter of its own. Burn's gradient of such filters has a thread for each of
+/// its few numbers, which sums up all positions of all images.
 pub fn is_depthwise(weight: [usize; 4], options: &ConvOptions<2>) -> bool {
     options.groups > 1 && weight[1] == 1 && weight[0] == options.groups
 }
