@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use kd_data::ProceduralConfig;
 use kd_losses::{Method, TermConfig};
@@ -14,6 +15,12 @@ use kd_train::{
 
 /// Seven whole batches, and one with fewer images than there are devices.
 const IMAGES: usize = 57;
+
+/// Initial weights come from the process's generator.
+fn alone() -> MutexGuard<'static, ()> {
+    static DRAWING: Mutex<()> = Mutex::new(());
+    DRAWING.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 fn recipe(routing: RoutingMode, devices: usize) -> Recipe {
     let mut recipe = Recipe::default();
@@ -52,6 +59,7 @@ impl Observer for Kill {
 
 #[test]
 fn a_run_that_was_killed_continues_to_the_same_numbers() {
+    let _alone = alone();
     let folder = tempfile::tempdir().expect("a temporary folder");
     for routing in [RoutingMode::Always, RoutingMode::Adaptive] {
         let recipe = recipe(routing, 2);
@@ -69,6 +77,7 @@ fn a_run_that_was_killed_continues_to_the_same_numbers() {
 
 #[test]
 fn several_devices_learn_as_one_does() {
+    let _alone = alone();
     let folder = tempfile::tempdir().expect("a temporary folder");
     let [one, three] = [1, 3].map(|devices| {
         let out = folder.path().join(devices.to_string());
@@ -92,6 +101,7 @@ fn several_devices_learn_as_one_does() {
 
 #[test]
 fn what_does_not_go_with_several_devices_is_named() {
+    let _alone = alone();
     let folder = tempfile::tempdir().expect("a temporary folder");
     let out = folder.path().join("run");
     let error = |change: fn(&mut Recipe)| {

@@ -1,6 +1,6 @@
 //! The parts of a batch.
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Int, Tensor};
 use kd_data::Batch;
 
 /// A part of a batch.
@@ -37,12 +37,16 @@ fn piece(batch: &Batch, (start, count): (usize, usize), device: &Device) -> Batc
     let device = device.clone().autodiff();
     let range = start..start + count;
     let images = batch.images.clone().narrow(0, start, count);
-    let labels = batch.labels.clone().narrow(0, start, count);
-    let indices = batch.indices.clone().narrow(0, start, count);
+    // Another kind of device may have whole numbers of another size.
+    let size = device.settings().int_dtype;
+    let moved = |numbers: &Tensor<1, Int>| {
+        let piece = numbers.clone().narrow(0, start, count);
+        piece.to_device(&device).cast(size)
+    };
     Batch {
         images: images.to_device(&device),
-        labels: labels.to_device(&device),
-        indices: indices.to_device(&device),
+        labels: moved(&batch.labels),
+        indices: moved(&batch.indices),
         host_indices: batch.host_indices[range.clone()].to_vec(),
         views: batch.views[range].to_vec(),
     }

@@ -1,8 +1,6 @@
 //! Several devices against one.
 
 use burn::tensor::{Device, Int, Tensor};
-#[cfg(all(feature = "flex", feature = "ndarray"))]
-use burn::tensor::{FloatDType, IntDType};
 use kd_data::Batch;
 use kd_losses::{Method, MethodLoss};
 use kd_models::{AnyNetwork, Architecture};
@@ -133,9 +131,7 @@ fn what_one_device_alone_can_do_is_refused() {
 #[test]
 #[allow(deprecated)]
 fn copies_are_whole() {
-    let [flex, mut ndarray] = [Device::flex(), Device::ndarray()];
-    // As flex has them.
-    let _ = ndarray.configure((FloatDType::F32, IntDType::I32));
+    let [flex, ndarray] = [Device::flex(), Device::ndarray()];
     let sakd = |mode| RoutingConfig {
         convention: Convention::Sakd,
         ..RoutingConfig::new(mode)
