@@ -7,7 +7,7 @@ use super::phase::Phase;
 use super::rates::rates_at;
 use super::{AfterEpoch, Runner};
 use crate::non_finite::Moment;
-use crate::run::{Observer, StepProgress};
+use crate::run::Observer;
 use crate::task::{DataParallel, LossMeter};
 use crate::{DistillTask, Recipe, TrainError};
 
@@ -58,12 +58,7 @@ impl<S: Network, T: Network> Runner<'_, S, T> {
             (task, row) = all.step(task, &batch);
             let added = meter.push(batch.len(), row);
             added.map_err(|error| self.blamed(error, &task))?;
-            observer.step(&StepProgress {
-                phase: phase.name.clone(),
-                epoch: epoch + 1,
-                step: step + 1,
-                losses: meter.means(),
-            });
+            phase.tell((epoch, step), &meter, observer);
         }
         batches.finish()?;
         let means = meter.finish();

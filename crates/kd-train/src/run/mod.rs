@@ -537,12 +537,7 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
             let logits = (output.logits, output.teacher);
             let added = meter.add(&output.losses, logits, output.labels);
             both(added, of_peers).map_err(|error| self.blamed(error, &task))?;
-            observer.step(&StepProgress {
-                phase: phase.name.clone(),
-                epoch: epoch + 1,
-                step: step + 1,
-                losses: meter.means(),
-            });
+            phase.tell((epoch, step), &meter, observer);
         }
         batches.finish()?;
         let means = both(meter.finish(), peers.finish());
@@ -598,12 +593,7 @@ impl<'a, S: Network, T: Network> Runner<'a, S, T> {
                 return Ok((task, 0.0));
             };
             meter.add_loss(name, &loss, batch.len())?;
-            observer.step(&StepProgress {
-                phase: name.clone(),
-                epoch: epoch + 1,
-                step: step + 1,
-                losses: meter.means(),
-            });
+            self.phases[phase].tell((epoch, step), &meter, observer);
         }
         batches.finish()?;
         Ok((task, twelve_digits(meter.finish()?.loss)))

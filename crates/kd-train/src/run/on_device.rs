@@ -8,7 +8,7 @@ use super::rates::rates_at;
 use super::{AfterEpoch, Runner};
 use crate::non_finite::Moment;
 use crate::recipe::GraphMode;
-use crate::run::{Observer, StepProgress};
+use crate::run::Observer;
 use crate::task::{LossMeter, WINDOW};
 use crate::{DeviceSteps, DistillTask, NotRecorded, TrainError};
 
@@ -127,12 +127,7 @@ impl<S: Network, T: Network> Runner<'_, S, T> {
         observer: &mut dyn Observer,
     ) {
         for step in *told..next {
-            observer.step(&StepProgress {
-                phase: phase.name.clone(),
-                epoch: epoch + 1,
-                step: step + 1,
-                losses: meter.means(),
-            });
+            phase.tell((epoch, step), meter, observer);
         }
         *told = next;
     }

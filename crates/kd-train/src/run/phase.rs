@@ -2,6 +2,8 @@
 
 use kd_losses::{DistillationLoss, Pretrain};
 
+use super::{Observer, StepProgress};
+use crate::task::LossMeter;
 use crate::{DistillModel, Recipe, Schedule, TrainError};
 
 /// A stretch of training with an objective, an optimizer that starts afresh, and learning rates of
@@ -16,6 +18,23 @@ pub(crate) struct Phase {
     pub(crate) objective: Objective,
     /// The learning rates.
     pub(crate) schedule: Schedule,
+}
+
+impl Phase {
+    /// Tells an observer of a step, both counted from 0.
+    pub(super) fn tell(
+        &self,
+        (epoch, step): (usize, usize),
+        meter: &LossMeter,
+        observer: &mut dyn Observer,
+    ) {
+        observer.step(&StepProgress {
+            phase: self.name.clone(),
+            epoch: epoch + 1,
+            step: step + 1,
+            losses: meter.means(),
+        });
+    }
 }
 
 /// What a phase minimizes.
