@@ -14,9 +14,9 @@ pub(super) enum Steps<S: Network, T: Network, L: DistillationLoss> {
     /// Each is put together by the host.
     OneByOne,
     /// They need nothing of the host.
-    OnDevice(OnDevice),
+    OnDevice(Box<OnDevice>),
     /// Several devices share them.
-    InParallel(DataParallel<S, T, L>),
+    InParallel(Box<DataParallel<S, T, L>>),
 }
 
 impl<S: Network, T: Network> Runner<'_, S, T> {
@@ -27,7 +27,7 @@ impl<S: Network, T: Network> Runner<'_, S, T> {
     ) -> Result<Steps<S, T, L>, TrainError> {
         if self.devices.len() == 1 {
             let on_device = self.to_device(task)?;
-            return Ok(on_device.map_or(Steps::OneByOne, Steps::OnDevice));
+            return Ok(on_device.map_or(Steps::OneByOne, |steps| Steps::OnDevice(Box::new(steps))));
         }
         let graph = self.recipe.compute.graph;
         if graph == GraphMode::On || graph == GraphMode::Auto && !kd_kernels::is_cpu(&self.plain) {
@@ -35,6 +35,6 @@ impl<S: Network, T: Network> Runner<'_, S, T> {
         }
         let exchange = Exchange::between(&self.recipe.compute.names(), &self.devices);
         let all = DataParallel::new(self.devices.clone(), exchange);
-        Ok(Steps::InParallel(all))
+        Ok(Steps::InParallel(Box::new(all)))
     }
 }

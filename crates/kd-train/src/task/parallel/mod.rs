@@ -104,7 +104,7 @@ impl<S: Network, T: Network, L: DistillationLoss> DataParallel<S, T, L> {
         let mut parts = cut(batch, &self.devices).into_iter();
         let own = parts.next();
         for (worker, part) in self.workers.iter().zip(parts) {
-            worker.order(Order::Step(part, task.rates.clone()));
+            worker.order(Order::Step(Box::new(part), task.rates.clone()));
         }
         let Some(own) = own else {
             panic!("a batch without images");
@@ -113,9 +113,9 @@ impl<S: Network, T: Network, L: DistillationLoss> DataParallel<S, T, L> {
         // All of them, before any sends a sum: who is missing would be waited for without end.
         let others: Vec<_> = self.workers.iter().map(Worker::gradient).collect();
         let mut gradients = Vec::with_capacity(others.len());
-        for (gradient, values) in others {
-            row.values = row.values + values;
-            gradients.extend(gradient);
+        for other in others {
+            row.values = row.values + other.row;
+            gradients.extend(other.flat);
         }
         flat.values = self.sum(flat.values, gradients);
         let gradients = flat.gradients(&task.model);
@@ -128,7 +128,8 @@ impl<S: Network, T: Network, L: DistillationLoss> DataParallel<S, T, L> {
             Exchange::ThroughFirst => {
                 let sum = others.into_iter().fold(own, |sum, other| sum + other);
                 for (worker, device) in self.workers.iter().zip(&self.devices[1..]) {
-                    worker.order(Order::Update(Some(sum.clone().to_device(device))));
+                    let copy = Box::new(sum.clone().to_device(device));
+                    worker.order(Order::Update(Some(copy)));
                 }
                 sum
             }

@@ -20,19 +20,27 @@ pub(super) enum Order<S: Network, T: Network, L: DistillationLoss> {
     /// Takes a copy of the task, and the number of classes.
     Take(Box<DistillTask<S, T, L>>, usize),
     /// Computes the gradient of a part, for an update with these rates.
-    Step(Part, ModuleLearningRate),
+    Step(Box<Part>, ModuleLearningRate),
     /// Updates the copy by the sum of all gradients, on its device: absent if its thread sums too.
-    Update(Option<Tensor<1>>),
+    Update(Option<Box<Tensor<1>>>),
     /// Tells what was distilled.
     Count,
 }
 
 /// What a thread answers, on the first device.
 enum Answer {
-    /// The gradient `[n]`, unless its thread sums too, and the values of a [`Row`](super::Row).
-    Gradient(Option<Tensor<1>>, Tensor<1>),
+    /// The gradient, and what the step leaves behind.
+    Gradient(Box<Gradient>),
     /// What was distilled.
-    Counts(Option<Tensor<2>>),
+    Counts(Option<Box<Tensor<2>>>),
+}
+
+/// What a thread has after the first half of a step, on the first device.
+pub(super) struct Gradient {
+    /// The gradient `[n]`, unless its thread sums too.
+    pub(super) flat: Option<Tensor<1>>,
+    /// The values of a [`Row`](super::Row).
+    pub(super) row: Tensor<1>,
 }
 
 /// The thread of a device; it ends with this.
@@ -65,14 +73,14 @@ impl<S: Network, T: Network, L: DistillationLoss> Worker<S, T, L> {
         }
     }
 
-    /// The gradient, if it is to be summed here, and what the step leaves behind.
+    /// The gradient of the part that was ordered.
     ///
     /// # Panics
     ///
     /// As the thread did.
-    pub(super) fn gradient(&self) -> (Option<Tensor<1>>, Tensor<1>) {
+    pub(super) fn gradient(&self) -> Gradient {
         match self.answers.recv() {
-            Ok(Answer::Gradient(gradient, row)) => (gradient, row),
+            Ok(Answer::Gradient(gradient)) => *gradient,
             _ => self.fail(),
         }
     }
@@ -84,7 +92,7 @@ impl<S: Network, T: Network, L: DistillationLoss> Worker<S, T, L> {
     /// As the thread did.
     pub(super) fn counts(&self) -> Option<Tensor<2>> {
         match self.answers.recv() {
-            Ok(Answer::Counts(counts)) => counts,
+            Ok(Answer::Counts(counts)) => counts.map(|counts| *counts),
             _ => self.fail(),
         }
     }
@@ -116,19 +124,21 @@ fn serve<S: Network, T: Network, L: DistillationLoss>(
             (Order::Step(part, rates), Some((mut task, mut counts))) => {
                 task.rates = rates;
                 let Half { mut flat, row } = half_step(&task, &part, counts.as_mut());
-                let gradient = match exchange {
-                    Exchange::ThroughFirst => Some(flat.values.clone().to_device(first)),
-                    Exchange::Collective(_) => None,
+                let gradient = Gradient {
+                    flat: match exchange {
+                        Exchange::ThroughFirst => Some(flat.values.clone().to_device(first)),
+                        Exchange::Collective(_) => None,
+                    },
+                    row: row.values.to_device(first),
                 };
-                let answer = Answer::Gradient(gradient, row.values.to_device(first));
-                if answers.send(answer).is_err() {
+                if answers.send(Answer::Gradient(Box::new(gradient))).is_err() {
                     return;
                 }
                 let Ok(Order::Update(sum)) = orders.recv() else {
                     return;
                 };
                 match (sum, exchange) {
-                    (Some(sum), _) => flat.values = sum,
+                    (Some(sum), _) => flat.values = *sum,
                     (None, Exchange::Collective(all)) => {
                         flat.values = all_reduce(flat.values, all);
                     }
@@ -139,7 +149,7 @@ fn serve<S: Network, T: Network, L: DistillationLoss>(
             }
             (Order::Count, Some((task, counts))) => {
                 let table = counts.as_ref().map(GateCounts::tensor);
-                let table = table.map(|table| table.clone().to_device(first));
+                let table = table.map(|table| Box::new(table.clone().to_device(first)));
                 if answers.send(Answer::Counts(table)).is_err() {
                     return;
                 }
