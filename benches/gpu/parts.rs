@@ -195,16 +195,24 @@ impl Bench {
         Ok(started.elapsed().as_secs_f64())
     }
 
+    /// Three steps, in which kernels are chosen.
+    fn warm_up(
+        &mut self,
+        run: fn(&mut Self) -> Result<(), Box<dyn Error>>,
+    ) -> Result<(), Box<dyn Error>> {
+        for _ in 0..3 {
+            run(self)?;
+        }
+        Ok(self.device.sync()?)
+    }
+
     /// Launches of a step, after three in which kernels are chosen.
     #[cfg(any(feature = "cuda", feature = "wgpu"))]
     fn launches(
         &mut self,
         run: fn(&mut Self) -> Result<(), Box<dyn Error>>,
     ) -> Result<Value, Box<dyn Error>> {
-        for _ in 0..3 {
-            run(self)?;
-            self.device.sync()?;
-        }
+        self.warm_up(run)?;
         let (done, launches) = kd_kernels::gpu::launches::count(|| {
             run(self)?;
             Ok::<_, Box<dyn Error>>(self.device.sync()?)
@@ -227,10 +235,7 @@ impl Bench {
         &mut self,
         run: fn(&mut Self) -> Result<(), Box<dyn Error>>,
     ) -> Result<Value, Box<dyn Error>> {
-        for _ in 0..3 {
-            run(self)?;
-        }
-        self.device.sync()?;
+        self.warm_up(run)?;
         let enough = Duration::from_secs_f64(self.case.seconds);
         let started = Instant::now();
         let mut steps = 0;

@@ -113,7 +113,6 @@ fn a_killed_and_a_shared_sweep_come_to_the_table_of_an_undisturbed_one() {
     }
 }
 
-/// One cell fails, and so does what needs it; all else is carried out, and the table says why.
 /// One cell on each of two devices at a time, and a run on two devices whose report is of one.
 #[test]
 fn devices_share_a_sweep_and_a_run() {
@@ -149,6 +148,7 @@ fn devices_share_a_sweep_and_a_run() {
         .success();
 }
 
+/// One cell fails, and so does what needs it; all else is carried out, and the table says why.
 #[test]
 fn a_cell_that_fails_stops_no_other() {
     let folder = tempdir().expect("a folder");

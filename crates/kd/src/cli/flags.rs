@@ -105,7 +105,7 @@ impl PlaceFlags {
 }
 
 /// One device, instead of several of a recipe.
-fn set_device(overlay: &mut Overlay, device: Option<String>) {
+pub fn set_device(overlay: &mut Overlay, device: Option<String>) {
     if let Some(device) = device {
         overlay.set("compute.device", device);
         overlay.set("compute.devices", Vec::<String>::new());

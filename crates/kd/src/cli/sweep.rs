@@ -11,7 +11,7 @@ use kd_train::{RunResult, TrainError, check_device_name};
 use serde::Serialize;
 
 use super::error::CliError;
-use super::flags::DataFlags;
+use super::flags::{DataFlags, set_device};
 use super::sweep_progress::SweepProgress;
 use super::{candidates, interrupt, output, table, tables};
 
@@ -76,11 +76,9 @@ pub fn run(args: Args) -> Result<(), CliError> {
     let mut over = args.data.overlay();
     over.set_some("train.epochs", args.epochs);
     let devices = args.devices.unwrap_or_default();
-    if let Some(first) = devices.first() {
-        check(&devices)?;
-        over.set("compute.device", first);
-        over.set("compute.devices", Vec::<String>::new());
-    }
+    check(&devices)?;
+    // Recipes name one of them; which one computes a cell is found when it starts.
+    set_device(&mut over, devices.first().cloned());
     let options = PlanOptions {
         out: out.clone(),
         over,
@@ -119,14 +117,12 @@ pub fn run(args: Args) -> Result<(), CliError> {
 
 /// Whether this build has devices of these names, all of one backend: a run may go on on another.
 fn check(devices: &[String]) -> Result<(), CliError> {
-    devices
-        .iter()
-        .try_for_each(|name| check_device_name(name))?;
+    for name in devices {
+        check_device_name(name)?;
+    }
     let backend = |name: &String| name.split(':').next().map(str::to_owned);
-    match devices
-        .iter()
-        .all(|name| backend(name) == backend(&devices[0]))
-    {
+    let same = |pair: &[String]| backend(&pair[0]) == backend(&pair[1]);
+    match devices.windows(2).all(same) {
         true => Ok(()),
         false => Err(CliError::from(TrainError::Device(format!(
             "--devices {}: expected devices of one backend",
